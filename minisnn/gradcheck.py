@@ -1,0 +1,73 @@
+"""Is this backward the derivative of this forward? One random tangent against one random cotangent.
+
+For y = f(x), a tangent v and a cotangent u, the directional derivative can be had in two ways:
+
+    u . (f(x + h v) - f(x - h v)) / 2h    by two extra forward calls (for each input of f), and
+    f_backward(u) . v                     by one backward call.
+
+If they agree for random u and v, the backward is right in every entry (up to chance of measure 0).
+The cotangent is never ones: for batch norm or softmax the true gradient of a sum is 0, so that any
+backward that returns 0 would pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minisnn.backend import Array, array_module
+
+
+class GradientError(AssertionError):
+    """A backward is not the derivative of its forward."""
+
+
+def check_gradient(
+    forward: Callable[..., tuple[Array, Any]],
+    backward: Callable[[Array, Any], Array | Sequence[Array]],
+    inputs: Sequence[Array],
+    rng: np.random.Generator,
+    step: float = 1e-6,
+    rtol: float = 1e-6,
+) -> float:
+    """Compare `backward(dy, cache)` with finite differences of `forward(*inputs) -> y, cache`.
+
+    inputs: floating arrays, float64 for the default step; backward returns a gradient for each.
+    Outputs that are not finite (neurons that never fire) take no part.
+    Returns the largest relative error. Raises GradientError if it exceeds rtol, naming the input and both numbers.
+    """
+    y, cache = forward(*inputs)
+    xp = array_module(inputs[0])
+    y = xp.asarray(y)
+    finite = xp.isfinite(y)
+    u = xp.where(finite, _normal(rng, y), 0)
+    grads = backward(u, cache)
+    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+    if len(grads) != len(inputs):
+        raise GradientError(f"{len(inputs)} inputs, but backward returned {len(grads)} gradients")
+    worst = 0.0
+    for n, (x, dx) in enumerate(zip(inputs, grads, strict=True)):
+        if dx.shape != x.shape:
+            raise GradientError(f"input {n} has the shape {x.shape}, its gradient {dx.shape}")
+        v = _normal(rng, x)
+        ends = [xp.asarray(forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0]) for h in (step, -step)]
+        # where(): inf - inf of neurons that never fire would be NaN
+        rise = xp.where(finite, ends[0], 0) - xp.where(finite, ends[1], 0)
+        numeric, analytic = float((u * rise).sum()) / (2 * step), float((dx * v).sum())
+        # The size that dx . v has on average; |dx . v| itself may be small by chance.
+        scale = max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
+        error = abs(numeric - analytic) / scale
+        if not error <= rtol:
+            raise GradientError(
+                f"input {n}: finite differences give {numeric:.9g}, backward {analytic:.9g}; "
+                f"relative error {error:.2g}, allowed {rtol:.2g}"
+            )
+        worst = max(worst, error)
+    return worst
+
+
+def _normal(rng: np.random.Generator, like: Array) -> Array:
+    """A standard normal array of the same shape and dtype, drawn on the host."""
+    return array_module(like).asarray(rng.standard_normal(like.shape).astype(like.dtype))

@@ -1,0 +1,186 @@
+"""The first-spike layer: ESL Eq. 3-5 forwards, and their derivatives backwards.
+
+A neuron without leak sums exponential synapses and fires at most once. In the z-domain,
+z = exp(t), its potential is V_j(z) = sum_i w_ij max(0, 1 - z_i/z), and it fires where V_j = 1.
+
+Multiply by z and the quotient of Eq. 5 disappears: U_j(z) = z V_j(z) = sum_i w_ij max(0, z - z_i)
+is piecewise linear, its slope A_j is the sum of the weights that have arrived, and the threshold
+becomes the straight line U_j = z. So we follow F_j(z) = U_j(z) - z from arrival to arrival. The
+neuron fires in the first gap at whose end F_j >= 0. Ties are gaps of width 0, and inputs that
+never arrive and neurons that never fire end at Z_MAX: none of them is a special case.
+Chapters 04 and 05 derive this form from Eq. 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from minisnn.backend import Array, array_module
+
+Z_MAX = 1e5  # a spike later than this (t = 11.5) counts as never
+EPS = 1e-10  # a slope A - 1 no larger than this crosses no threshold
+FEW_TIMES = 32  # up to so many distinct input times, one matrix product for each is fastest
+BLOCK = 1 << 14  # elements worked on at a time: some 64 KiB in float32, which stays in cache
+
+
+class FirstSpikeCache(NamedTuple):
+    """What `first_spike_backward` needs."""
+
+    z_in: Array  # [B, N]
+    weight: Array  # [N, M]
+    z_out: Array  # [B, M], inf where the neuron never fires
+    slope: Array  # [B, M], A - 1 over the causal set, inf where the neuron never fires
+    times: Array | None  # the distinct values of z_in, ascending, where they are few
+
+
+def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCache]:
+    r"""First spike of every neuron (ESL Eq. 5, chapters 03-05).
+
+    $$ z_j = \frac{\sum_{i \in C_j} w_{ij} z_i}{\sum_{i \in C_j} w_{ij} - 1}, \qquad C_j = \{i : z_i < z_j\} $$
+
+    z_in:   [B, N] floating, z = exp(t) of every input spike, > 0; inf for one that never comes.
+    weight: [N, M] of the same dtype, w_ij from input i to neuron j, 0 where no synapse is.
+    Returns z_out [B, M] in the same dtype, inf where the neuron never fires (by Z_MAX), and the cache.
+    The workspace is a few arrays of [B, M] elements: it does not grow with N * M.
+    Raises ValueError for shapes that do not fit, z_in that is not positive, or weights that are not finite.
+    """
+    _check(z_in, weight)
+    xp = array_module(z_in)
+    z_in = xp.minimum(z_in, Z_MAX)  # an input that never comes arrives in a gap of width 0
+    B, M = len(z_in), weight.shape[1]
+    z_out, slope_out = xp.full(B * M, xp.inf, z_in.dtype), xp.full(B * M, xp.inf, z_in.dtype)
+    waiting = xp.ones(B * M, bool)
+    slope = xp.full(B * M, -1, z_in.dtype)  # A - 1: no weight has arrived
+    times = _few_times(z_in)
+    if times is None:
+        first, arrivals = z_in.min(1), _arrivals_sorted(z_in, weight)
+    else:
+        first, arrivals = xp.repeat(times[:1], B), _arrivals_at(times, z_in, weight)
+    F = xp.repeat(-first, M)  # U - z at the first arrival, where U = 0
+
+    for z_now, gap, arriving in arrivals:  # [K, B], [K, B], [K, B, M]: K gaps between arrivals
+        arriving = arriving.reshape(-1, B * M)
+        arriving[0] += slope
+        slopes = _running_sum(arriving)
+        rise = (slopes.reshape(-1, B, M) * gap[:, :, None]).reshape(-1, B * M)
+        rise[0] += F
+        F_end = _running_sum(rise)
+        crossed = (F_end >= 0) & (slopes > EPS)
+        fired = xp.flatnonzero(crossed.any(0) & waiting)
+        if fired.size:
+            gap_of = crossed[:, fired].argmax(0)
+            F_start = xp.where(gap_of > 0, F_end[gap_of - 1, fired], F[fired])
+            slope_out[fired] = slopes[gap_of, fired]
+            z_out[fired] = z_now[gap_of, fired // M] - F_start / slope_out[fired]
+            waiting[fired] = False
+        slope, F = slopes[-1], F_end[-1]
+    if not xp.isfinite(slope).all():
+        raise ValueError("weight holds values that are not finite")
+    z_out = z_out.reshape(B, M)
+    return z_out, FirstSpikeCache(z_in, weight, z_out, slope_out.reshape(B, M), times)
+
+
+def first_spike_backward(
+    dz_out: Array, cache: FirstSpikeCache, need_dz_in: bool = True
+) -> tuple[Array | None, Array]:
+    r"""Gradients of `first_spike_forward` (chapter 05).
+
+    $$ \frac{\partial z_j}{\partial w_{ij}} = -\frac{\max(0, z_j - z_i)}{A_j - 1}, \qquad
+       \frac{\partial z_j}{\partial z_i} = [z_i < z_j] \frac{w_{ij}}{A_j - 1} $$
+
+    dz_out: [B, M]. Returns dz_in [B, N] (None unless `need_dz_in`) and dweight [N, M]. The causal
+    set is decided by time, not by w_ij != 0: dweight is dense, absent synapses have a gradient too.
+    Nothing flows through neurons that never fire or inputs that never arrive.
+    """
+    z_in, weight, z_out, slope, times = cache
+    xp = array_module(z_in)
+    flow = dz_out / slope  # dL/dF with its sign turned; 0 where the neuron never fires, whose slope is inf
+    z_out = xp.where(xp.isinf(z_out), 0, z_out)
+    if times is not None:
+        return _backward_at(times, z_in, weight, z_out, flow, need_dz_in)
+    dz_in, dweight = xp.zeros_like(z_in), xp.empty_like(weight)
+    if len(weight) <= weight.shape[1]:  # loop over the shorter side of W
+        for i, z_i in enumerate(z_in.T[:, :, None]):
+            flow_i = (z_i < z_out) * flow  # [B, M]: what concerns input i
+            dweight[i] = z_i[:, 0] @ flow_i - xp.einsum("bj,bj->j", flow_i, z_out)
+            dz_in[:, i] = flow_i @ weight[i]
+    else:
+        for j, z_j in enumerate(z_out.T[:, :, None]):
+            flow_j = (z_in < z_j) * flow[:, j, None]  # [B, N]: what concerns neuron j
+            dweight[:, j] = xp.einsum("bi,bi->i", flow_j, z_in) - z_j[:, 0] @ flow_j
+            dz_in += flow_j * weight[:, j]
+    return dz_in if need_dz_in else None, dweight
+
+
+def _backward_at(
+    times: Array, z_in: Array, weight: Array, z_out: Array, flow: Array, need_dz_in: bool
+) -> tuple[Array | None, Array]:
+    """The same for K input times, in one product.
+
+    The earliest time is the complement of the others: what every input would get if it had come
+    then, plus the difference for those that came later.
+    """
+    xp = array_module(z_in)
+    (B, N), M = z_in.shape, weight.shape[1]
+    came = (z_in == times[:, None, None]).astype(weight.dtype)  # [K, B, N]
+    since = xp.maximum(z_out - times[:, None, None], 0) * flow  # [K, B, M]
+    dweight = came[1:].reshape(-1, N).T @ (since[0] - since[1:]).reshape(-1, M)
+    dweight -= since[0].sum(0)
+    if not need_dz_in:
+        return None, dweight
+    dz = ((z_out > times[:, None, None]) * flow).reshape(
+        -1, M
+    ) @ weight.T  # of an input that came at each time
+    return (dz.reshape(-1, B, N) * came).sum(0), dweight
+
+
+def _arrivals_sorted(z_in: Array, weight: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """The gaps that follow the 1st, 2nd, ... earliest input of each sample, K at a time."""
+    xp = array_module(z_in)
+    B, M = len(z_in), weight.shape[1]
+    order = xp.argsort(z_in, axis=1)
+    z = xp.take_along_axis(z_in, order, 1).T
+    order, gap = order.T, xp.empty_like(z)
+    gap[:-1] = z[1:] - z[:-1]
+    gap[-1] = Z_MAX - z[-1]
+    K = max(1, BLOCK // (B * M))
+    for n in range(0, len(z), K):
+        arriving = weight.take(order[n : n + K].ravel(), axis=0)
+        yield z[n : n + K], gap[n : n + K], arriving.reshape(-1, B, M)
+
+
+def _arrivals_at(times: Array, z_in: Array, weight: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """The gaps that follow each of K times, which all samples share: one product brings all weights."""
+    xp = array_module(z_in)
+    (B, N), M = z_in.shape, weight.shape[1]
+    came = (z_in == times[:-1, None, None]).astype(weight.dtype)  # [K-1, B, N]
+    arriving = (came.reshape(-1, N) @ weight).reshape(-1, B, M)
+    rest = weight.sum(0) - arriving.sum(0)  # what arrives last is what has not yet
+    z_now = xp.repeat(times[:, None], B, 1)
+    gap = xp.concatenate([z_now[1:], xp.full_like(z_now[:1], Z_MAX)]) - z_now
+    yield z_now, gap, xp.concatenate([arriving, rest[None]])
+
+
+def _few_times(z_in: Array) -> Array | None:
+    """The distinct values of z_in where they are few, as with binarised images; else None."""
+    xp = array_module(z_in)
+    limit = min(FEW_TIMES, z_in.shape[1] - 1)
+    if len(xp.unique(z_in[0])) > limit:  # one sample is enough to say no, and cheap
+        return None
+    times = xp.unique(z_in)
+    return times if len(times) <= limit else None
+
+
+def _running_sum(x: Array) -> Array:
+    """Running sums over the first axis. A product with a triangle of ones is 5 times as fast as cumsum."""
+    return x if len(x) == 1 else array_module(x).tri(len(x), dtype=x.dtype) @ x
+
+
+def _check(z_in: Array, weight: Array) -> None:
+    if z_in.ndim != 2 or weight.ndim != 2 or z_in.shape[1] != weight.shape[0] or not z_in.size:
+        raise ValueError(f"expected z_in [B, N] and weight [N, M], found {z_in.shape} and {weight.shape}")
+    if z_in.dtype != weight.dtype or z_in.dtype.kind != "f":
+        raise ValueError(f"expected one floating dtype, found z_in {z_in.dtype} and weight {weight.dtype}")
+    if not (z_in > 0).all():
+        raise ValueError(f"z_in = exp(t) must be > 0, found {z_in.min()}")

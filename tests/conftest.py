@@ -1,0 +1,33 @@
+"""Array libraries for every test that asks for `xp`, and hypothesis without chance in CI."""
+
+import importlib.util
+import os
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from strict_array import xp as strict
+
+settings.register_profile("default", deadline=None, max_examples=25)
+settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def _cupy():
+    import cupy
+
+    cupy.cuda.runtime.getDeviceCount()
+    return cupy
+
+
+@pytest.fixture(params=["numpy", "strict", "cupy"], scope="session")
+def xp(request):
+    """NumPy, the strict double, and CuPy where there is a GPU."""
+    if request.param == "cupy":
+        if importlib.util.find_spec("cupy") is None:
+            pytest.skip("CuPy is not installed")
+        try:
+            return _cupy()
+        except Exception as error:
+            pytest.skip(f"no GPU: {error}")
+    return {"numpy": np, "strict": strict}[request.param]

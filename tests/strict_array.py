@@ -1,0 +1,105 @@
+"""A double of CuPy that runs anywhere: an array library that refuses to mix its arrays with NumPy's.
+
+`StrictArray` holds a NumPy array that nobody else may touch. Operators and methods accept other
+`StrictArray`s and Python numbers; an ndarray, or a NumPy function called on a StrictArray, is an
+error, as on a GPU it would be an error or a hidden copy. `asarray` and `.get()` are the only doors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+
+def _wrap(x):
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_wrap, x))
+    return StrictArray(np.asarray(x)) if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def _unwrap(x):
+    if isinstance(x, StrictArray):
+        return x._array
+    if isinstance(x, np.ndarray):
+        raise TypeError("a host array among device arrays")
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_unwrap, x))
+    return x
+
+
+class StrictArray(NDArrayOperatorsMixin):
+    def __init__(self, array):
+        object.__setattr__(self, "_array", array)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **kwargs):
+        if out:
+            kwargs["out"] = _unwrap(out)
+        result = getattr(ufunc, method)(*_unwrap(inputs), **kwargs)
+        return out[0] if out else _wrap(result)
+
+    def __array_function__(self, func, types, args, kwargs):
+        raise TypeError(
+            f"numpy.{func.__name__} called on a device array: use array_module(x).{func.__name__}"
+        )
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("implicit copy of a device array to the host: use to_host(x)")
+
+    def __array_namespace__(self):
+        return xp
+
+    def get(self):
+        return self._array.copy()
+
+    def __getattr__(self, name):
+        value = getattr(self._array, name)
+        if not callable(value):
+            return _wrap(value) if isinstance(value, np.ndarray) else value
+        return lambda *args, **kwargs: _wrap(
+            value(*_unwrap(args), **{k: _unwrap(v) for k, v in kwargs.items()})
+        )
+
+    def __getitem__(self, index):
+        return _wrap(self._array[_unwrap(index)])
+
+    def __setitem__(self, index, value):
+        self._array[_unwrap(index)] = _unwrap(value)
+
+    def __len__(self):
+        return len(self._array)
+
+    def __iter__(self):
+        return (self[n] for n in range(len(self)))
+
+    def __bool__(self):
+        return bool(self._array)
+
+    def __float__(self):
+        return float(self._array)
+
+    def __int__(self):
+        return int(self._array)
+
+    def __index__(self):
+        return self._array.__index__()
+
+    def __repr__(self):
+        return f"Strict{self._array!r}"
+
+
+class _Namespace:
+    """numpy's functions and constants, for StrictArrays."""
+
+    def __getattr__(self, name):
+        value = getattr(np, name)
+        if not callable(value) or isinstance(value, type):
+            return value
+        return lambda *args, **kwargs: _wrap(
+            value(*_unwrap(args), **{k: _unwrap(v) for k, v in kwargs.items()})
+        )
+
+    def asarray(self, x, dtype=None):
+        return x if isinstance(x, StrictArray) else StrictArray(np.array(x, dtype))
+
+
+xp = _Namespace()
