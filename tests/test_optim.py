@@ -1,0 +1,85 @@
+"""Optimisers, schedules and gradient normalisation against naive twins."""
+
+from math import pi
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import rngs
+
+from minisnn import optim
+from minisnn.backend import to_host
+from minisnn.optim import SGD, Adam
+
+
+@given(rng=rngs)
+def test_sgd(xp, rng):
+    w, mu, lr = rng.standard_normal((3, 4)), 0.9, 0.1
+    params = {"w": xp.asarray(w.copy())}
+    optimizer = SGD(mu)
+    moments = optimizer.init(params)
+    m = np.zeros_like(w)
+    for k in range(1, 5):
+        g = rng.standard_normal(w.shape)
+        optimizer.step(params, {"w": xp.asarray(g)}, moments, lr, k)
+        m = mu * m + g
+        w = w - lr * m
+        np.testing.assert_allclose(to_host(params["w"]), w)
+    np.testing.assert_allclose(to_host(optimizer.momentum(moments["w"])), abs(m))
+
+
+@given(rng=rngs)
+def test_adam(xp, rng):
+    w, lr = rng.standard_normal((3, 4)), 0.01
+    params = {"w": xp.asarray(w.copy())}
+    optimizer = Adam()
+    moments = optimizer.init(params)
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for k in range(1, 5):
+        g = rng.standard_normal(w.shape)
+        optimizer.step(params, {"w": xp.asarray(g)}, moments, lr, k)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - lr * (m / (1 - 0.9**k)) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
+        np.testing.assert_allclose(to_host(params["w"]), w)
+    np.testing.assert_allclose(to_host(optimizer.momentum(moments["w"])), abs(m) / (np.sqrt(v) + 1e-8))
+
+
+def test_learning_rates():
+    exponential = [optim.exponential_lr(e, 3, 0.01, 0.0001) for e in range(3)]
+    np.testing.assert_allclose(exponential, [0.01, 0.001, 0.0001])
+    cosine = [optim.cosine_lr(e, 4, 1.0) for e in range(4)]
+    np.testing.assert_allclose(cosine, [(1 + np.cos(pi * e / 4)) / 2 for e in range(4)])
+    assert optim.exponential_lr(0, 1, 0.3, 0.003) == 0.3
+
+
+@given(rng=rngs, limit=st.floats(0.1, 10), masked=st.booleans())
+def test_normalisation(xp, rng, limit, masked):
+    grads = {key: rng.standard_normal(shape) * 2 for key, shape in (("a", (6, 4)), ("b", (3, 5)))}
+    mask = rng.random((6, 4)) < 0.5
+    masks = {"a": mask} if masked else {}
+
+    def moving(key):
+        return grads[key] * masks[key] if key in masks else grads[key]
+
+    norm = {key: np.linalg.norm(moving(key)) for key in grads}
+    total = np.hypot(norm["a"], norm["b"])
+    expected = {
+        "layers": lambda key: min(1, limit / norm[key]) if norm[key] else 1,
+        "rows": lambda key: min(1, limit * len(grads[key]) / norm[key]) if norm[key] else 1,
+        "global": lambda key: limit / total,
+        "neurons": lambda key: np.minimum(1, limit / np.maximum(np.linalg.norm(moving(key), axis=0), 1e-30)),
+    }
+    assert set(expected) == set(optim.NORMALISATIONS)
+    for name, factor in expected.items():
+        found = {key: xp.asarray(g.copy()) for key, g in grads.items()}
+        optim.NORMALISATIONS[name](found, {key: xp.asarray(m) for key, m in masks.items()}, limit)
+        for key, g in grads.items():
+            np.testing.assert_allclose(to_host(found[key]), g * factor(key), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(optim.NORMALISATIONS))
+def test_a_gradient_of_zero_stays_zero(name):
+    grads = {"a": np.zeros((3, 2))}
+    optim.NORMALISATIONS[name](grads, {}, 0.3)
+    assert not grads["a"].any()
