@@ -1,0 +1,81 @@
+"""Which connections come. One rule is one function (chapter 15):
+
+    rule(evidence, candidates, count, rng) -> positions
+
+evidence: what is known of every position of the layer, active or not. candidates: indices of the
+inactive positions, ascending, those pruned a moment ago included. count: how many of them come, exactly.
+positions: [count] indices into the flattened weight. Chance is drawn on the host and ties go to the
+lowest index, so the same evidence gives the same masks on every array library. To add a rule, write
+it and name it in RULES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from minisnn.backend import Array, array_module
+
+
+class Evidence(NamedTuple):
+    """What a grow rule may look at: arrays of the weight's shape, dense."""
+
+    gradient: Array  # dL/dW of the last batch, taken before the step
+    momentum: Array  # how strongly the optimiser wants to move each weight, >= 0
+    fired: Array  # bool: has this connection ever been active?
+
+
+GrowRule = Callable[[Evidence, Array, int, np.random.Generator], Array]
+
+
+def grow_random(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+    """Any of the candidates, all equally likely."""
+    _check_count(candidates, count)
+    chosen = rng.choice(len(candidates), count, replace=False)
+    return candidates[array_module(candidates).asarray(chosen)]
+
+
+def grow_random_unfired(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+    """Candidates that were never active; when these run out, any of the others."""
+    _check_count(candidates, count)
+    fired = evidence.fired.ravel()[candidates]
+    unfired = candidates[~fired]
+    if count <= len(unfired):
+        return grow_random(evidence, unfired, count, rng)
+    others = grow_random(evidence, candidates[fired], count - len(unfired), rng)
+    return array_module(candidates).concatenate([unfired, others])
+
+
+def grow_gradient(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+    """The candidates with the largest |dL/dW| (Evci et al. 2020)."""
+    return _highest(abs(evidence.gradient), candidates, count)
+
+
+def grow_momentum(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+    """The candidates with the largest momentum (Dettmers and Zettlemoyer 2019)."""
+    return _highest(evidence.momentum, candidates, count)
+
+
+def _highest(score: Array, candidates: Array, count: int) -> Array:
+    """The `count` candidates with the highest scores; ties go to the lowest index."""
+    _check_count(candidates, count)
+    score = score.ravel()[candidates]
+    xp = array_module(score)
+    if xp.isnan(score).any():
+        raise ValueError("scores hold NaN: training has diverged, there is nothing to rank")
+    return candidates[xp.argsort(-score, kind="stable")[:count]]
+
+
+def _check_count(candidates: Array, count: int) -> None:
+    if not 0 <= count <= len(candidates):
+        raise ValueError(f"cannot grow {count} of {len(candidates)} inactive connections")
+
+
+RULES: dict[str, GrowRule] = {
+    "random": grow_random,
+    "random-unfired": grow_random_unfired,
+    "gradient": grow_gradient,
+    "momentum": grow_momentum,
+}

@@ -1,0 +1,74 @@
+"""Erdős-Rényi masks: who is connected to whom before training starts (ESL Eq. 1, chapter 01)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+
+from minisnn.backend import Array
+
+
+def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
+    r"""Probability of a connection between two layers (ESL Eq. 1).
+
+    $$ p = \frac{\epsilon\,(n^k + n^{k-1})}{n^k\, n^{k-1}}, \text{ at most } 1 $$
+
+    Raises ValueError unless epsilon > 0 and the layers have neurons.
+    """
+    if n_in < 1 or n_out < 1 or not epsilon > 0:
+        raise ValueError(f"expected two layers and epsilon > 0, found {n_in}, {n_out} and {epsilon}")
+    return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
+
+
+def erk_densities(shapes: Mapping[str, tuple[int, ...]], density: float) -> dict[str, float]:
+    r"""Erdős-Rényi-Kernel: Eq. 1 extended to convolutions (Evci et al. 2020).
+
+    $$ p_l = e \frac{\sum \mathrm{shape}_l}{\prod \mathrm{shape}_l}, \qquad \sum_l p_l N_l = d \sum_l N_l $$
+
+    shapes: weight shapes by name, [N_in, N_out] or [k, k, C_in, C_out]; N_l is their product.
+    Layers whose p_l would exceed 1 are dense, and e is solved again for the others.
+    Raises ValueError unless 0 < density <= 1.
+    """
+    if not 0 < density <= 1:
+        raise ValueError(f"density must be above 0 and at most 1, found {density}")
+    size = {name: prod(shape) for name, shape in shapes.items()}
+    raw = {name: sum(shape) / size[name] for name, shape in shapes.items()}
+    dense: set[str] = set()
+    while len(dense) < len(shapes):
+        sparse = [name for name in shapes if name not in dense]
+        wanted = density * sum(size.values()) - sum(size[name] for name in dense)
+        e = wanted / sum(raw[name] * size[name] for name in sparse)
+        highest = max(raw[name] for name in sparse)
+        if e * highest <= 1:
+            return {name: 1.0 if name in dense else e * raw[name] for name in shapes}
+        dense |= {name for name in sparse if raw[name] == highest}
+    return dict.fromkeys(shapes, 1.0)
+
+
+def bernoulli_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """Each connection present with probability `density`, independently of the others. bool, on the host."""
+    return rng.random(shape) < density
+
+
+def exact_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """round(density * size) connections, all choices equally likely. bool, on the host."""
+    size = prod(shape)
+    mask = np.zeros(size, bool)
+    mask[rng.choice(size, round(density * size), replace=False)] = True
+    return mask.reshape(shape)
+
+
+def check_masks(params: Mapping[str, Array], masks: Mapping[str, Array]) -> None:
+    """Raise ValueError unless every mask fits its weight and the weight is 0 wherever the mask is."""
+    for key, mask in masks.items():
+        weight = params[key]
+        if mask.shape != weight.shape or mask.dtype != bool:
+            raise ValueError(f"mask of {key}: expected bool {weight.shape}, found {mask.dtype} {mask.shape}")
+        off = int(((weight != 0) & ~mask).sum())
+        if off:
+            raise ValueError(f"{key}: {off} weights are not 0 where the mask is")
+
+
+SAMPLERS = {"bernoulli": bernoulli_mask, "exact": exact_mask}

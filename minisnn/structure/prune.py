@@ -1,0 +1,58 @@
+"""Which connections go. One rule is one function (chapter 14):
+
+    rule(weight, mask, count) -> positions
+
+weight: any shape. mask: bool, the same shape. count: how many of the active connections go, exactly.
+positions: [count] indices into the flattened weight. Equal weights go in order of their index, so
+the same weights give the same masks on every array library. To add a rule, write it and name it in RULES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minisnn.backend import Array, array_module
+
+PruneRule = Callable[[Array, Array, int], Array]
+
+
+def prune_magnitude(weight: Array, mask: Array, count: int) -> Array:
+    """The `count` active weights closest to 0."""
+    active, w = _active(weight, mask, count)
+    return active[_lowest(abs(w), count)]
+
+
+def prune_set(weight: Array, mask: Array, count: int) -> Array:
+    """SET (Mocanu et al. 2018): the smallest positive and the least negative weights, each sign in its share.
+
+    Active weights that are exactly 0, grown and not yet trained, go first. Of the remaining r,
+    round(r n_neg / (n_neg + n_pos)), halves to even, are the negatives closest to 0; the rest positives.
+    """
+    xp = array_module(weight)
+    active, w = _active(weight, mask, count)
+    zero, negative, positive = (xp.flatnonzero(sign) for sign in (w == 0, w < 0, w > 0))
+    zero = zero[:count]
+    rest = count - len(zero)
+    k_neg = round(rest * len(negative) / max(1, len(negative) + len(positive)))
+    least_negative = negative[_lowest(-w[negative], k_neg)]
+    smallest_positive = positive[_lowest(w[positive], rest - k_neg)]
+    return active[xp.concatenate([zero, smallest_positive, least_negative])]
+
+
+def _active(weight: Array, mask: Array, count: int) -> tuple[Array, Array]:
+    """Positions of the active connections, ascending, and their weights."""
+    active = array_module(mask).flatnonzero(mask)
+    if not 0 <= count <= len(active):
+        raise ValueError(f"cannot prune {count} of {len(active)} active connections")
+    w = weight.ravel()[active]
+    if not array_module(w).isfinite(w).all():
+        raise ValueError("weights are not finite: training has diverged, there is nothing to rank")
+    return active, w
+
+
+def _lowest(score: Array, count: int) -> Array:
+    """Positions of the `count` lowest scores; ties go to the lowest position."""
+    return array_module(score).argsort(score, kind="stable")[:count]
+
+
+RULES: dict[str, PruneRule] = {"magnitude": prune_magnitude, "set": prune_set}

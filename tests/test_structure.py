@@ -1,0 +1,247 @@
+"""Masks, schedules and rules: worked examples, naive twins and invariants."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import rngs, sizes
+
+from minisnn.backend import to_host
+from minisnn.optim import SGD
+from minisnn.state import TrainingState
+from minisnn.structure import grow, masks, prune
+from minisnn.structure.evolve import Evolve, rewire
+from minisnn.structure.grow import Evidence
+from minisnn.structure.schedule import cosine_fraction, round_up
+
+EXAMPLE = (0.5, -0.1, 0.02, -0.7, 0.3, -0.05, 0.9, -0.4)
+SEPARATING = (0.1, 0.2, 0.3, 0.4, -1, -2, -3, -4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "count", "gone"),
+    [
+        ("magnitude", EXAMPLE, 4, {2, 5, 1, 4}),
+        ("set", EXAMPLE, 4, {2, 4, 5, 1}),
+        ("magnitude", EXAMPLE, 2, {2, 5}),
+        ("set", EXAMPLE, 2, {2, 5}),
+        ("magnitude", SEPARATING, 4, {0, 1, 2, 3}),
+        ("set", SEPARATING, 4, {0, 1, 4, 5}),
+        ("magnitude", (0.2, 0.1, 0.1, -0.1, 0.1), 2, {1, 2}),  # ties: the lowest index
+        ("set", (0.0, 0.0, 0.0, 1.0, -1.0), 2, {0, 1}),  # grown and not yet trained
+        ("set", (0.0, 3.0, 1.0, 2.0), 3, {0, 2, 3}),  # one sign only
+        ("set", (-3.0, -1.0, -2.0), 2, {1, 2}),
+    ],
+)
+def test_worked_prunes(xp, rule, weights, count, gone):
+    w = xp.asarray(np.array(weights))
+    assert set(to_host(prune.RULES[rule](w, w == w, count)).tolist()) == gone
+
+
+def test_erdos_renyi_of_the_paper():
+    """784-800: epsilon 10, 60 and 90, and Table 1's 103K connections."""
+    for epsilon, connections in [(10, 15_840), (60, 95_040), (90, 142_560)]:
+        assert masks.erdos_renyi_density(784, 800, epsilon) * 784 * 800 == pytest.approx(connections)
+    assert masks.erdos_renyi_density(784, 800, 400) == 1
+    with pytest.raises(ValueError, match="epsilon > 0"):
+        masks.erdos_renyi_density(784, 800, 0)
+
+
+def test_erk_of_vggsnn():
+    widths = [2, 64, 128, 256, 256, 512, 512, 512, 512]
+    shapes = {f"conv{n}": (3, 3, a, b) for n, (a, b) in enumerate(pairwise(widths), 1)}
+    shapes["fc"] = (4608, 10)
+    for density, expected in [
+        (0.1, [1, 0.475, 0.2339, 0.1553, 0.1161, 0.0772, 0.0772, 0.0772, 1]),
+        (0.01, [0.599, 0.0258, 0.0127, 0.0084, 0.0063, 0.0042, 0.0042, 0.0042, 0.961]),
+        (0.5, [1, 1, 1, 0.8449, 0.6312, 0.42, 0.42, 0.42, 1]),
+    ]:
+        found = masks.erk_densities(shapes, density)
+        np.testing.assert_allclose(list(found.values()), expected, atol=5e-4 if density == 0.5 else 6e-5 * 10)
+        sizes = {k: np.prod(s) for k, s in shapes.items()}
+        assert sum(found[k] * sizes[k] for k in shapes) == pytest.approx(density * sum(sizes.values()))
+    assert set(masks.erk_densities(shapes, 1.0).values()) == {1.0}
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        masks.erk_densities(shapes, 0)
+
+
+@given(rng=rngs, N=sizes, M=sizes, density=st.floats(0, 1))
+def test_sampling(rng, N, M, density):
+    assert masks.exact_mask((N, M), density, rng).sum() == round(density * N * M)
+    mask = masks.bernoulli_mask((200, 50), density, rng)
+    assert abs(mask.mean() - density) < 0.05
+    assert masks.bernoulli_mask((N, M), 1.0, rng).all()
+    assert not masks.bernoulli_mask((N, M), 0.0, rng).any()
+
+
+def test_check_masks(xp):
+    w, m = xp.asarray([[1.0, 0.0]]), xp.asarray([[True, False]])
+    masks.check_masks({"a": w}, {"a": m})
+    with pytest.raises(ValueError, match="a: 1 weights are not 0"):
+        masks.check_masks({"a": w}, {"a": ~m})
+    with pytest.raises(ValueError, match="expected bool"):
+        masks.check_masks({"a": w}, {"a": w})
+
+
+def test_cosine_fraction():
+    by_hand = [0.5, 0.426777, 0.25, 0.073223, 0, 0]
+    np.testing.assert_allclose([cosine_fraction(t, 0.5, 4) for t in range(6)], by_hand, atol=5e-7)
+    assert cosine_fraction(3, 0.5, 0) == 0
+    assert round_up(0.07 * 100) == 7  # 7.000000000000001
+    for t, alpha in [(-1, 0.5), (1, 1.5)]:
+        with pytest.raises(ValueError, match="found"):
+            cosine_fraction(t, alpha, 4)
+
+
+def naive_prune(rule, weight, mask, count):
+    """The rules with Python's sort, which is stable."""
+    active = [int(i) for i in np.flatnonzero(mask)]
+    w = weight.ravel()
+    if rule == "magnitude":
+        return set(sorted(active, key=lambda i: abs(w[i]))[:count])
+    gone = [i for i in active if w[i] == 0][:count]
+    positive = sorted((i for i in active if w[i] > 0), key=lambda i: w[i])
+    negative = sorted((i for i in active if w[i] < 0), key=lambda i: -w[i])
+    rest = count - len(gone)
+    k_neg = round(rest * len(negative) / max(1, len(negative) + len(positive)))
+    return {*gone, *negative[:k_neg], *positive[: rest - k_neg]}
+
+
+@given(rng=rngs, N=sizes, M=sizes, rule=st.sampled_from(list(prune.RULES)))
+def test_prune_equals_naive(xp, rng, N, M, rule):
+    weight = rng.integers(-3, 4, (N, M)) / 2.0  # many ties and zeros
+    mask = rng.random((N, M)) < 0.6
+    count = int(rng.integers(0, mask.sum() + 1))
+    found = to_host(prune.RULES[rule](xp.asarray(weight), xp.asarray(mask), count))
+    assert len(found) == count
+    assert set(found.tolist()) == naive_prune(rule, weight, mask, count)
+
+
+def evidence_for(xp, rng, shape):
+    score = xp.asarray(rng.integers(-3, 4, shape) / 2.0)
+    return Evidence(score, abs(score) + 1, xp.asarray(rng.random(shape) < 0.7))
+
+
+@given(rng=rngs, N=sizes, M=sizes, rule=st.sampled_from(list(grow.RULES)))
+def test_grow(xp, rng, N, M, rule):
+    """Exact counts of distinct candidates; the best scores, ties to the lowest index; never-fired ones first."""
+    evidence = evidence_for(xp, rng, (N, M))
+    candidates = np.flatnonzero(rng.random(N * M) < 0.6)
+    count = int(rng.integers(0, len(candidates) + 1))
+    seed = int(rng.integers(1 << 32))
+    found = to_host(
+        grow.RULES[rule](evidence, xp.asarray(candidates), count, np.random.default_rng(seed))
+    ).tolist()
+    assert len(set(found)) == len(found) == count
+    assert set(found) <= set(candidates.tolist())
+    fired = to_host(evidence.fired).ravel()
+    if rule == "random-unfired":
+        unfired = [i for i in candidates if not fired[i]]
+        assert sum(not fired[i] for i in found) == min(count, len(unfired))
+    if rule in ("gradient", "momentum"):
+        score = abs(to_host(evidence.gradient if rule == "gradient" else evidence.momentum)).ravel()
+        assert found == sorted(candidates.tolist(), key=lambda i: -score[i])[:count]
+    on_host = Evidence(*map(to_host, evidence))
+    assert found == grow.RULES[rule](on_host, candidates, count, np.random.default_rng(seed)).tolist()
+
+
+def test_impossible_counts_and_nan_are_refused():
+    w, m = np.ones((2, 2)), np.eye(2, dtype=bool)
+    with pytest.raises(ValueError, match="cannot prune 3 of 2"):
+        prune.prune_magnitude(w, m, 3)
+    with pytest.raises(ValueError, match="not finite"):
+        prune.prune_set(w * np.nan, m, 1)
+    evidence = Evidence(w * np.nan, w, m)
+    for rule in grow.RULES.values():
+        with pytest.raises(ValueError, match="cannot grow 3 of 2"):
+            rule(evidence, np.array([1, 2]), 3, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="NaN"):
+        grow.grow_gradient(evidence, np.array([1, 2]), 1, np.random.default_rng(0))
+
+
+@given(
+    rng=rngs, N=sizes, M=sizes,
+    rules=st.tuples(st.sampled_from(list(prune.RULES)), st.sampled_from(list(grow.RULES))),
+)  # fmt: skip
+def test_rewire_invariants(xp, rng, N, M, rules):
+    mask = rng.random((N, M)) < rng.random()
+    weight = rng.standard_normal((N, M)) * mask
+    weight_x, mask_x = xp.asarray(weight.copy()), xp.asarray(mask.copy())
+    count = int(rng.integers(0, mask.sum() + 1))
+    pruned, grown = rewire(
+        weight_x,
+        mask_x,
+        evidence_for(xp, rng, (N, M)),
+        count,
+        prune.RULES[rules[0]],
+        grow.RULES[rules[1]],
+        rng,
+    )
+    pruned, grown = set(to_host(pruned).tolist()), set(to_host(grown).tolist())
+    active, after = set(np.flatnonzero(mask).tolist()), set(np.flatnonzero(to_host(mask_x)).tolist())
+    assert len(after) == len(active)
+    assert len(pruned) == len(grown) == count
+    assert pruned <= active
+    assert not grown & (active - pruned)
+    assert after == (active - pruned) | grown
+    new = to_host(weight_x).ravel()
+    assert not new[sorted(set(range(N * M)) - after)].any()
+    assert not new[sorted(grown)].any()
+    kept = sorted(active - pruned)
+    assert (new[kept] == weight.ravel()[kept]).all()
+
+
+def run_learner(xp, learner, steps, seed=0, shape=(12, 10)):
+    """Steps of random gradients through optimiser, masks and learner, checking the invariants each time."""
+    rng = np.random.default_rng(seed)
+    state = TrainingState(
+        {
+            "a.weight": xp.asarray(rng.standard_normal(shape)),
+            "b.weight": xp.asarray(rng.standard_normal((5, 4))),
+        },
+        rngs={"structure": np.random.default_rng(seed)},
+    )
+    optimizer = SGD()
+    state.moments = optimizer.init(state.params)
+    learner.start(state)
+    count = {key: int(m.sum()) for key, m in state.masks.items()}
+    history = []
+    for _ in range(steps):
+        grads = {key: xp.asarray(rng.standard_normal(w.shape)) for key, w in state.params.items()}
+        state.iteration += 1
+        optimizer.step(state.params, grads, state.moments, 0.1, state.iteration)
+        for key, mask in state.masks.items():
+            state.params[key] *= mask
+        history.append(learner.after_step(state, grads, optimizer))
+        masks.check_masks(state.params, state.masks)
+        assert count == {key: int(m.sum()) for key, m in state.masks.items()}
+    return state, history
+
+
+@pytest.mark.parametrize("grow_rule", list(grow.RULES))
+def test_evolve(xp, grow_rule):
+    learner = Evolve({"a.weight": 0.3}, t_end=10, t_iter=2, alpha=0.5, grow=grow.RULES[grow_rule])
+    state, history = run_learner(xp, learner, 14)
+    n = int(state.masks["a.weight"].sum())
+    expected = [
+        round_up(cosine_fraction(t, 0.5, 10) * n) if t % 2 == 0 and t < 10 else 0 for t in range(1, 15)
+    ]
+    assert history == expected
+    assert set(state.masks) == {"a.weight"}
+    fired = to_host(state.structure["a.weight.fired"])
+    assert (fired >= to_host(state.masks["a.weight"])).all()
+    assert learner.explored(state) == pytest.approx(fired.mean())
+    assert float(abs(state.moments["a.weight"][0]).min()) > 0  # dense: never masked
+    again, _ = run_learner(np, learner, 14)
+    np.testing.assert_array_equal(to_host(state.masks["a.weight"]), again.masks["a.weight"])
+
+
+def test_full_empty_and_static_layers_are_left_alone(xp):
+    for densities, alpha in [({"a.weight": 1.0}, 0.5), ({"a.weight": 0.0}, 0.5), ({"a.weight": 0.4}, 0.0)]:
+        state, history = run_learner(xp, Evolve(densities, t_end=10, t_iter=1, alpha=alpha), 6)
+        assert not any(history)
+        np.testing.assert_array_equal(
+            to_host(state.masks["a.weight"]), to_host(state.structure["a.weight.initial"])
+        )
