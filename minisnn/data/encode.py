@@ -1,0 +1,37 @@
+"""Images as first spikes: from grey values to z = exp(t), the bright pixels first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minisnn.backend import Array, array_module
+
+Z_DARK = 6.0  # a black pixel spikes at t = ln 6 = 1.79, a white one at t = 0, where z = 1
+
+
+def latency_code(images: Array, white: int, levels: int = 2) -> Array:
+    r"""One spike for every pixel, the brighter the earlier.
+
+    $$ t = (1 - x) \ln 6, \qquad z = e^t = 6^{1-x} $$
+
+    images: [B, H, W, C] uint8, 0 to `white`. Grey values x of 0 to 1 are first rounded to `levels` equally
+    spaced ones: 2 is the binarised code, z = 1 for pixels of at least half of white and 6 for the others;
+    white + 1 keeps them all. Returns z [B, H*W*C] float32. Raises ValueError for fewer than 2 levels.
+
+    Bright first, and 6, are from memory of Mostafa 2018, whose text could not be read; some
+    re-implementations turn it round.
+    """
+    if levels < 2:
+        raise ValueError(f"levels must be at least 2, found {levels}")
+    xp = array_module(images)
+    x = np.floor(np.arange(white + 1) / white * (levels - 1) + 0.5) / (levels - 1)  # halves go up
+    z = xp.asarray((Z_DARK ** (1 - x)).astype(np.float32))
+    return z[images.reshape(len(images), -1)]
+
+
+def latency_binary(images, white):
+    return latency_code(images, white)
+
+
+def latency_grey(images, white):
+    return latency_code(images, white, white + 1)

@@ -1,0 +1,47 @@
+"""The IDX format of MNIST: 0, 0, type, number of axes, their sizes as big-endian uint32, then the data."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+UINT8 = 0x08
+
+
+class DataError(ValueError):
+    """A data file is not what it should be. The message names the file, what was found and what was expected."""
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The uint8 array in an IDX file, plain or (with a name ending in .gz) compressed.
+
+    shape: what the header must say. Raises DataError, and never reads more than the shape needs.
+    """
+    with path.open("rb") as raw:
+        try:
+            file: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+            header = file.read(4 + 4 * len(shape))
+            expected = bytes([0, 0, UINT8, len(shape)])
+            if header[:4] != expected:
+                raise DataError(
+                    f"{path}: expected an IDX file starting {expected.hex()}, found {header[:4].hex()}"
+                )
+            found = tuple(np.frombuffer(header[4:], ">u4")) if len(header) == 4 + 4 * len(shape) else ()
+            if found != shape:
+                raise DataError(
+                    f"{path}: expected an array of {shape}, its header says {tuple(map(int, found))}"
+                )
+            data = file.read(prod(shape) + 1)
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path}: not a readable gzip file ({error})") from error
+        except EOFError as error:
+            raise DataError(f"{path}: truncated, the gzip stream ends too early") from error
+    if len(data) != prod(shape):
+        more = "more" if len(data) > prod(shape) else f"{len(data):,}"
+        raise DataError(f"{path}: expected {prod(shape):,} bytes of data after the header, found {more}")
+    return np.frombuffer(data, np.uint8).reshape(shape)

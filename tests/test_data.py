@@ -1,0 +1,220 @@
+"""Loaders, encodings and augmentation: good files, and every kind of bad one."""
+
+import gzip
+import http.server
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import rngs
+
+from minisnn.backend import to_host
+from minisnn.data import DataError, load_digits, load_mnist, mnist
+from minisnn.data.augment import shift
+from minisnn.data.dataset import Split, hold_out
+from minisnn.data.download import find_or_fetch
+from minisnn.data.idx import read_idx
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+
+IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+GOOD = idx(IMAGES)
+
+
+def test_digits_are_stratified_and_disjoint():
+    data = load_digits()
+    assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1302, 140, 355]
+    for split in (data.train, data.validation, data.test):
+        counts = np.bincount(split.labels, minlength=10)
+        assert counts.min() / counts.max() > 0.8
+        assert split.images.shape[1:] == (8, 8, 1)
+    everything = np.concatenate([s.images for s in (data.train, data.validation, data.test)])
+    assert everything.max() == data.white == 16
+    assert len(np.unique(everything.reshape(1797, -1), axis=0)) == 1797
+
+
+def test_hold_out():
+    split = Split(np.arange(50).reshape(50, 1, 1, 1), np.arange(50))
+    kept, held = hold_out(split, 0.1, np.random.default_rng(0))
+    assert sorted([*kept.labels, *held.labels]) == list(range(50))
+    assert len(held.labels) == 5
+    assert (held.images.ravel() == held.labels).all()
+
+
+@pytest.mark.parametrize("name", ["a-ubyte", "a-ubyte.gz"])
+def test_idx_reads_plain_and_compressed(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(GOOD) if name.endswith("gz") else GOOD)
+    np.testing.assert_array_equal(read_idx(path, (5, 4, 3)), IMAGES)
+
+
+packed = gzip.compress(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a", b"", "expected an IDX file"),
+        ("a", GOOD[:9], "its header says"),
+        ("a", GOOD[:-1], "expected 60 bytes of data after the header, found 59"),
+        ("a", GOOD + b"x", "found more"),
+        ("a", b"\0\0\x0d" + GOOD[3:], "expected an IDX file starting 00000803, found 00000d03"),
+        ("a", idx(IMAGES[:4]), r"expected an array of \(5, 4, 3\), its header says \(4, 4, 3\)"),
+        ("a.gz", GOOD, "not a readable gzip file"),
+        ("a.gz", packed[: len(packed) // 2], "truncated"),
+        ("a.gz", packed[:-8] + bytes(8), "not a readable gzip file"),
+        ("a.gz", b"", "expected an IDX file"),
+    ],
+)
+def test_bad_idx_gets_one_clear_error(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_idx(path, (5, 4, 3))
+    assert str(path) in str(caught.value)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    """A file that would unpack to far more than its header says is refused after the bytes that are needed."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(GOOD + bytes(50_000_000)))
+    with pytest.raises(DataError, match="found more"):
+        read_idx(path, (5, 4, 3))
+
+
+@given(content=st.binary(max_size=80), flip=st.integers(0, len(packed) - 1), bit=st.integers(0, 7))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content, flip, bit):
+    folder = tmp_path_factory.mktemp("fuzz")
+    flipped = bytearray(packed)
+    flipped[flip] ^= 1 << bit
+    for name, data in [("a", content), ("b.gz", content), ("c.gz", bytes(flipped))]:
+        (folder / name).write_bytes(data)
+        try:
+            assert read_idx(folder / name, (5, 4, 3)).shape == (5, 4, 3)
+        except DataError as error:
+            assert name in str(error)
+
+
+def fake_mnist(folder, monkeypatch, labels=None):
+    """A small data set in MNIST's files."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for part, n in (("train", 60_000), ("t10k", 10_000)):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (n, 28, 28), np.uint8)))
+        y = rng.integers(0, 10, n).astype(np.uint8) if labels is None else np.full(n, labels, np.uint8)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(y))
+
+
+def test_mnist_from_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    fake_mnist(tmp_path / "mnist", monkeypatch)
+    data, again = load_mnist(), load_mnist()
+    assert data.train.images.shape == (54_000, 28, 28, 1)
+    assert data.validation.images.shape == (6_000, 28, 28, 1)
+    assert data.test.images.shape == (10_000, 28, 28, 1)
+    np.testing.assert_array_equal(data.validation.labels, again.validation.labels)
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path / "mnist"))  # the folder itself will do
+    np.testing.assert_array_equal(load_mnist().test.labels, data.test.labels)
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        load_mnist()
+
+
+def test_mnist_with_impossible_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    fake_mnist(tmp_path / "mnist", monkeypatch, labels=10)
+    with pytest.raises(DataError, match="expected labels 0 to 9, found 10"):
+        load_mnist()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Gives `content`, but breaks off the first `failures` times."""
+
+    content, failures, requests = GOOD, 0, 0
+
+    def do_GET(self):
+        cls = type(self)
+        cls.requests += 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content[: 10 if cls.requests <= cls.failures else None])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """(handler class, url) of a local server, with an empty cache and no folder of the user's."""
+    pytest.importorskip("pooch")
+    monkeypatch.delenv("MINISNN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between tries
+    handler = type("Handler", (Server,), {})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=partial(httpd.serve_forever, poll_interval=0.01), daemon=True).start()
+        yield handler, f"http://127.0.0.1:{httpd.server_address[1]}/a"
+        httpd.shutdown()
+
+
+def sha256(content):
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_download_once_and_again_after_it_broke_off(server, tmp_path, capsys):
+    handler, url = server
+    handler.failures = 2
+    path = find_or_fetch("test", "a", url, sha256(GOOD))
+    assert path.read_bytes() == GOOD
+    assert handler.requests == 3
+    assert find_or_fetch("test", "a", url, sha256(GOOD)) == path
+    assert handler.requests == 3
+    assert tmp_path in path.parents
+
+
+def test_wrong_bytes_are_refused_and_not_kept(server, tmp_path, capsys):
+    handler, url = server
+    handler.content = b"something else"
+    with pytest.raises(FileNotFoundError, match="MINISNN_DATA") as caught:
+        find_or_fetch("test", "a", url, sha256(GOOD))
+    assert url in str(caught.value)
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+
+
+def test_nobody_answers(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("pooch")
+    monkeypatch.delenv("MINISNN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(FileNotFoundError, match="could not download"):
+        find_or_fetch("test", "a", "http://127.0.0.1:9/a", sha256(GOOD))
+
+
+def test_mnist_addresses_and_checksums_are_complete():
+    assert len(mnist.SHA256) == 4
+    assert all(len(s) == 64 and int(s, 16) for s in mnist.SHA256.values())
+
+
+@given(rng=rngs, by=st.integers(0, 3))
+def test_shift(xp, rng, by):
+    images = rng.integers(0, 256, (6, 5, 7, 2), np.uint8)
+    seed = int(rng.integers(1 << 32))
+    moved = to_host(shift(xp.asarray(images), by, np.random.default_rng(seed)))
+    assert moved.shape == images.shape
+    assert moved.dtype == np.uint8
+    down, across = np.random.default_rng(seed).integers(0, 2 * by + 1, (2, 6))
+    for b in range(6):
+        for r in range(5):
+            for c in range(7):
+                r0, c0 = r + down[b] - by, c + across[b] - by
+                inside = 0 <= r0 < 5 and 0 <= c0 < 7
+                assert (moved[b, r, c] == (images[b, r0, c0] if inside else 0)).all()
