@@ -1,0 +1,48 @@
+# Every target sets up what it needs in .venv; nothing has to be installed beforehand but Python >= 3.11.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN = .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types chapters bench results clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: .venv/user  ## train the dense and the sparse first-spike net on real digits and compare them
+	$(BIN)/minisnn demo
+
+test: .venv/dev  ## run the tests
+	$(BIN)/python -m pytest
+
+check: lint types test  ## what CI runs: format, lint, types, tests, chapters
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
+	$(BIN)/python chapters/build.py
+
+bench: .venv/dev  ## measure the first-spike layer and an MNIST epoch (one BLAS thread)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/first_spike.py
+
+clean:
+	rm -rf .venv build dist
+
+.venv/python:
+	@test -n "$(PYTHON)" || { echo "minisnn needs Python 3.11 or newer, with venv: none was found."; exit 1; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/user: .venv/python pyproject.toml requirements.lock
+	$(INSTALL) -e .
+	touch $@
+
+.venv/dev: .venv/python pyproject.toml requirements.lock
+	$(INSTALL) -e '.[dev]'
+	touch $@ .venv/user

@@ -1,0 +1,88 @@
+"""Save and resume everything that changes while training: resuming equals never having stopped, bit for bit.
+
+A checkpoint is one .npz of plain arrays and one JSON text; nothing in it is ever unpickled. It is
+written beside its place and moved there when complete, so that a crash leaves the old one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from minisnn.backend import to_host
+from minisnn.state import TrainingState
+
+FORMAT = 1
+GROUPS = ("params", "buffers", "masks", "structure")
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint that can be read. The message names it and says why."""
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Call `write(file)` on a new binary file beside `path`, and put it in the place of `path` when it is complete."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save(path: Path, state: TrainingState) -> None:
+    """Write `state` to `path`, atomically."""
+    arrays = {f"{group}/{key}": to_host(a) for group in GROUPS for key, a in getattr(state, group).items()}
+    for key, moment in state.moments.items():
+        arrays |= {f"moments/{key}/{n}": to_host(a) for n, a in enumerate(moment)}
+    meta = {
+        "format": FORMAT,
+        "iteration": state.iteration,
+        "epoch": state.epoch,
+        "rngs": {name: rng.bit_generator.state for name, rng in state.rngs.items()},
+    }
+
+    def write(file: IO[bytes]) -> None:
+        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+
+    write_atomically(path, write)
+
+
+def load(path: Path) -> TrainingState:
+    """The state saved at `path`, on the host. Raises CheckpointError for a file that is damaged or no checkpoint."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        if meta["format"] != FORMAT:
+            raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {meta['format']}")
+        state = TrainingState({}, iteration=meta["iteration"], epoch=meta["epoch"])
+        for name, rng_state in meta["rngs"].items():
+            state.rngs[name] = np.random.default_rng()
+            state.rngs[name].bit_generator.state = rng_state
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no checkpoint") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}: {error})"
+        ) from error
+    for name in sorted(arrays):
+        group, _, key = name.partition("/")
+        if group == "moments":
+            key = key.rpartition("/")[0]
+            state.moments[key] = (*state.moments.get(key, ()), arrays[name])
+        else:
+            getattr(state, group)[key] = arrays[name]
+    return state

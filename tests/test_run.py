@@ -1,0 +1,253 @@
+"""Training, its folder and the command line, end to end on the embedded digits."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minisnn import checkpoint, cli, plots, run, train
+from minisnn.checkpoint import CheckpointError
+from minisnn.cost import E_GPU, E_TRUENORTH, cost
+from minisnn.data import load_digits
+from minisnn.recipes import ESL_MLP
+from minisnn.structure import grow, prune
+from minisnn.structure.masks import check_masks
+
+QUICK = replace(ESL_MLP["digits"], hidden=(30,), epsilon=4.0, epochs=3, batch_size=200, t_iter=3)
+
+
+def states_equal(a, b):
+    for group in checkpoint.GROUPS:
+        x, y = getattr(a, group), getattr(b, group)
+        assert sorted(x) == sorted(y)
+        for key in x:
+            np.testing.assert_array_equal(x[key], y[key])
+    assert {k: [m.tobytes() for m in v] for k, v in a.moments.items()} == {
+        k: [m.tobytes() for m in v] for k, v in b.moments.items()
+    }
+    assert {k: r.bit_generator.state for k, r in a.rngs.items()} == {
+        k: r.bit_generator.state for k, r in b.rngs.items()
+    }
+    assert (a.iteration, a.epoch) == (b.iteration, b.epoch)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer):
+    recipe = replace(QUICK, optimizer=optimizer, grow="random-unfired", shift=1)
+    whole = run.run(recipe, tmp_path / "whole")
+    with monkeypatch.context() as patch:  # break off in the second epoch
+        calls = []
+
+        def breaks_off(*args):
+            calls.append(1)
+            if len(calls) == 10:
+                raise KeyboardInterrupt
+            return step(*args)
+
+        step = train.step
+        patch.setattr(train, "step", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            run.run(recipe, tmp_path / "broken")
+    resumed = run.resume(tmp_path / "broken")
+    states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
+    for name in ("seconds", "recipe"):
+        whole.pop(name), resumed.pop(name)
+    assert whole == resumed
+    logs = [run.read_log(tmp_path / name) for name in ("whole", "broken")]
+    assert [{**row, "seconds": 0} for row in logs[0]] == [{**row, "seconds": 0} for row in logs[1]]
+
+
+def test_a_run_and_its_folder(tmp_path):
+    result = run.run(QUICK, tmp_path / "run")
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json", "log.csv", "checkpoint.npz", "result.json",
+        "learning_curves.png", "receptive_fields.png", "turnover.png",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
+    rows = run.read_log(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert {"train_loss", "train_accuracy", "val_accuracy", "density", "connections", "replaced", "explored",
+            "firing_hidden", "firing_output"} <= set(rows[0])  # fmt: skip
+    assert rows[0]["replaced"] > 0
+    assert rows[0]["explored"] < rows[1]["explored"] < 1
+    state = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
+    check_masks(state.params, state.masks)
+    assert result["connections"] == state.masks["hidden.weight"].sum() + 30 * 10
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        run.run(QUICK, tmp_path / "run")
+
+
+def test_it_learns():
+    """The defaults on digits: far above chance, dense and sparse, in seconds."""
+    sparse = run.run(replace(ESL_MLP["digits"], epochs=6))
+    dense = run.run(replace(ESL_MLP["digits"], epochs=6, epsilon=None, density=1.0))
+    assert sparse["val_accuracy"] > 85
+    assert dense["val_accuracy"] > 85
+    assert dense["density"] == 1
+    assert dense["explored"] == 1
+
+
+@pytest.mark.parametrize("prune_rule", list(prune.RULES))
+@pytest.mark.parametrize("grow_rule", list(grow.RULES))
+def test_every_pair_of_rules_trains(prune_rule, grow_rule):
+    result = run.run(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1))
+    assert result["explored"] > 0.2
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not():
+    results = [run.run(replace(QUICK, epochs=1, seed=seed))["test_loss"] for seed in (1, 1, 2)]
+    assert results[0] == results[1] != results[2]
+
+
+def test_a_rule_changes_the_structure_but_not_the_data(monkeypatch):
+    """Runs that differ in a rule see the same images in the same order and start from the same weights."""
+    seen = []
+    real = train.step
+    monkeypatch.setattr(
+        train, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
+    )
+    for rule in ("random", "momentum"):
+        run.run(replace(QUICK, epochs=2, grow=rule))
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
+
+
+def test_table_1_of_the_paper():
+    params = {"hidden.weight": np.empty((784, 800)), "output.weight": np.empty((800, 10))}
+    dense = cost(params, {})
+    assert dense.connections == 635_200
+    assert dense.joules_gpu == pytest.approx(1.1343e-5, rel=1e-4)
+    mask = np.zeros(784 * 800, bool)
+    mask[:95_040] = True
+    sparse = cost(params, {"hidden.weight": mask.reshape(784, 800)})
+    assert sparse.connections == 103_040
+    assert round(sparse.density, 2) == 0.16
+    assert sparse.joules_gpu == pytest.approx(103_040 * E_GPU) == pytest.approx(1.84e-6, rel=1e-3)
+    assert sparse.joules_truenorth == pytest.approx(103_040 * E_TRUENORTH) == pytest.approx(1.29e-6, rel=2e-3)
+
+
+@given(damage=st.binary(min_size=1, max_size=200), at=st.integers(0, 20_000))
+def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    state = train.start(QUICK.setup(load_digits()), (64,), seed=0)
+    checkpoint.save(folder / "good.npz", state)
+    states_equal(state, checkpoint.load(folder / "good.npz"))
+    content = bytearray((folder / "good.npz").read_bytes())
+    content[at : at + len(damage)] = damage
+    (folder / "bad.npz").write_bytes(content[: None if at % 2 else at])
+    try:
+        checkpoint.load(folder / "bad.npz")
+    except CheckpointError as error:
+        assert "bad.npz" in str(error)
+
+
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    state = train.start(QUICK.setup(load_digits()), (64,), seed=0)
+    checkpoint.save(tmp_path / "c.npz", state)
+    before = (tmp_path / "c.npz").read_bytes()
+    monkeypatch.setattr(np, "savez", lambda file, **arrays: file.write(b"half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        checkpoint.save(tmp_path / "c.npz", state)
+    assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
+    assert (tmp_path / "c.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "fashion"}, "data must be one of digits, mnist, found 'fashion'"),
+        ({"prune": "smallest"}, "prune must be one of magnitude, set"),
+        ({"grow": "set"}, "grow must be one of random, random-unfired, gradient, momentum"),
+        ({"density": 0.5}, "either epsilon or density"),
+        ({"epsilon": None, "density": 0.0}, "density must be above 0 and at most 1, found 0"),
+        ({"epsilon": None, "density": 1.1}, "density must be above 0 and at most 1, found 1.1"),
+        ({"epsilon": -1.0}, "epsilon must be above 0"),
+        ({"epsilon": 100.0}, "epsilon 100 overfills the layer 64-30: it must be above 0 and at most 20.43"),
+        ({"epochs": -1}, "epochs must be at least 1, found -1"),
+        ({"hidden": (0,)}, "hidden must be at least one layer"),
+        ({"alpha": 1.5}, "alpha must be 0 to 1"),
+        ({"lr": float("nan")}, "lr must be above 0"),
+    ],
+)
+def test_impossible_recipes_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(QUICK, **change).setup(load_digits())
+
+
+def command(*words):
+    return cli.main(["train", "esl-mlp", "--hidden", "30", "--epsilon", "4", "--epochs", "2", *words])
+
+
+def test_command_line(tmp_path, capsys):
+    assert command("--json", "--out", str(tmp_path / "run"), "--prune", "set", "--seed", "3") == 0
+    out = capsys.readouterr().out.strip().splitlines()
+    result = json.loads(out[-1])
+    assert {"test_accuracy", "val_accuracy", "density", "connections", "seconds"} <= set(result)
+    assert result["recipe"]["prune"] == "set"
+    assert result["recipe"]["seed"] == 3
+    assert command("--out", str(tmp_path / "run")) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert cli.main(["train", "esl-mlp", "--resume", str(tmp_path / "run")]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+    assert cli.main(["train", "esl-mlp", "--resume", str(tmp_path / "run"), "--lr", "1"]) == 2
+    assert "takes no other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--density", "0"], "not allowed with argument --epsilon"),
+        (["--grow", "gradients"], "choose from"),
+        (["--epochs", "-2"], "epochs must be at least 1"),
+        (["--epochs", "many"], "invalid int value"),
+        (["--alpha", "2"], "alpha must be 0 to 1"),
+    ],
+)
+def test_command_line_refuses(tmp_path, capsys, words, message):
+    try:
+        status = command(*words, "--out", str(tmp_path / "run"))
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_of_nothing(tmp_path, capsys):
+    assert cli.main(["train", "esl-mlp", "--resume", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text("{}")
+    assert cli.main(["train", "esl-mlp", "--resume", str(tmp_path)]) == 2
+    assert "not the configuration of a run" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    for words in (["--help"], ["train", "--help"], ["train", "esl-mlp", "--help"], ["demo", "--help"]):
+        with pytest.raises(SystemExit):
+            cli.main(words)
+    assert "minisnn train esl-mlp --data mnist --epsilon 60" in capsys.readouterr().out
+
+
+def test_demo(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(ESL_MLP, "digits", QUICK)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0  # again, over the old one
+    out = capsys.readouterr().out
+    assert "dense SNN" in out
+    assert "J on TrueNorth" in out
+    assert (tmp_path / "learning_curves.png").exists()
+    assert (tmp_path / "esl-snn" / "turnover.png").exists()
+
+
+def test_plots_return_their_axes():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    before, after = np.eye(16, 5, dtype=bool), np.ones((16, 5), bool)
+    row = {"epoch": 1, "val_accuracy": 1, "train_accuracy": 2}
+    assert plots.learning_curves(ax, {"a": [row]}) is ax
+    assert plots.receptive_fields(ax, before, (4, 4)) is ax
+    assert plots.turnover(ax, before, after, (4, 4)) is ax
+    assert plots.connections_per_pixel(ax, after, (4, 4)) is ax
