@@ -1,0 +1,176 @@
+"""How fast the first-spike network is, as ratios measured side by side in one run.
+
+    make bench        one BLAS thread; writes docs/results/bench_first_spike.json
+
+1. An MNIST epoch of 784-800-10 (600 steps of 100 images: forward, loss, backward, optimiser, rewiring)
+   against 600 times the three products that its first layer cannot do without, X W and two X^T G.
+2. The general layer, 800 -> 800 with all input times distinct, against the textbook's gather into
+   [B, N, M]: time, causal sets, and the peak of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from textbook import textbook_backward, textbook_forward  # noqa: E402
+
+from minisnn import train  # noqa: E402
+from minisnn.data.dataset import DataSet, Split  # noqa: E402
+from minisnn.ops.first_spike import first_spike_backward, first_spike_forward  # noqa: E402
+from minisnn.recipes import ESL_MLP  # noqa: E402
+
+B, STEPS = 100, 600
+
+
+def timed(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each function, `repeats` times, taking turns after one warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for n in range(repeats + 1):
+        for name, function in functions.items():
+            began = time.perf_counter()
+            function()
+            if n:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def spread(ratios: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
+
+
+def epoch(repeats: int) -> dict[str, object]:
+    """Images of random pixels, 19 % of them bright as in MNIST: the time does not depend on what they show."""
+    rng = np.random.default_rng(0)
+    images = np.where(
+        rng.random((B * STEPS, 28, 28, 1)) < 0.19, rng.integers(32, 256, (B * STEPS, 28, 28, 1)), 0
+    )
+    split = Split(images.astype(np.uint8), rng.integers(0, 10, B * STEPS))
+    data = DataSet("random", split, split, split, white=255)
+    X, W, G = (rng.standard_normal(shape, np.float32) for shape in ((B, 784), (784, 800), (B, 800)))
+
+    def products() -> None:
+        for _ in range(STEPS):
+            X @ W, X.T @ G, X.T @ G
+
+    functions: dict[str, Callable[[], object]] = {"three products": products}
+    sparse = ESL_MLP["mnist"]
+    for levels in (2, 4):
+        for name, recipe in (("sparse", sparse), ("dense", replace(sparse, epsilon=None, density=1.0))):
+            setup = replace(recipe, levels=levels).setup(data)
+            state = train.start(setup, (784,), seed=0)
+            functions[f"{name}, {levels} grey levels"] = lambda setup=setup, state=state: train.train_epoch(
+                setup, state, split, tqdm(disable=True)
+            )
+    seconds = timed(functions, repeats)
+    base = seconds.pop("three products")
+    return {
+        "seconds of 600 x three products": base,
+        "epoch / products": {
+            name: spread([a / b for a, b in zip(s, base, strict=True)]) for name, s in seconds.items()
+        },
+    }
+
+
+def layer(repeats: int) -> dict[str, object]:
+    rng = np.random.default_rng(0)
+    z = np.exp(rng.uniform(0, 2, (B, 800))).astype(np.float32)
+    assert all(len(np.unique(row)) == 800 for row in z)
+    result: dict[str, object] = {}
+    for name, total in (("all fire", 4.0), ("a third fires", 0.5)):
+        w = (total / 800 + rng.standard_normal((800, 800)) / 800**0.5).astype(np.float32)
+        dz = rng.standard_normal((B, 800), np.float32)
+        z_out, cache = first_spike_forward(z, w)
+        book, slope = textbook_forward(z, w)
+        fires = np.isfinite(z_out)
+        causal, book_causal = (z[:, :, None] < np.where(np.isinf(x), 0, x)[:, None] for x in (z_out, book))
+        seconds = timed(
+            {
+                "product": lambda w=w: z @ w,
+                "textbook forward": lambda w=w: textbook_forward(z, w),
+                "forward": lambda w=w: first_spike_forward(z, w),
+                "textbook backward": lambda w=w, b=book, s=slope, d=dz: textbook_backward(d, z, w, b, s),
+                "backward": lambda c=cache, d=dz: first_spike_backward(d, c),
+            },
+            repeats,
+        )
+        ratio = {
+            way: spread([a / b for a, b in zip(seconds[f"textbook {way}"], seconds[way], strict=True)])
+            for way in ("forward", "backward")
+        }
+        result[name] = {
+            "fire": float(fires.mean()),
+            "times faster than textbook": ratio,
+            "forward / plain product": statistics.median(seconds["forward"])
+            / statistics.median(seconds["product"]),
+            "fire in one but not the other": int((fires != np.isfinite(book)).sum()),
+            "entries of the causal sets that differ": int((causal != book_causal).sum()),
+        }
+    result["peak MiB of the forward"] = {
+        f"{N} -> {M}": peak(N, M) for N, M in ((100, 1500), (800, 800), (1500, 100))
+    }
+    return result
+
+
+def peak(N: int, M: int) -> float:
+    rng = np.random.default_rng(0)
+    z = np.exp(rng.uniform(0, 2, (B, N))).astype(np.float32)
+    w = (4 / N + rng.standard_normal((N, M)) / N**0.5).astype(np.float32)
+    tracemalloc.start()
+    first_spike_forward(z, w)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return round(used / 2**20, 2)
+
+
+def machine() -> dict[str, object]:
+    """What ran, and on what."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    return {
+        "processor": next(
+            (x.split(": ")[1] for x in lines if x.startswith("model name")), platform.processor()
+        ),
+        "AVX-512": any("avx512f" in x for x in lines),
+        "BLAS": f"{blas['name']} {blas['version']}",
+        "threads": os.environ.get("OPENBLAS_NUM_THREADS", "default"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "bench_first_spike.json")
+    arguments = parser.parse_args()
+    report = {
+        "command": "make bench",
+        "machine": machine(),
+        "epoch": epoch(arguments.repeats),
+        "layer": layer(arguments.repeats),
+    }
+    text = json.dumps(report, indent=2)
+    arguments.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
