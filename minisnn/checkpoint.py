@@ -53,7 +53,7 @@ def save(path: Path, state: TrainingState) -> None:
     }
 
     def write(file: IO[bytes]) -> None:
-        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
 
     write_atomically(path, write)
 

@@ -16,8 +16,8 @@ from minisnn.structure import grow, masks, prune
 
 TRAIN_EPILOG = """\
 what happens
-  Images become spike times (bright pixels spike first), two layers of neurons that fire at most once
-  answer with the class whose output neuron fires first, and gradients of that time train the weights.
+  Images become spike times (bright pixels spike first), layers of neurons that fire at most once answer
+  with the class whose output neuron fires first, and gradients of that time train the weights.
   The weights into each hidden layer start as an Erdős-Rényi random graph; every --t-iter iterations a
   shrinking fraction of its connections, --alpha at first, is pruned and as many are grown.
 
@@ -119,8 +119,12 @@ def _esl_mlp_options(parser: argparse.ArgumentParser) -> None:
     option("--batch-size", "images in a step", type=int, metavar="N")
     option("--optimizer", "SGD with momentum 0.9, or Adam", choices=list(optim.OPTIMIZERS))
     option("--schedule", "how the learning rate falls", choices=list(optim.SCHEDULES))
-    option("--lr", "learning rate at first", type=float)
-    option("--lr-end", "learning rate at last", type=float)
+    parser.add_argument(
+        "--lr",
+        type=float,
+        help="learning rate at first (default for sgd 0.3 dense, 0.45 sparse; for adam 0.001)",
+    )
+    parser.add_argument("--lr-end", type=float, help="learning rate at last (default a hundredth of --lr)")
     option("--normalise", "what is limited of the gradient", choices=list(optim.NORMALISATIONS))
     option("--limit", "to what its norm is limited", type=float)
     option("--weight-sum", "price K of incoming weights that sum to less than 1", type=float, metavar="K")

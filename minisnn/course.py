@@ -33,7 +33,7 @@ def check(
         same = (found == expected) | (np.isnan(found) & np.isnan(expected))
         with np.errstate(invalid="ignore", divide="ignore"):
             error = np.where(same, 0, abs(found - expected) / np.maximum(abs(expected), 1e-12))
-        largest = float(np.nan_to_num(error, nan=np.inf).max(initial=0))
+        largest = float(np.nan_to_num(error, nan=np.inf, posinf=np.inf).max(initial=0))
         if largest > max(worst, rtol):
             worst = largest
             report = f"{name}{_show(case)}\n  should be {expected}\n  but is    {found}\n  relative error {largest:.2g}"

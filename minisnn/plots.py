@@ -16,10 +16,12 @@ def learning_curves(ax: Axes, runs: Mapping[str, Sequence[Mapping[str, float]]])
     """Validation accuracy (solid) and training accuracy (dotted) over epochs, for the logs of named runs."""
     for (name, rows), colour in zip(runs.items(), (BLUE, RED, GREEN, ORANGE), strict=False):
         epochs = [row["epoch"] for row in rows]
-        ax.plot(epochs, [row["val_accuracy"] for row in rows], color=colour, label=name)
+        ax.plot(
+            epochs, [row["val_accuracy"] for row in rows], color=colour, label=f"{name}, on validation data"
+        )
         ax.plot(epochs, [row["train_accuracy"] for row in rows], ":", color=colour)
-    ax.plot([], [], ":", color=GREY, label="on the training set")
-    ax.set(xlabel="epoch", ylabel="accuracy on validation / %")
+    ax.plot([], [], ":", color=GREY, label="on training data")
+    ax.set(xlabel="epoch", ylabel="accuracy / %")
     ax.legend(frameon=False)
     return ax
 

@@ -44,8 +44,8 @@ class ESLMLP:
     batch_size: int = 100
     optimizer: str = "sgd"
     schedule: str = "exponential"
-    lr: float = 0.3
-    lr_end: float = 0.003
+    lr: float | None = None  # in the first epoch; None: 0.3 dense and 0.45 sparse with SGD, 0.001 with Adam
+    lr_end: float | None = None  # in the last epoch; None: lr / 100
     normalise: str = "layers"
     limit: float = 0.3  # of the gradient norm
     weight_sum: float = 1.0  # K, the price of weights that sum to less than 1
@@ -79,7 +79,8 @@ class ESLMLP:
         for name in ("t_iter", "epochs", "batch_size"):
             _must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end", "limit"):
-            _must(name, getattr(self, name), 0 < getattr(self, name) < np.inf, "above 0 and finite")
+            value = getattr(self, name)
+            _must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
         for name in ("weight_sum", "shift", "seed"):
             _must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
@@ -117,13 +118,16 @@ class ESLMLP:
                 grow=grow.RULES[self.grow],
                 sample=masks.SAMPLERS[self.sample],
             )
+        lr = self.lr or {"sgd": 0.45 if sparse else 0.3, "adam": 0.001}[self.optimizer]
         return Setup(
             net=net,
             encode=partial(latency_code, white=data.white, levels=self.levels),
             augment=partial(shift, by=self.shift) if self.shift else _unchanged,
             optimizer=optim.OPTIMIZERS[self.optimizer],
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
-            lr=partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=self.lr, lr_end=self.lr_end),
+            lr=partial(
+                optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=self.lr_end or lr / 100
+            ),
             learner=learner,
             weight_sum=self.weight_sum,
             batch_size=self.batch_size,

@@ -25,9 +25,10 @@ from minisnn.state import TrainingState
 Result = dict[str, Any]
 
 
-def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None) -> Result:
+def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None, test: bool = True) -> Result:
     """Train by a recipe, look at the test set once, and leave everything in `folder` if one is given.
 
+    test: False leaves the test set alone, for comparing settings on validation data.
     Raises FileExistsError if the folder holds a run already.
     """
     data = LOADERS[recipe.data]()
@@ -37,13 +38,14 @@ def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None)
         if (folder / "config.json").exists():
             raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(folder / "checkpoint.npz", state)
         versions = {
             "minisnn": minisnn.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
         _write_json(folder / "config.json", {"recipe": asdict(recipe), "versions": versions})
-    return _finish(recipe, data, state, [], folder, progress)
+    return _finish(recipe, data, state, [], folder, progress, test)
 
 
 def resume(folder: Path, progress: str | None = None) -> Result:
@@ -61,7 +63,9 @@ def resume(folder: Path, progress: str | None = None) -> Result:
 
 
 def read_log(folder: Path) -> list[train.Row]:
-    """The rows of a run's log.csv, one for each epoch."""
+    """The rows of a run's log.csv, one for each epoch; none before the first is complete."""
+    if not (folder / "log.csv").exists():
+        return []
     with (folder / "log.csv").open(newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
@@ -73,6 +77,7 @@ def _finish(
     rows: list[train.Row],
     folder: Path | None,
     progress: str | None,
+    test: bool = True,
 ) -> Result:
     setup = recipe.setup(data)
     total = cost(state.params, state.masks)
@@ -84,13 +89,12 @@ def _finish(
             checkpoint.save(folder / "checkpoint.npz", state)
 
     train.fit(setup, state, data, after_epoch, progress)
-    accuracy, loss = train.evaluate(setup, state, data.test)
-    total = cost(state.params, state.masks)
-    result = {
-        "test_accuracy": accuracy,
+    result: Result = {}
+    if test:
+        result["test_accuracy"], result["test_loss"] = train.evaluate(setup, state, data.test)
+    result |= {
         "val_accuracy": rows[-1]["val_accuracy"],
         "train_accuracy": rows[-1]["train_accuracy"],
-        "test_loss": loss,
         "density": total.density,
         "connections": total.connections,
         "operations": total.operations,

@@ -34,16 +34,17 @@ def states_equal(a, b):
     assert (a.iteration, a.epoch) == (b.iteration, b.epoch)
 
 
+@pytest.mark.parametrize("breaks_at", [3, 10])  # in the first epoch, in the second
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer):
+def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, breaks_at):
     recipe = replace(QUICK, optimizer=optimizer, grow="random-unfired", shift=1)
     whole = run.run(recipe, tmp_path / "whole")
-    with monkeypatch.context() as patch:  # break off in the second epoch
+    with monkeypatch.context() as patch:
         calls = []
 
         def breaks_off(*args):
             calls.append(1)
-            if len(calls) == 10:
+            if len(calls) == breaks_at:
                 raise KeyboardInterrupt
             return step(*args)
 

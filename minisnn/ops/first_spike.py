@@ -59,21 +59,26 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
         first, arrivals = xp.repeat(times[:1], B), _arrivals_at(times, z_in, weight)
     F = xp.repeat(-first, M)  # U - z at the first arrival, where U = 0
 
+    triangle = None
     for z_now, gap, arriving in arrivals:  # [K, B], [K, B], [K, B, M]: K gaps between arrivals
+        if triangle is None:  # of ones: a product with it gives running sums, 5 times as fast as cumsum
+            triangle = xp.tri(len(gap), dtype=z_in.dtype)
         arriving = arriving.reshape(-1, B * M)
         arriving[0] += slope
-        slopes = _running_sum(arriving)
+        slopes = _running_sum(triangle, arriving)
         rise = (slopes.reshape(-1, B, M) * gap[:, :, None]).reshape(-1, B * M)
         rise[0] += F
-        F_end = _running_sum(rise)
+        F_end = _running_sum(triangle, rise)
         crossed = (F_end >= 0) & (slopes > EPS)
-        fired = xp.flatnonzero(crossed.any(0) & waiting)
-        if fired.size:
-            gap_of = crossed[:, fired].argmax(0)
-            F_start = xp.where(gap_of > 0, F_end[gap_of - 1, fired], F[fired])
-            slope_out[fired] = slopes[gap_of, fired]
-            z_out[fired] = z_now[gap_of, fired // M] - F_start / slope_out[fired]
-            waiting[fired] = False
+        for here in crossed:  # keep only the first crossing of each neuron
+            here &= waiting
+            waiting ^= here
+        hit = xp.flatnonzero(crossed)  # where in [K, B, M]
+        if hit.size:
+            neuron = hit % (B * M)
+            F_start = xp.where(hit < B * M, F[neuron], F_end.ravel()[hit - B * M])
+            slope_out[neuron] = slopes.ravel()[hit]
+            z_out[neuron] = z_now.ravel()[hit // M] - F_start / slope_out[neuron]
         slope, F = slopes[-1], F_end[-1]
     if not xp.isfinite(slope).all():
         raise ValueError("weight holds values that are not finite")
@@ -172,9 +177,10 @@ def _few_times(z_in: Array) -> Array | None:
     return times if len(times) <= limit else None
 
 
-def _running_sum(x: Array) -> Array:
-    """Running sums over the first axis. A product with a triangle of ones is 5 times as fast as cumsum."""
-    return x if len(x) == 1 else array_module(x).tri(len(x), dtype=x.dtype) @ x
+def _running_sum(triangle: Array, x: Array) -> Array:
+    """Running sums over the first axis, which may be shorter than the triangle."""
+    n = len(x)
+    return x if n == 1 else triangle[:n, :n] @ x
 
 
 def _check(z_in: Array, weight: Array) -> None:

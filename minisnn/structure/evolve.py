@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,8 @@ class Evolve(StructureLearner):
             state.masks[key] = mask
             state.structure |= {key + ".initial": mask.copy(), key + ".fired": mask.copy()}
             weight *= mask
+            if not mask.any():
+                warnings.warn(f"{key}: no connection was drawn at density {density:g}", stacklevel=2)
 
     def after_step(self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer) -> int:
         if state.iteration % self.t_iter:
