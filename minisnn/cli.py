@@ -161,7 +161,11 @@ def _train_esl_mlp(arguments: argparse.Namespace) -> None:
             given["hidden"] = tuple(given["hidden"])
         recipe = replace(recipe, **given)
         folder = arguments.out or Path(f"runs/esl-mlp-{recipe.data}-seed{recipe.seed}")
-        result = run.run(recipe, folder, progress="training")
+        try:
+            result = run.run(recipe, folder, progress="training")
+        except KeyboardInterrupt:
+            print(f"go on with: minisnn train esl-mlp --resume {folder}", file=sys.stderr)
+            raise
     if arguments.json:
         print(json.dumps(result))
     else:

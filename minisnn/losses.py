@@ -70,7 +70,7 @@ class WeightSumCache(NamedTuple):
 
 
 def weight_sum_cost_forward(weight: Array) -> tuple[Array, WeightSumCache]:
-    r"""How far the neurons' incoming weights fall short of 1, which they must exceed to fire at all.
+    r"""How far the neurons' incoming weights fall short of 1: such a neuron is silent when all inputs have come.
 
     $$ R = \sum_j \max\Bigl(0, 1 - \sum_i w_{ij}\Bigr) $$
 

@@ -2,9 +2,10 @@
 
     MINISNN_DATA=... python scripts/esl_mlp_mnist.py select     validation only, seeds 100 and 101
     MINISNN_DATA=... python scripts/esl_mlp_mnist.py measure    the test set, once, seeds 0, 1 and 2
+    python scripts/esl_mlp_mnist.py tables                      put the results into the Markdown pages
 
-`select` compares settings on the 6,000 held-out training images; what it chose is written into the
-recipes, and only then does `measure` look at the test set. Two runs at a time, one BLAS thread
+`select` compares the pairs of rules on the 6,000 held-out training images; what it chose is written
+into the recipe, and only then does `measure` look at the test set. Two runs at a time, one BLAS thread
 each. Rows that are there already are not run again.
 """
 
@@ -33,25 +34,9 @@ PAIRS = {f"eps 60, {p} + {g}": replace(SPARSE, prune=p, grow=g) for p in prune.R
 """The eight pairs of rules."""
 
 
-def selection() -> dict[str, ESLMLP]:
-    """What is compared on validation data: the rules, the learning rate, and the grey levels of the input."""
-    eps10 = replace(SPARSE, epsilon=10.0)
-    rates = {
-        f"{name}, lr {lr}": replace(recipe, lr=lr)
-        for name, recipe, tried in (
-            ("dense", DENSE, (0.2, 0.3, 0.45)),
-            ("eps 60", SPARSE, (0.3, 0.6)),
-            ("eps 10", eps10, (0.45, 0.6)),
-        )
-        for lr in tried
-    }
-    levels = {f"eps 60, {n} grey levels": replace(SPARSE, levels=n) for n in (2, 8)}
-    return {**PAIRS, **rates, **levels}
-
-
 def measurement() -> dict[str, ESLMLP]:
     """What is measured on the test set."""
-    binary, shifted = {"levels": 2}, {"shift": 1, "epochs": 20}
+    binary, shifted = {"levels": 2}, {"shift": 1, "epochs": 15}
     return {
         "dense": DENSE,
         "eps 10": replace(SPARSE, epsilon=10.0),
@@ -62,7 +47,6 @@ def measurement() -> dict[str, ESLMLP]:
         "eps 60, shifts": replace(SPARSE, **shifted),
         "dense, binarised": replace(DENSE, **binary),
         "eps 60, binarised": replace(SPARSE, **binary),
-        "eps 10, binarised": replace(SPARSE, epsilon=10.0, **binary),
     }
 
 
@@ -92,7 +76,6 @@ def grid(path: Path, recipes: dict[str, ESLMLP], seeds: tuple[int, ...], test: b
                     writer.writeheader()
                 writer.writerow(row)
             print(row["name"], row["seed"], row.get("test_accuracy"), row["val_accuracy"], flush=True)
-    summarise(path, list(recipes), "test_accuracy" if test else "val_accuracy")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -103,29 +86,70 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def summarise(path: Path, names: list[str], key: str) -> None:
-    """Mean and spread of the seeds for each name."""
+def summary(path: Path, key: str) -> list[dict[str, str]]:
+    """Mean and spread of the seeds for each name, in the order of the names' first rows."""
     rows = read(path)
-    summary = []
-    for name in names:
+    found = []
+    for name in dict.fromkeys(row["name"] for row in rows):
         mine = [row for row in rows if row["name"] == name]
-        values = [float(row[key]) for row in mine]
-        summary.append({
+        accuracy = [float(row[key]) for row in mine]
+        found.append({
             "name": name,
-            "seeds": len(values),
-            f"{key}_mean": f"{statistics.mean(values):.2f}",
-            "lowest": f"{min(values):.2f}",
-            "highest": f"{max(values):.2f}",
-            "standard_deviation": f"{statistics.stdev(values):.2f}" if len(values) > 1 else "",
-            "val_accuracy_mean": f"{statistics.mean(float(row['val_accuracy']) for row in mine):.2f}",
-            "connections_mean": round(statistics.mean(float(row["connections"]) for row in mine)),
-            "density_mean": f"{statistics.mean(float(row['density']) for row in mine):.4f}",
-            "seconds_mean": round(statistics.mean(float(row["seconds"]) for row in mine)),
+            "mean": f"{statistics.mean(accuracy):.2f}",
+            "spread": f"{min(accuracy):.2f} to {max(accuracy):.2f}",
+            "seeds": str(len(mine)),
+            "connections": f"{round(statistics.mean(float(row['connections']) for row in mine)):,}",
+            "density": f"{statistics.mean(float(row['density']) for row in mine):.3f}",
+            "paper": PAPER.get(name, ""),
         })  # fmt: skip
-    with path.with_name(path.stem + "_summary.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, summary[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(summary)
+    return found
+
+
+PAPER = {"dense": "96.7", f"eps 60, {SPARSE.prune} + {SPARSE.grow}": "96.58", "dense 784-130-10": "about 92"}
+"""What ESL's Table 1 and its text say of the same networks."""
+
+
+def table(rows: list[dict[str, str]], heads: dict[str, str]) -> str:
+    """Markdown. heads: column of the rows -> its heading."""
+    lines = [heads.values(), ["---", *["---:"] * (len(heads) - 1)], *([r[k] for k in heads] for r in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def tables() -> dict[Path, dict[str, str]]:
+    """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
+    measured = summary(RESULTS / "esl_mlp_mnist.csv", "test_accuracy")
+    selected = summary(RESULTS / "esl_mlp_mnist_selection.csv", "val_accuracy")
+    order = list(measurement())
+    measured.sort(key=lambda row: order.index(row["name"]))
+    heads = {"name": "784-800-10 on MNIST", "mean": "test accuracy / %", "spread": "lowest to highest"}
+    tail = {"seeds": "seeds", "connections": "connections", "density": "density", "paper": "paper / %"}
+    chosen = {"dense", "eps 10", "dense, shifts", "eps 60, shifts", *PAPER}
+    return {
+        RESULTS / "README.md": {
+            "measured": table(measured, heads | tail),
+            "selected": table(
+                sorted(selected, key=lambda row: row["name"]),
+                {
+                    "name": "setting",
+                    "mean": "validation accuracy / %",
+                    "spread": "lowest to highest",
+                    "seeds": "seeds",
+                },
+            ),
+        },
+        RESULTS.parent.parent / "README.md": {
+            "results": table([row for row in measured if row["name"] in chosen], heads | tail)
+        },
+    }
+
+
+def fill(text: str, parts: dict[str, str]) -> str:
+    """The page with its marked parts replaced."""
+    for name, part in parts.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+        head, rest = text.split(begin)
+        text = f"{head}{begin}\n{part}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def main() -> None:
@@ -133,13 +157,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["select", "measure"])
+    parser.add_argument("what", choices=["select", "measure", "tables"])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        grid(RESULTS / "esl_mlp_mnist_selection.csv", selection(), (100, 101), False, arguments.jobs)
-    else:
+        grid(RESULTS / "esl_mlp_mnist_selection.csv", PAIRS, (100, 101), False, arguments.jobs)
+    elif arguments.what == "measure":
         grid(RESULTS / "esl_mlp_mnist.csv", measurement(), (0, 1, 2), True, arguments.jobs)
+    for page, parts in tables().items():
+        page.write_text(fill(page.read_text(), parts))
 
 
 if __name__ == "__main__":

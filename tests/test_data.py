@@ -16,6 +16,7 @@ from minisnn.data import DataError, load_digits, load_mnist, mnist
 from minisnn.data.augment import shift
 from minisnn.data.dataset import Split, hold_out
 from minisnn.data.download import find_or_fetch
+from minisnn.data.encode import latency_code
 from minisnn.data.idx import read_idx
 
 
@@ -218,3 +219,27 @@ def test_shift(xp, rng, by):
                 r0, c0 = r + down[b] - by, c + across[b] - by
                 inside = 0 <= r0 < 5 and 0 <= c0 < 7
                 assert (moved[b, r, c] == (images[b, r0, c0] if inside else 0)).all()
+
+
+@given(rng=rngs, levels=st.integers(2, 20))
+def test_latency_code(xp, rng, levels):
+    """White first at z = 1, black last at z = 6, as many times as levels, and never later for a brighter pixel."""
+    images = rng.integers(0, 17, (3, 4, 5, 1), np.uint8)
+    images[0, 0, 0], images[0, 0, 1] = 0, 16
+    z = to_host(latency_code(xp.asarray(images), 16, levels))
+    assert z.shape == (3, 20)
+    assert z.dtype == np.float32
+    assert z[0, 0] == 6
+    assert z[0, 1] == 1
+    assert len(np.unique(z)) <= levels
+    grey = images.reshape(3, -1)
+    assert (np.diff(z.ravel()[np.argsort(grey.ravel(), kind="stable")]) <= 0).all()
+    if levels == 2:
+        np.testing.assert_array_equal(z, np.where(grey >= 8, 1, 6))
+    if levels == 17:
+        np.testing.assert_allclose(np.log(z), (1 - grey / 16) * np.log(6), rtol=1e-6, atol=1e-7)
+
+
+def test_latency_code_of_one_level_is_refused():
+    with pytest.raises(ValueError, match="levels must be at least 2"):
+        latency_code(np.zeros((1, 2, 2, 1), np.uint8), 255, 1)

@@ -27,11 +27,3 @@ def latency_code(images: Array, white: int, levels: int = 2) -> Array:
     x = np.floor(np.arange(white + 1) / white * (levels - 1) + 0.5) / (levels - 1)  # halves go up
     z = xp.asarray((Z_DARK ** (1 - x)).astype(np.float32))
     return z[images.reshape(len(images), -1)]
-
-
-def latency_binary(images, white):
-    return latency_code(images, white)
-
-
-def latency_grey(images, white):
-    return latency_code(images, white, white + 1)

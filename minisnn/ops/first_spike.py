@@ -42,7 +42,7 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
     z_in:   [B, N] floating, z = exp(t) of every input spike, > 0; inf for one that never comes.
     weight: [N, M] of the same dtype, w_ij from input i to neuron j, 0 where no synapse is.
     Returns z_out [B, M] in the same dtype, inf where the neuron never fires (by Z_MAX), and the cache.
-    The workspace is a few arrays of [B, M] elements: it does not grow with N * M.
+    The workspace is some arrays of [K, B, M] elements, K gaps at a time: it does not grow with N * M.
     Raises ValueError for shapes that do not fit, z_in that is not positive, or weights that are not finite.
     """
     _check(z_in, weight)
@@ -57,11 +57,11 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
         first, arrivals = z_in.min(1), _arrivals_sorted(z_in, weight)
     else:
         first, arrivals = xp.repeat(times[:1], B), _arrivals_at(times, z_in, weight)
-    F = xp.repeat(-first, M)  # U - z at the first arrival, where U = 0
+    F = xp.repeat(-first, M)  # U - z at the first arrival, where U is still 0
 
     triangle = None
     for z_now, gap, arriving in arrivals:  # [K, B], [K, B], [K, B, M]: K gaps between arrivals
-        if triangle is None:  # of ones: a product with it gives running sums, 5 times as fast as cumsum
+        if triangle is None:  # of ones: a product with it gives running sums, faster than cumsum does
             triangle = xp.tri(len(gap), dtype=z_in.dtype)
         arriving = arriving.reshape(-1, B * M)
         arriving[0] += slope
@@ -134,10 +134,9 @@ def _backward_at(
     dweight -= since[0].sum(0)
     if not need_dz_in:
         return None, dweight
-    dz = ((z_out > times[:, None, None]) * flow).reshape(
-        -1, M
-    ) @ weight.T  # of an input that came at each time
-    return (dz.reshape(-1, B, N) * came).sum(0), dweight
+    causal = (z_out > times[:, None, None]) * flow  # [K, B, M]
+    dz = (causal.reshape(-1, M) @ weight.T).reshape(-1, B, N)  # of any input, had it come at each time
+    return (dz * came).sum(0), dweight
 
 
 def _arrivals_sorted(z_in: Array, weight: Array) -> Iterator[tuple[Array, Array, Array]]:
