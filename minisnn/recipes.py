@@ -35,7 +35,7 @@ class ESLMLP:
     epsilon: float | None = 60.0  # Eq. 1, for the weights into each hidden layer
     density: float | None = None  # of the same weights, in place of epsilon; 1 is the dense net
     sample: str = "bernoulli"  # how masks are drawn
-    prune: str = "magnitude"
+    prune: str = "set"
     grow: str = "random"
     alpha: float = 0.3  # fraction of connections replaced at first; 0 keeps the first mask
     t_iter: int = 100  # iterations from one rewiring to the next

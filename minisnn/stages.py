@@ -59,7 +59,8 @@ class FirstSpike:
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, FirstSpikeCache, Arrays]:
-        return *first_spike_forward(x, params["weight"]), buffers
+        weight = params["weight"]
+        return *first_spike_forward(x.astype(weight.dtype, copy=False), weight), buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: FirstSpikeCache, need_dx: bool = True

@@ -252,3 +252,15 @@ def test_plots_return_their_axes():
     assert plots.receptive_fields(ax, before, (4, 4)) is ax
     assert plots.turnover(ax, before, after, (4, 4)) is ax
     assert plots.connections_per_pixel(ax, after, (4, 4)) is ax
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_keeps_its_dtype(dtype):
+    data = load_digits()
+    setup = QUICK.setup(data)
+    state = train.start(setup, (64,), seed=0, dtype=dtype)
+    x, labels = setup.encode(data.train.images[:50]), data.train.labels[:50]
+    for _ in range(4):
+        train.step(setup, state, x, labels, lr=0.1)
+    assert {w.dtype for w in state.params.values()} == {np.dtype(dtype)}
+    assert {m.dtype for moment in state.moments.values() for m in moment} == {np.dtype(dtype)}
