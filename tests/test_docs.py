@@ -1,5 +1,6 @@
 """What the pages say is so: links lead somewhere, code runs, tables are the measured ones."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -33,3 +34,37 @@ def test_tables_are_the_measured_ones():
     for page, parts in script.tables().items():
         text = page.read_text(encoding="utf-8")
         assert script.fill(text, parts) == text, "run `python scripts/esl_mlp_mnist.py tables`"
+
+
+def test_a_file_imports_only_from_files_below_it():
+    """The order of the house in docs/design.md."""
+    house = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("```")[1]
+    names = [line.split()[0] for line in house.splitlines()[2:] if line.startswith("  ")]
+    order, folder = {}, ""
+    for line in house.splitlines()[2:]:
+        if line.startswith("  "):
+            name = line.split()[0]
+            folder = folder if line.startswith("    ") else ""
+            if name.endswith("/"):
+                folder = name.strip("/") + "."
+                order[folder.strip(".")] = len(order)
+            else:
+                order[folder + name.removesuffix(".py").replace("/", ".")] = len(order)
+    assert len(names) == len(order) > 20
+
+    def place(module):
+        return order.get(module, order.get(module.partition(".")[0]))
+
+    for path in sorted((ROOT / "minisnn").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT / "minisnn").with_suffix("").parts)
+        if module.endswith("__"):
+            continue
+        assert place(module) is not None, f"{module} is not in docs/design.md"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minisnn"):
+                parent = node.module.partition(".")[2]
+                for alias in node.names:
+                    imported = f"{parent}.{alias.name}".strip(".")
+                    imported = imported if imported in order else parent
+                    if imported and place(imported) != place(module):
+                        assert place(imported) > place(module), f"{module} imports {imported}"
