@@ -53,7 +53,7 @@ def table(results: dict[str, run.Result]) -> str:
     head = (
         "model",
         "test acc. / %",
-        "loss",
+        "acc. loss",
         "connections",
         "density",
         "operations",
