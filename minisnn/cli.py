@@ -122,7 +122,7 @@ def _esl_mlp_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lr",
         type=float,
-        help="learning rate at first (default for sgd 0.3 dense, 0.45 sparse; for adam 0.001)",
+        help="learning rate at first (default for sgd 0.3 dense, 0.45 sparse; for adam 0.01)",
     )
     parser.add_argument("--lr-end", type=float, help="learning rate at last (default a hundredth of --lr)")
     option("--normalise", "what is limited of the gradient", choices=list(optim.NORMALISATIONS))

@@ -44,7 +44,7 @@ class ESLMLP:
     batch_size: int = 100
     optimizer: str = "sgd"
     schedule: str = "exponential"
-    lr: float | None = None  # in the first epoch; None: 0.3 dense and 0.45 sparse with SGD, 0.001 with Adam
+    lr: float | None = None  # in the first epoch; None: 0.3 dense and 0.45 sparse with SGD, 0.01 with Adam
     lr_end: float | None = None  # in the last epoch; None: lr / 100
     normalise: str = "layers"
     limit: float = 0.3  # of the gradient norm
@@ -118,7 +118,7 @@ class ESLMLP:
                 grow=grow.RULES[self.grow],
                 sample=masks.SAMPLERS[self.sample],
             )
-        lr = self.lr or {"sgd": 0.45 if sparse else 0.3, "adam": 0.001}[self.optimizer]
+        lr = self.lr or {"sgd": 0.45 if sparse else 0.3, "adam": 0.01}[self.optimizer]
         return Setup(
             net=net,
             encode=partial(latency_code, white=data.white, levels=self.levels),
