@@ -2,6 +2,7 @@
 
     MINISNN_DATA=... python scripts/esl_mlp_mnist.py select     validation only, seeds 100 and 101
     MINISNN_DATA=... python scripts/esl_mlp_mnist.py measure    the test set, once, seeds 0, 1 and 2
+    MINISNN_DATA=... python scripts/esl_mlp_mnist.py rounding   one seed, four orders of summation
     python scripts/esl_mlp_mnist.py tables                      put the results into the Markdown pages
 
 `select` compares the pairs of rules on the 6,000 held-out training images; what it chose is written
@@ -24,6 +25,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from minisnn import run
+from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP, ESLMLP
 from minisnn.structure import grow, prune
 
@@ -76,6 +78,20 @@ def grid(path: Path, recipes: dict[str, ESLMLP], seeds: tuple[int, ...], test: b
                     writer.writeheader()
                 writer.writerow(row)
             print(row["name"], row["seed"], row.get("test_accuracy"), row["val_accuracy"], flush=True)
+
+
+def rounded(block: int) -> float:
+    """Validation accuracy of the sparse net, seed 100, when the first-spike layer sums in blocks of this size."""
+    first_spike.BLOCK = block
+    return run.run(replace(SPARSE, prune="magnitude", seed=100), test=False)["val_accuracy"]
+
+
+def rounding(path: Path, jobs: int) -> None:
+    """The same run but for the order in which sums are taken, and so for rounding."""
+    blocks = [2**n for n in range(12, 16)]
+    with ProcessPoolExecutor(jobs) as pool, path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([("block", "val_accuracy"), *zip(blocks, pool.map(rounded, blocks), strict=True)])
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -193,6 +209,11 @@ def tables() -> dict[Path, dict[str, str]]:
     return {
         RESULTS / "README.md": {
             "measured": table(measured, heads | tail),
+            "rounding": "Validation accuracies: "
+            + ", ".join(
+                f"{float(row['val_accuracy']):.2f}" for row in read(RESULTS / "esl_mlp_mnist_rounding.csv")
+            )
+            + ".",
             "spreads": spreads(RESULTS / "esl_mlp_mnist.csv"),
             "speed": speed(RESULTS / "bench_first_spike.json"),
             "selected": table(
@@ -225,13 +246,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["select", "measure", "tables"])
+    parser.add_argument("what", choices=["select", "measure", "rounding", "tables"])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
         grid(RESULTS / "esl_mlp_mnist_selection.csv", PAIRS, (100, 101), False, arguments.jobs)
     elif arguments.what == "measure":
         grid(RESULTS / "esl_mlp_mnist.csv", measurement(), (0, 1, 2), True, arguments.jobs)
+    elif arguments.what == "rounding":
+        rounding(RESULTS / "esl_mlp_mnist_rounding.csv", arguments.jobs)
     for page, parts in tables().items():
         page.write_text(fill(page.read_text(), parts))
 
