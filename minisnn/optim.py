@@ -89,8 +89,8 @@ def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
 
 # Gradient normalisation. ESL follows Mostafa 2018 «to avoid the large gradient and small
 # denominator» and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
-# are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move:
-# so a step is equally long at every density, and one learning rate serves all.
+# are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,
+# so that a limit means the same length of step at every density.
 
 
 def clip_layers(grads: Arrays, masks: Arrays, limit: float) -> None:

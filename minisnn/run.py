@@ -45,7 +45,7 @@ def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None,
             "python": platform.python_version(),
         }
         _write_json(folder / "config.json", {"recipe": asdict(recipe), "versions": versions})
-    return _finish(recipe, data, state, [], folder, progress, test)
+    return _finish(recipe, setup, data, state, [], folder, progress, test)
 
 
 def resume(folder: Path, progress: str | None = None) -> Result:
@@ -59,7 +59,9 @@ def resume(folder: Path, progress: str | None = None) -> Result:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{config}: not the configuration of a run ({error})") from error
     state = checkpoint.load(folder / "checkpoint.npz")
-    return _finish(recipe, LOADERS[recipe.data](), state, read_log(folder)[: state.epoch], folder, progress)
+    data = LOADERS[recipe.data]()
+    rows = read_log(folder)[: state.epoch]
+    return _finish(recipe, recipe.setup(data), data, state, rows, folder, progress)
 
 
 def read_log(folder: Path) -> list[train.Row]:
@@ -72,6 +74,7 @@ def read_log(folder: Path) -> list[train.Row]:
 
 def _finish(
     recipe: ESLMLP,
+    setup: train.Setup,
     data: DataSet,
     state: TrainingState,
     rows: list[train.Row],
@@ -79,7 +82,6 @@ def _finish(
     progress: str | None,
     test: bool = True,
 ) -> Result:
-    setup = recipe.setup(data)
     total = cost(state.params, state.masks)
 
     def after_epoch(row: train.Row) -> None:

@@ -104,18 +104,21 @@ def first_spike_backward(
     z_out = xp.where(xp.isinf(z_out), 0, z_out)
     if times is not None:
         return _backward_at(times, z_in, weight, z_out, flow, need_dz_in)
-    dz_in, dweight = xp.zeros_like(z_in), xp.empty_like(weight)
+    dz_in = xp.zeros_like(z_in) if need_dz_in else None
+    dweight = xp.empty_like(weight)
     if len(weight) <= weight.shape[1]:  # loop over the shorter side of W
         for i, z_i in enumerate(z_in.T[:, :, None]):
             flow_i = (z_i < z_out) * flow  # [B, M]: what concerns input i
             dweight[i] = z_i[:, 0] @ flow_i - xp.einsum("bj,bj->j", flow_i, z_out)
-            dz_in[:, i] = flow_i @ weight[i]
+            if dz_in is not None:
+                dz_in[:, i] = flow_i @ weight[i]
     else:
         for j, z_j in enumerate(z_out.T[:, :, None]):
             flow_j = (z_in < z_j) * flow[:, j, None]  # [B, N]: what concerns neuron j
             dweight[:, j] = xp.einsum("bi,bi->i", flow_j, z_in) - z_j[:, 0] @ flow_j
-            dz_in += flow_j * weight[:, j]
-    return dz_in if need_dz_in else None, dweight
+            if dz_in is not None:
+                dz_in += flow_j * weight[:, j]
+    return dz_in, dweight
 
 
 def _backward_at(
