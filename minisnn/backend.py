@@ -6,6 +6,7 @@ arrays side by side, and a function follows its arguments.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,10 @@ import numpy as np
 
 Array = Any
 """An `numpy.ndarray`, a `cupy.ndarray`, or anything that behaves like one."""
+
+
+class NoGPUError(RuntimeError):
+    """A GPU is asked for, but there is none to use. The message says what is missing."""
 
 
 def array_module(x: Array) -> ModuleType:
@@ -26,6 +31,44 @@ def array_module(x: Array) -> ModuleType:
     if hasattr(x, "__array_namespace__"):
         return x.__array_namespace__()
     raise TypeError(f"expected a NumPy or CuPy array, found {type(x).__name__}")
+
+
+def to_device(x: Array, device: str) -> Array:
+    """The same numbers on "cpu" or "gpu"; an array that is there already is returned as it is.
+
+    Raises NoGPUError, in words, if there is no GPU to use.
+    """
+    if device == "cpu":
+        return to_host(x)
+    if device != "gpu":
+        raise ValueError(f"device must be cpu or gpu, found {device!r}")
+    missing = no_gpu()
+    if missing:
+        raise NoGPUError(missing)
+    import cupy
+
+    return cupy.asarray(x)
+
+
+@lru_cache
+def no_gpu() -> str:
+    """Why no GPU can be used, in words; empty if one can."""
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported ({error}): install the one for your CUDA, such as cupy-cuda12x"
+    try:
+        n = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's own error class, and whatever a broken driver raises
+        return f"CuPy is installed but finds no GPU ({error}): is there an NVIDIA driver?"
+    return "" if n else "CuPy is installed but there is no GPU"
+
+
+def gpu_name() -> str:
+    """Of the first GPU, where there is one."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
 
 
 def to_host(x: Array) -> np.ndarray:

@@ -41,6 +41,10 @@ def check_gradient(
     y, cache = forward(*inputs)
     xp = array_module(inputs[0])
     y = xp.asarray(y)
+    if y.dtype.kind != "f":  # a cotangent of bools would be ones
+        raise GradientError(
+            f"the output must be floating, found {y.dtype}: spikes have no derivative, smooth ones do"
+        )
     finite = xp.isfinite(y)
     u = xp.where(finite, _normal(rng, y), 0)
     grads = backward(u, cache)

@@ -33,6 +33,10 @@ class FirstSpikeCache(NamedTuple):
     slope: Array  # [B, M], A - 1 over the causal set, inf where the neuron never fires
     times: Array | None  # the distinct values of z_in, ascending, where they are few
 
+    def firing_rate(self) -> Array:
+        """The fraction of neurons, over the batch, that fired."""
+        return (self.z_out < float("inf")).mean()
+
 
 def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCache]:
     r"""First spike of every neuron (ESL Eq. 5, chapters 03-05).

@@ -1,0 +1,50 @@
+"""The linear layer: y = x W + b."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from minisnn.backend import Array, array_module
+
+
+class LinearCache(NamedTuple):
+    """What `linear_backward` needs."""
+
+    x: Array  # [..., N]
+    weight: Array  # [N, M]
+    has_bias: bool
+
+
+def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
+    r"""$y_j = \sum_i x_i w_{ij} + b_j$ (ESL's $I = W a$).
+
+    x: [..., N], floating or spikes (bool); weight: [N, M]; bias: [M]. Returns y [..., M] in weight's dtype.
+    Raises ValueError for shapes that do not fit.
+    """
+    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[0]:
+        raise ValueError(f"expected x [..., N] and weight [N, M], found {x.shape} and {weight.shape}")
+    if bias is not None and bias.shape != weight.shape[1:]:
+        raise ValueError(f"expected bias [M] = {weight.shape[1:]}, found {bias.shape}")
+    y = _rows(x, weight) @ weight
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight, bias is not None)
+
+
+def linear_backward(
+    dy: Array, cache: LinearCache, need_dx: bool = True
+) -> tuple[Array | None, Array, Array | None]:
+    """dx = dy W^T (None unless need_dx), dweight = x^T dy, dbias = sum of dy (None without a bias)."""
+    x, weight, has_bias = cache
+    rows = dy.reshape(-1, dy.shape[-1])
+    dx = (rows @ weight.T).reshape(x.shape) if need_dx else None
+    return dx, _rows(x, weight).T @ rows, column_sums(rows) if has_bias else None
+
+
+def column_sums(x: Array) -> Array:
+    """x.sum(0) of [n, C], as a product with ones: two to four times as fast for 64 to 256 columns."""
+    return array_module(x).ones(len(x), x.dtype) @ x
+
+
+def _rows(x: Array, weight: Array) -> Array:
+    return x.reshape(-1, x.shape[-1]).astype(weight.dtype, copy=False)

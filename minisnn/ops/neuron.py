@@ -1,0 +1,64 @@
+"""What one kind of neuron is: a description without arrays, and the kinds that the papers use.
+
+The equations that it enters are those of `lif.py`; chapter 11 compares what libraries mean by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from minisnn.ops.surrogate import Sigmoid, Surrogate, Triangle
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """All that one kind of neuron is. The defaults are those of TET's code, on which ESL builds.
+
+    decay:            of the potential from step to step, 0 to 1; ESL's tau. 1 is a neuron without leak.
+    gain:             what the input current is multiplied by.
+    v_th:             threshold.
+    v_reset:          the potential after a spike; None subtracts v_th instead (soft reset).
+    detach_reset:     True takes the spike in the reset for a constant when going backwards.
+    fire_at_equality: does u = v_th fire? Not in TET and snnTorch, in SpikingJelly (and SCA) it does.
+    surrogate:        whose slope stands for the derivative of firing.
+    smooth:           fire gradually, a = surrogate.step(u - v_th): for gradient checks only.
+    """
+
+    decay: float = 0.5
+    gain: float = 1.0
+    v_th: float = 1.0
+    v_reset: float | None = 0.0
+    detach_reset: bool = False
+    fire_at_equality: bool = False
+    surrogate: Surrogate = field(default=Triangle())
+    smooth: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay must be 0 to 1, found {self.decay}")
+        if self.v_reset is not None and self.v_reset >= self.v_th:
+            raise ValueError(f"v_reset must be below v_th = {self.v_th}, found {self.v_reset}")
+
+    @property
+    def rest(self) -> float:
+        """Where the potential starts, and what it leaks towards."""
+        return 0.0 if self.v_reset is None else self.v_reset
+
+
+def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
+    """SpikingJelly's LIF neuron, H = V + (X - (V - V_reset)) / tau_m; without decay_input X is not divided.
+
+    Its defaults too: fires at equality, sigmoid surrogate. others: further fields of `Neuron`.
+    """
+    if not tau_m >= 1:
+        raise ValueError(f"tau_m must be at least 1, found {tau_m}")
+    return _spikingjelly(decay=1 - 1 / tau_m, gain=1 / tau_m if decay_input else 1.0, **others)
+
+
+def integrate_and_fire(**others: object) -> Neuron:
+    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's."""
+    return _spikingjelly(decay=1.0, **others)
+
+
+def _spikingjelly(**fields: object) -> Neuron:
+    return Neuron(**{"fire_at_equality": True, "surrogate": Sigmoid()} | fields)  # type: ignore[arg-type]
