@@ -72,7 +72,7 @@ def epoch(repeats: int) -> dict[str, object]:
     for levels in (2, 4):
         for name, recipe in (("sparse", sparse), ("dense", replace(sparse, epsilon=None, density=1.0))):
             setup = replace(recipe, levels=levels).setup(data)
-            state = train.start(setup, (784,), seed=0)
+            state = train.start(setup, seed=0)
             functions[f"{name}, {levels} grey levels"] = lambda setup=setup, state=state: train.train_epoch(
                 setup, state, split, tqdm(disable=True)
             )

@@ -5,16 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from minisnn import __version__, optim
+from minisnn.backend import NoGPUError
 from minisnn.data import LOADERS
-from minisnn.recipes import ESL_MLP, ESLMLP
+from minisnn.networks import NETWORKS, STYLES
+from minisnn.recipes import DEVICES, ESL_MLP, LIF
 from minisnn.structure import grow, masks, prune
 
-TRAIN_EPILOG = """\
+ESL_MLP_TEXTS: dict[str, Any] = {
+    "help": "ESL-SNNs' multi-layer network of neurons that fire once",
+    "description": "Train ESL-SNNs' multi-layer first-spike network, sparse from the first step "
+    "(ESL Eq. 1-6, Algorithm 1).",
+    "epilog": """\
 what happens
   Images become spike times (bright pixels spike first), layers of neurons that fire at most once answer
   with the class whose output neuron fires first, and gradients of that time train the weights.
@@ -32,7 +40,32 @@ examples
 
 a run leaves in --out
   config.json, log.csv (a row for each epoch), checkpoint.npz, result.json and pictures
-"""
+""",
+}
+LIF_TEXTS: dict[str, Any] = {
+    "help": "any network of LIF neurons: multi-spike MLP, VGGSNN, ResNet-19, VGG16, or your own notation",
+    "description": "Train a network of leaky (ESL) or plain (SCA) integrate-and-fire neurons, dense, with surrogate "
+    "gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
+    "epilog": """\
+what happens
+  The image is the input current of the first layer at each of --T steps (direct coding). In a notation nC3 is a
+  convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
+  neurons unless it is the last. The class is the output that is largest on average over time.
+
+examples
+  minisnn train lif                                           a small conv net on the embedded 8x8 digits
+  minisnn train lif --net mlp --data mnist                    ESL's multi-spike MLP, 784-800-10
+  minisnn train lif --net 16C3-AP2-32C3-AP2-10FC --data mnist
+  minisnn train lif --net vggsnn --data mnist --T 2           TET's VGGSNN; takes hours on a CPU
+  minisnn train lif --net 5conv --paper esl --data mnist      SCA's network with ESL's neurons
+  minisnn train lif --net resnet19 --data mnist --accumulate 4
+  minisnn train lif --device gpu                              where there is one
+
+a run leaves in --out
+  config.json, log.csv (a row for each epoch, with every layer's firing rate), checkpoint.npz, result.json
+  and pictures
+""",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, OSError) as error:  # DataError and CheckpointError are ValueErrors
+    except (ValueError, OSError, NoGPUError) as error:  # DataError and CheckpointError are ValueErrors
         print(f"minisnn: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -69,42 +102,97 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="seed of weights, masks and order (%(default)s)")
     demo.set_defaults(run=_demo)
 
-    train = commands.add_parser("train", help="train a network of the papers")
-    networks = train.add_subparsers(required=True, metavar="NETWORK")
-    esl = networks.add_parser(
-        "esl-mlp",
-        help="ESL-SNNs' multi-layer network of neurons that fire once",
-        description="Train ESL-SNNs' multi-layer first-spike network, sparse from the first step "
-        "(ESL Eq. 1-6, Algorithm 1).",
-        epilog=TRAIN_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what this machine has: processor, BLAS, threads, GPU, data",
+        description="Say in words what minisnn finds here, what is missing, and what would make it faster.",
     )
-    _esl_mlp_options(esl)
-    esl.set_defaults(run=_train_esl_mlp)
+    doctor.set_defaults(run=_doctor)
+
+    train = commands.add_parser("train", help="train a network of the papers")
+    kinds = train.add_subparsers(required=True, metavar="NETWORK")
+    for name, defaults, options, texts in (
+        ("esl-mlp", ESL_MLP, _esl_mlp_options, ESL_MLP_TEXTS),
+        ("lif", LIF, _lif_options, LIF_TEXTS),
+    ):
+        kind = kinds.add_parser(
+            name,
+            **texts,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
+        )
+        kind.add_argument("--data", choices=list(LOADERS), help="data set (default digits)")
+        option = partial(_option, kind, defaults["digits"], defaults["mnist"])
+        options(kind, option)
+        _common_options(kind, option, name)
+        kind.set_defaults(run=partial(_train, name, defaults))
     return parser
 
 
-def _esl_mlp_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of ESLMLP; those not given keep the defaults of the data set."""
-    d, m = ESL_MLP["digits"], ESL_MLP["mnist"]
+def _option(
+    parser: argparse.ArgumentParser, digits: Any, mnist: Any, flag: str, text: str, **kwargs: object
+) -> None:
+    """An option for one field of a recipe; its default is that of the data set."""
+    name = flag.strip("-").replace("-", "_")
+    a, b = getattr(digits, name), getattr(mnist, name)
+    a, b = (" ".join(map(str, x)) if isinstance(x, tuple) else x for x in (a, b))
+    default = (
+        "" if a is None else f" (default {a})" if a == b else f" (default {a} for digits, {b} for mnist)"
+    )
+    parser.add_argument(flag, help=text + default, **kwargs)  # type: ignore[arg-type]
 
-    def default(name: str) -> str:
-        a, b = getattr(d, name), getattr(m, name)
-        a, b = (" ".join(map(str, x)) if isinstance(x, tuple) else x for x in (a, b))
-        return f"(default {a})" if a == b else f"(default {a} for digits, {b} for mnist)"
 
-    def option(flag: str, help: str, **kwargs: object) -> None:  # noqa: A002 - argparse's own name
-        name = flag.strip("-").replace("-", "_")
-        parser.add_argument(flag, help=f"{help} {default(name)}", **kwargs)  # type: ignore[arg-type]
+def _common_options(parser: argparse.ArgumentParser, option: Callable[..., None], name: str) -> None:
+    option("--epochs", "passes over the training data", type=int, metavar="N")
+    option("--batch-size", "images in a step", type=int, metavar="N")
+    option("--accumulate", "take a batch in so many parts: less memory, the same step", type=int, metavar="N")
+    option("--optimizer", "SGD with momentum 0.9, or Adam", choices=list(optim.OPTIMIZERS))
+    option("--schedule", "how the learning rate falls", choices=list(optim.SCHEDULES))
+    option("--shift", "augment by random shifts of up to so many pixels", type=int, metavar="N")
+    option("--device", "where to compute; gpu needs CuPy (see minisnn doctor)", choices=list(DEVICES))
+    option("--seed", "of weights, masks and the order of the data", type=int)
+    parser.add_argument(
+        "--out", type=Path, default=None, help=f"folder of the run (default runs/{name}-DATA-seedN)"
+    )
+    parser.add_argument(
+        "--resume", type=Path, default=None, metavar="FOLDER", help="go on with the run in this folder"
+    )
+    parser.add_argument(
+        "--json", action="store_true", default=False, help="print the result as one JSON object, last"
+    )
 
-    parser.add_argument("--data", choices=list(LOADERS), help="data set (default digits)")
+
+def _lif_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
+    """The options that only LIF networks have."""
+    option("--net", f"{', '.join(NETWORKS)}, or a notation such as 64C3-AP2-10FC")
+    option(
+        "--paper",
+        "whose neurons and training (default the net's own; esl for a notation)",
+        choices=list(STYLES),
+    )
+    option("--T", "time steps", type=int, metavar="N")
+    option(
+        "--loss",
+        "at each step, or of the mean over time (default tet for esl, mean for sca)",
+        choices=["tet", "mean"],
+    )
+    option("--lam", "lambda of TET's second term", type=float)
+    option("--lr", "learning rate at first (default 0.001 with adam, 0.01 with sgd)", type=float)
+    option("--lr-end", "learning rate at last (default 0; a hundredth of --lr if exponential)", type=float)
+    option("--l1", "price of the L1 norm", type=float)
+    option("--l1-on", "of convolutions (SCA's code), or of batch norm's gamma", choices=["conv", "gamma"])
+    option("--flip", "augment by mirror images", action="store_true")
+
+
+def _esl_mlp_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
+    """The options that only the first-spike network has."""
     option("--hidden", "neurons of the hidden layers", type=int, nargs="+", metavar="N")
     density = parser.add_mutually_exclusive_group()
     density.add_argument(
         "--epsilon",
         type=float,
-        help=f"how many connections, Eq. 1: epsilon (n_in + n_out) {default('epsilon')}",
+        help="how many connections, Eq. 1: epsilon (n_in + n_out) "
+        f"(default {ESL_MLP['digits'].epsilon} for digits, {ESL_MLP['mnist'].epsilon} for mnist)",
     )
     density.add_argument(
         "--density", type=float, help="the same as a fraction, above 0 and at most 1; 1 is the dense net"
@@ -115,10 +203,6 @@ def _esl_mlp_options(parser: argparse.ArgumentParser) -> None:
     option("--alpha", "fraction of connections replaced at first; 0 never rewires", type=float)
     option("--t-iter", "iterations from one rewiring to the next", type=int, metavar="N")
     option("--t-end", "when rewiring ends, as a fraction of training", type=float, metavar="F")
-    option("--epochs", "passes over the training data", type=int, metavar="N")
-    option("--batch-size", "images in a step", type=int, metavar="N")
-    option("--optimizer", "SGD with momentum 0.9, or Adam", choices=list(optim.OPTIMIZERS))
-    option("--schedule", "how the learning rate falls", choices=list(optim.SCHEDULES))
     parser.add_argument(
         "--lr",
         type=float,
@@ -131,40 +215,29 @@ def _esl_mlp_options(parser: argparse.ArgumentParser) -> None:
     option(
         "--levels", "grey levels of the input, each its own spike time; 2 binarises", type=int, metavar="N"
     )
-    option("--shift", "augment by random shifts of up to so many pixels", type=int, metavar="N")
-    option("--seed", "of weights, masks and the order of the data", type=int)
-    parser.add_argument(
-        "--out", type=Path, default=None, help="folder of the run (default runs/esl-mlp-DATA-seedN)"
-    )
-    parser.add_argument(
-        "--resume", type=Path, default=None, metavar="FOLDER", help="go on with the run in this folder"
-    )
-    parser.add_argument(
-        "--json", action="store_true", default=False, help="print the result as one JSON object, last"
-    )
 
 
-def _train_esl_mlp(arguments: argparse.Namespace) -> None:
+def _train(name: str, defaults: dict[str, Any], arguments: argparse.Namespace) -> None:
     from minisnn import run  # matplotlib takes longest to import: not before it is needed
 
-    known = {field.name for field in fields(ESLMLP)}
+    known = {field.name for field in fields(defaults["digits"])}
     given = {key: value for key, value in vars(arguments).items() if key in known}
     if arguments.resume:
         if given or arguments.out:
             raise ValueError("--resume goes on with a run as it was configured: it takes no other settings")
         folder, result = arguments.resume, run.resume(arguments.resume, progress="training")
     else:
-        recipe = ESL_MLP[given.get("data", "digits")]
+        recipe = defaults[given.get("data", "digits")]
         if "density" in given:
             given["epsilon"] = None
         if "hidden" in given:
             given["hidden"] = tuple(given["hidden"])
         recipe = replace(recipe, **given)
-        folder = arguments.out or Path(f"runs/esl-mlp-{recipe.data}-seed{recipe.seed}")
+        folder = arguments.out or Path(f"runs/{name}-{recipe.data}-seed{recipe.seed}")
         try:
             result = run.run(recipe, folder, progress="training")
         except KeyboardInterrupt:
-            print(f"go on with: minisnn train esl-mlp --resume {folder}", file=sys.stderr)
+            print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)
             raise
     if arguments.json:
         print(json.dumps(result))
@@ -174,6 +247,12 @@ def _train_esl_mlp(arguments: argparse.Namespace) -> None:
             f"{result['connections']:,} connections, density {result['density']:.3f}, "
             f"in {result['seconds']:.0f} s\n{folder}/ holds the log, the checkpoint and pictures"
         )
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from minisnn.doctor import report
+
+    print(report())
 
 
 def _demo(arguments: argparse.Namespace) -> None:

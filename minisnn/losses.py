@@ -31,8 +31,7 @@ def first_spike_loss_forward(
     xp = array_module(z)
     if z.ndim != 2 or labels.shape != z.shape[:1]:
         raise ValueError(f"expected z [B, K] and labels [B], found {z.shape} and {labels.shape}")
-    if not ((labels >= 0) & (labels < z.shape[1])).all():
-        raise ValueError(f"labels must be 0 to {z.shape[1] - 1}, found {labels.min()} to {labels.max()}")
+    _check_labels(labels, z.shape[1])
     z = xp.minimum(z, Z_MAX)
     first = z.min(1, keepdims=True)  # as in logsumexp: exp(-Z_MAX) alone would be 0
     exp = xp.exp(first - z)
@@ -85,3 +84,88 @@ def weight_sum_cost_backward(dcost: float, cache: WeightSumCache) -> Array:
     """Gradient of `weight_sum_cost_forward`: -dcost for every weight of a neuron that falls short, [N, M]."""
     short, weight = cache
     return array_module(weight).repeat((-dcost * short.astype(weight.dtype))[None], len(weight), 0)
+
+
+class TETCache(NamedTuple):
+    """What `tet_loss_backward` needs."""
+
+    outputs: Array  # [T, B, K]
+    p: Array  # [T, B, K], softmax of the outputs
+    labels: Array  # [B] integer
+    lam: float
+    phi: float
+
+
+def tet_loss_forward(
+    outputs: Array, labels: Array, lam: float = 0.0, phi: float = 1.0
+) -> tuple[Array, TETCache]:
+    r"""Cross-entropy at every time step (TET; ESL Eq. 10, chapter 10).
+
+    $$ L = (1 - \lambda) \frac1T \sum_t \mathrm{CE}(O_t, y) + \lambda \, \overline{(O - \phi)^2} $$
+
+    outputs: [T, B, K] floating, O_t; labels: [B] integer. CE is the batch mean, the bar a mean over all entries.
+    lam is 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
+    Returns the loss (0-d) and the cache. Raises ValueError for shapes or labels that do not fit.
+    """
+    xp = array_module(outputs)
+    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2]:
+        raise ValueError(
+            f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}"
+        )
+    _check_labels(labels, outputs.shape[2])
+    high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive
+    exp = xp.exp(high)
+    total = exp.sum(2)
+    loss = (xp.log(total) - high[:, xp.arange(len(labels)), labels]).mean()
+    if lam:
+        loss = (1 - lam) * loss + lam * ((outputs - phi) ** 2).mean()
+    return loss, TETCache(outputs, exp / total[:, :, None], labels, lam, phi)
+
+
+def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
+    r"""Gradient of `tet_loss_forward` (chapter 10).
+
+    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1 - \lambda}{T B} \bigl(p_{tbk} - [k = y_b]\bigr)
+       + \lambda \frac{2 (O_{tbk} - \phi)}{T B K} $$
+    """
+    outputs, p, labels, lam, phi = cache
+    T, B, K = p.shape
+    doutputs = p.copy()
+    doutputs[:, array_module(p).arange(B), labels] -= 1
+    doutputs *= dloss * (1 - lam) / (T * B)
+    if lam:
+        doutputs += (dloss * 2 * lam / (T * B * K)) * (outputs - phi)
+    return doutputs
+
+
+def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
+    """Cross-entropy of the outputs' mean over time, CE(mean_t O_t, y): the loss that TET replaces, and SCA's."""
+    loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels)
+    return loss, cache._replace(outputs=outputs)
+
+
+def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
+    """Gradient of `mean_loss_forward`: the same for every step, a T-th of that of the mean."""
+    T = len(cache.outputs)
+    d = tet_loss_backward(dloss / T, cache._replace(outputs=cache.p))
+    return array_module(d).repeat(d, T, 0)
+
+
+def mean_prediction(outputs: Array) -> Array:
+    """The class whose output is largest on average over time, [B]; ties go to the lowest index."""
+    return outputs.mean(0).argmax(1)
+
+
+def l1_cost_forward(weight: Array) -> tuple[Array, Array]:
+    """Sum of |w|, and w itself as the cache. SCA's code has it on convolutions, network slimming on gamma."""
+    return abs(weight).sum(), weight
+
+
+def l1_cost_backward(dcost: float, weight: Array) -> Array:
+    """dcost * sign(w); 0 where w is 0."""
+    return dcost * array_module(weight).sign(weight)
+
+
+def _check_labels(labels: Array, K: int) -> None:
+    if not ((labels >= 0) & (labels < K)).all():
+        raise ValueError(f"labels must be 0 to {K - 1}, found {labels.min()} to {labels.max()}")

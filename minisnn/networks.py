@@ -1,8 +1,124 @@
-"""The papers' networks."""
+"""The papers' networks, and the reader of their own notation: "64C3-128C3-AP2-256C3-...-10FC".
+
+nC3 is a convolution of 3x3 to n channels, batch norm and neurons; nC3S2 has stride 2. AP2 and MP2 are
+average and max pools; nFC is a linear layer, with neurons behind it unless it is the last. Inputs are
+images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None, sequences
+[T, B, H, W, C] such as the frames of an event camera.
+
+`esl` and `sca` say which paper's neurons, initial weights and readout a network has.
+"""
 
 from __future__ import annotations
 
-from minisnn.stages import FirstSpike, Sequential
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from minisnn.ops.neuron import Neuron, integrate_and_fire
+from minisnn.stages import (
+    LIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    FirstSpike,
+    Flatten,
+    Linear,
+    MaxPool,
+    MeanOverTime,
+    Repeat,
+    Residual,
+    Sequential,
+    Shape,
+    Stage,
+)
+
+Named = tuple[str, Stage]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the papers do differently in networks of the same notation."""
+
+    neuron: Neuron
+    bias: bool  # of convolutions; batch norm behind them makes it superfluous
+    mean_readout: bool  # the last layer reads the neurons' mean over time, once; else it reads each step
+
+
+ESL = Style(Neuron(), bias=True, mean_readout=False)
+SCA = Style(integrate_and_fire(detach_reset=True), bias=False, mean_readout=True)
+STYLES = {"esl": ESL, "sca": SCA}
+
+VGGSNN = "64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-10FC"
+FIVE_CONV = "64C3-AP2-128C3-AP2-128C3-AP2-256C3-AP2-256C3-AP2-10FC"
+
+TOKEN = re.compile(
+    r"(?P<channels>\d+)C(?P<k>\d+)(S(?P<stride>\d+))?|(?P<kind>[AM])P(?P<pool>\d+)|(?P<units>\d+)FC"
+)
+
+
+class NotationError(ValueError):
+    """A notation that cannot be built. The message names the token, its position, and why."""
+
+
+def from_notation(notation: str, shape: Shape, T: int | None = None, style: Style = ESL) -> Sequential:
+    """The network that a notation describes, for inputs of a shape (H, W, C).
+
+    Raises NotationError for an unknown token, or one that leaves nothing of its input.
+    """
+    stages: list[Named] = [] if T is None else [("repeat", Repeat(T))]
+    tokens = notation.split("-")
+    counts = {"conv": 0, "pool": 0, "fc": 0}
+    at = 1
+    for number, token in enumerate(tokens, 1):
+        match = TOKEN.fullmatch(token)
+        new = _stages(match, counts, shape, style, last=number == len(tokens)) if match else []
+        try:
+            if not match:
+                raise ValueError(
+                    f"expected 64C3, 64C3S2, AP2, MP2, 10FC, or one of {', '.join(NETWORKS)} alone"
+                )
+            if 0 in [int(n) for n in re.findall(r"\d+", token)]:
+                raise ValueError("0 makes no sense here")
+            if number == len(tokens) and not match["units"]:
+                raise ValueError("the last token must be a readout such as 10FC")
+            if len(shape) == 1 and not match["units"]:
+                raise ValueError("only FC can follow FC")
+            for _, stage in new:
+                shape = stage.out(shape)
+        except ValueError as error:
+            raise NotationError(
+                f"token {number}, {token!r}, at character {at} of {notation!r}: {error}"
+            ) from None
+        stages += new
+        at += len(token) + 1
+    return Sequential(tuple(stages))
+
+
+def _stages(
+    match: re.Match[str], counts: dict[str, int], shape: Shape, style: Style, last: bool
+) -> list[Named]:
+    """What one token stands for."""
+    if match["kind"]:
+        counts["pool"] += 1
+        k = int(match["pool"])
+        return [(f"pool{counts['pool']}", AveragePool(k) if match["kind"] == "A" else MaxPool(k))]
+    if match["channels"]:
+        counts["conv"] += 1
+        n, k = counts["conv"], int(match["k"])
+        conv = Conv(int(match["channels"]), k, int(match["stride"] or 1), k // 2, style.bias)
+        return [(f"conv{n}", conv), (f"bn{n}", BatchNorm()), (f"lif{n}", LIF(style.neuron))]
+    counts["fc"] += 1
+    n = counts["fc"]
+    stages: list[Named] = [("flatten", Flatten())] if len(shape) > 1 else []
+    if not last:
+        return [
+            *stages,
+            (f"fc{n}", Linear(int(match["units"]))),
+            (f"lif{counts['conv'] + n}", LIF(style.neuron)),
+        ]
+    if style.mean_readout:
+        stages.append(("mean", MeanOverTime()))
+    return [*stages, (f"fc{n}", Linear(int(match["units"])))]
 
 
 def first_spike_mlp(
@@ -20,3 +136,156 @@ def first_spike_mlp(
         for name, n_out, density in zip(names, hidden, densities, strict=True)
     ]
     return Sequential((*stages, ("output", FirstSpike(n_classes, weight_sum=4.0))))
+
+
+def mlp(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron) -> Sequential:
+    """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net."""
+    return from_notation(f"800FC-{n_classes}FC", shape, T, replace(ESL, neuron=neuron))
+
+
+def vggsnn(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron) -> Sequential:
+    """TET's VGGSNN, ESL's network for CIFAR10-DVS: 9,271,498 parameters at 48x48x2 and 10 classes."""
+    return from_notation(VGGSNN.replace("10FC", f"{n_classes}FC"), shape, T, replace(ESL, neuron=neuron))
+
+
+def five_conv(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron) -> Sequential:
+    """SCA's network for CIFAR10-DVS, 5Conv+1FC: 1,111,306 parameters at 48x48x2 and 10 classes."""
+    return from_notation(FIVE_CONV.replace("10FC", f"{n_classes}FC"), shape, T, replace(SCA, neuron=neuron))
+
+
+def resnet19(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron,
+    widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 256),
+) -> Sequential:  # fmt: skip
+    """TET's ResNet-19, ESL's network for CIFAR: 12,630,858 parameters at 32x32x3 and 10 classes.
+
+    widths: of the first convolution, of the three stages of 3, 3 and 2 blocks, of which the second and third start
+    with stride 2, and of the linear layer before the last.
+    """
+    stem, *wide, hidden = widths
+    lif = LIF(neuron)
+
+    def conv(n_out: int, stride: int = 1, k: int = 3) -> Conv:
+        return Conv(n_out, k, stride, k // 2, bias=False, spread=None)
+
+    stages: list[Named] = [("conv1", conv(stem)), ("bn1", BatchNorm()), ("lif1", lif)]
+    before, number = stem, 0
+    for width, blocks, first_stride in zip(wide, (3, 3, 2), (1, 2, 2), strict=True):
+        for n in range(blocks):
+            stride = first_stride if n == 0 else 1
+            main = Sequential(
+                (("conv1", conv(width, stride)), ("bn1", BatchNorm()), ("lif1", lif),
+                 ("conv2", conv(width)), ("bn2", BatchNorm()))
+            )  # fmt: skip
+            shortcut = Sequential((("conv", conv(width, stride, k=1)), ("bn", BatchNorm())))
+            same = (before, stride) == (width, 1)
+            number += 1
+            stages += [
+                (f"block{number}", Residual(main, Sequential() if same else shortcut)),
+                (f"lif{number + 1}", lif),
+            ]
+            before = width
+    stages += [
+        ("pool", AveragePool(None)), ("flatten", Flatten()),
+        ("fc1", Linear(hidden)), (f"lif{number + 2}", lif), ("fc2", Linear(n_classes)),
+    ]  # fmt: skip
+    return _built(stages, shape, T)
+
+
+def vgg16(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
+    channels: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
+    hidden: int = 512,
+) -> Sequential:  # fmt: skip
+    """SCA's VGG16: 15,250,378 parameters at 32x32x3 and 10 classes. channels: of convolutions; hidden: of the rest."""
+    stages: list[Named] = []
+    pools = 0
+    for n, width in enumerate(channels, 1):
+        stages += [(f"conv{n}", Conv(width, bias=False)), (f"bn{n}", BatchNorm()), (f"lif{n}", LIF(neuron))]
+        if n in (2, 4, 7, 10, 13):
+            pools += 1
+            stages.append((f"pool{pools}", MaxPool(2)))
+    stages.append(("flatten", Flatten()))
+    for n in (1, 2):
+        name = len(channels) + n
+        stages += [
+            (f"fc{n}", Linear(hidden, bias=False, spread=0.02)),
+            (f"bn{name}", BatchNorm()),
+            (f"lif{name}", LIF(neuron)),
+        ]
+    stages += [("mean", MeanOverTime()), ("fc3", Linear(n_classes, spread=0.02))]
+    return _built(stages, shape, T)
+
+
+def pre_resnet18(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+) -> Sequential:  # fmt: skip
+    """SCA's Pre-ResNet as we read it: the paper does not give its architecture.
+
+    A pre-activation ResNet-18 for small images (He et al. 2016), in the form that network slimming prunes: a
+    convolution to 64 channels and batch norm on the image, before it is repeated; four stages of two blocks, 64,
+    128, 256 and 512 wide; batch norm, neurons, convolution, twice; a 1x1 convolution as shortcut where the shape
+    changes; gammas start at 0.5.
+    """
+    bn, lif = BatchNorm(gamma=0.5), LIF(neuron)
+    stages: list[Named] = [("conv1", Conv(widths[0], bias=False)), ("bn1", bn)]
+    stages += [] if T is None else [("repeat", Repeat(T))]
+    before, number = widths[0], 0
+    for width, first_stride in zip(widths, (1, 2, 2, 2), strict=True):
+        for stride in (first_stride, 1):
+            main = Sequential(
+                (("bn1", bn), ("lif1", lif), ("conv1", Conv(width, 3, stride, 1, bias=False)),
+                 ("bn2", bn), ("lif2", lif), ("conv2", Conv(width, bias=False)))
+            )  # fmt: skip
+            same = (before, stride) == (width, 1)
+            shortcut = Sequential((("conv", Conv(width, 1, stride, 0, bias=False)),))
+            number += 1
+            stages.append((f"block{number}", Residual(main, Sequential() if same else shortcut)))
+            before = width
+    stages += [
+        ("bn2", bn), ("lif2", lif), ("pool", AveragePool(None)), ("flatten", Flatten()),
+        ("mean", MeanOverTime()), ("fc", Linear(n_classes)),
+    ]  # fmt: skip
+    return _built(stages, shape, None)
+
+
+def _built(stages: list[Named], shape: Shape, T: int | None) -> Sequential:
+    net = Sequential((*([] if T is None else [("repeat", Repeat(T))]), *stages))
+    for name, stage in net.stages:
+        try:
+            shape = stage.out(shape)
+        except ValueError as error:
+            raise NotationError(f"{name}: {error}") from None
+    return net
+
+
+NETWORKS: dict[str, tuple[Callable[..., Sequential], str]] = {
+    "mlp": (mlp, "esl"),
+    "vggsnn": (vggsnn, "esl"),
+    "resnet19": (resnet19, "esl"),
+    "vgg16": (vgg16, "sca"),
+    "pre-resnet18": (pre_resnet18, "sca"),
+    "5conv": (five_conv, "sca"),
+}
+"""By name: the builder, and the paper whose neuron, loss and optimiser it has."""
+
+
+def build(
+    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None
+) -> tuple[Sequential, str]:
+    """A network by name or notation, with the neurons of a paper; by default its own, or ESL's for a notation.
+
+    Returns the network and the paper. Raises NotationError for what cannot be built, also if the readout of a
+    notation does not have n_classes.
+    """
+    if name in NETWORKS:
+        builder, own = NETWORKS[name]
+        return builder(shape, n_classes, T, STYLES[paper or own].neuron), paper or own
+    style = STYLES[paper or "esl"]
+    net = from_notation(name, shape, T, style)
+    if net.out(shape) != (n_classes,):
+        raise NotationError(
+            f"{name!r} ends with {net.out(shape)[0]} outputs, but there are {n_classes} classes"
+        )
+    return net, paper or "esl"

@@ -12,6 +12,9 @@ from math import cos, pi
 from typing import Protocol
 
 from minisnn.backend import Array, array_module
+from minisnn.blocks import each, split
+
+BLOCK = 1 << 15  # weights at a time: all steps of Adam for some before the next
 
 Arrays = dict[str, Array]
 Moments = dict[str, tuple[Array, ...]]
@@ -62,14 +65,18 @@ class Adam:
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
         correct1, correct2 = 1 - self.beta1**k, 1 - self.beta2**k
-        for key, g in grads.items():
-            m, v = moments[key]
+
+        def update(w: Array, g: Array, m: Array, v: Array) -> None:
             m *= self.beta1
             m += (1 - self.beta1) * g
             v *= self.beta2
             v += (1 - self.beta2) * g * g
             root = array_module(v).sqrt(v / correct2)
-            params[key] -= (lr / correct1) * m / (root + self.eps)
+            w -= (lr / correct1) * m / (root + self.eps)
+
+        for key, g in grads.items():
+            flat = [a.reshape(-1) for a in (params[key], g, *moments[key])]
+            each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g), g)  # type: ignore[misc]
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
         """|m| / (sqrt(v) + eps), without bias correction (Dettmers and Zettlemoyer 2019)."""
@@ -91,6 +98,10 @@ def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
 # denominator» and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
 # are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,
 # so that a limit means the same length of step at every density.
+
+
+def unlimited(grads: Arrays, masks: Arrays, limit: float) -> None:
+    """Leave gradients as they are."""
 
 
 def clip_layers(grads: Arrays, masks: Arrays, limit: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
@@ -23,6 +24,18 @@ def learning_curves(ax: Axes, runs: Mapping[str, Sequence[Mapping[str, float]]])
     ax.plot([], [], ":", color=GREY, label="on training data")
     ax.set(xlabel="epoch", ylabel="accuracy / %")
     ax.legend(frameon=False)
+    return ax
+
+
+def firing_rates(ax: Axes, rows: Sequence[Mapping[str, float]]) -> Axes:
+    """Spikes per neuron and time step of every layer over epochs, from a log's firing_* columns, early layers dark."""
+    names = [name for name in rows[0] if name.startswith("firing_")]
+    for n, name in enumerate(names):
+        colour = colormaps["viridis"](0.9 * n / max(1, len(names) - 1))
+        rates = [row[name] for row in rows]
+        ax.plot([row["epoch"] for row in rows], rates, color=colour, label=name.removeprefix("firing_"))
+    ax.set(xlabel="epoch", ylabel="spikes per neuron and step", ylim=(0, None))
+    ax.legend(frameon=False, fontsize="small", ncols=1 + len(names) // 8)
     return ax
 
 

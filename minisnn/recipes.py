@@ -9,17 +9,18 @@ from math import ceil
 
 import numpy as np
 
-from minisnn import networks, optim
+from minisnn import losses, networks, optim
 from minisnn.backend import Array
 from minisnn.data import LOADERS
-from minisnn.data.augment import shift
+from minisnn.data.augment import flip, in_turn, shift
 from minisnn.data.dataset import DataSet
-from minisnn.data.encode import latency_code
+from minisnn.data.encode import direct_code, latency_code
+from minisnn.fast import fast
 from minisnn.structure import grow, masks, prune
 from minisnn.structure.evolve import Evolve
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.masks import erdos_renyi_density
-from minisnn.train import Setup
+from minisnn.train import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class ESLMLP:
     weight_sum: float = 1.0  # K, the price of weights that sum to less than 1
     levels: int = 4  # grey levels of the input; 2 is binarised
     shift: int = 0  # augmentation by random shifts of so many pixels
+    accumulate: int = 1  # parts in which a batch goes through, to save memory
+    device: str = "cpu"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,7 +79,8 @@ class ESLMLP:
         _must("alpha", self.alpha, 0 <= self.alpha <= 1, "0 to 1")
         _must("t_end", self.t_end, 0 <= self.t_end <= 1, "0 to 1, a fraction of training")
         _must("levels", self.levels, self.levels >= 2, "at least 2")
-        for name in ("t_iter", "epochs", "batch_size"):
+        _one_of("device", self.device, DEVICES)
+        for name in ("t_iter", "epochs", "batch_size", "accumulate"):
             _must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end", "limit"):
             value = getattr(self, name)
@@ -102,7 +106,8 @@ class ESLMLP:
 
     def setup(self, data: DataSet) -> Setup:
         """Everything that training needs, for these data."""
-        densities = self.densities(data.train.images[0].size)
+        n_in = data.train.images[0].size
+        densities = self.densities(n_in)
         net = networks.first_spike_mlp(self.hidden, data.n_classes, densities)
         keys = [f"{name}.weight" for name, _ in net.stages]
         sparse = {key: d for key, d in zip(keys, densities, strict=False) if d < 1}
@@ -121,22 +126,139 @@ class ESLMLP:
         lr = self.lr or {"sgd": 0.45 if sparse else 0.3, "adam": 0.01}[self.optimizer]
         return Setup(
             net=net,
+            shape=(n_in,),
             encode=partial(latency_code, white=data.white, levels=self.levels),
-            augment=partial(shift, by=self.shift) if self.shift else _unchanged,
+            augment=in_turn(*([partial(shift, by=self.shift)] if self.shift else [])),
+            objective=FIRST_SPIKE,
+            penalties=(
+                Penalty(
+                    losses.weight_sum_cost_forward,
+                    losses.weight_sum_cost_backward,
+                    self.weight_sum,
+                    _is_weight,
+                ),
+            ),
             optimizer=optim.OPTIMIZERS[self.optimizer],
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
             lr=partial(
                 optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=self.lr_end or lr / 100
             ),
             learner=learner,
-            weight_sum=self.weight_sum,
             batch_size=self.batch_size,
             epochs=self.epochs,
+            accumulate=self.accumulate,
+            device=self.device,
         )
 
 
-def _unchanged(images: Array, rng: np.random.Generator) -> Array:
-    return images
+@dataclass(frozen=True)
+class LIFNet:
+    """Any LIF network of both papers, dense, on images by direct coding.
+
+    net: a name in `networks.NETWORKS` or a notation such as "16C3-AP2-32C3-AP2-10FC".
+    Raises ValueError for a name or a value that makes no sense, saying what would.
+    """
+
+    data: str = "mnist"
+    net: str = "16C3-AP2-32C3-AP2-10FC"
+    paper: str | None = None  # whose neurons, readout, loss and optimiser; None: the net's own, or ESL's
+    T: int = 4  # time steps
+    loss: str | None = None  # None: TET for ESL, of the mean over time for SCA
+    lam: float = 0.0  # lambda of TET's second term
+    epochs: int = 10
+    batch_size: int = 64
+    accumulate: int = 1  # parts in which a batch goes through, to save memory
+    optimizer: str | None = None  # None: Adam for ESL, SGD for SCA
+    schedule: str = "cosine"
+    lr: float | None = None  # in the first epoch; None: 0.001 with Adam, 0.01 with SGD
+    lr_end: float | None = None  # in the last epoch; None: 0, or lr / 100 if the schedule is exponential
+    l1: float = 0.0  # price of the L1 norm
+    l1_on: str = "conv"  # of what: convolutions (SCA's code) or batch norm's gamma
+    shift: int = 0  # augmentation by random shifts of so many pixels
+    flip: bool = False  # augmentation by mirror images
+    fast: bool = True  # False walks the plain stages: the same numbers to rounding, slowly
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("data", self.data, LOADERS)
+        if self.paper is not None:
+            _one_of("paper", self.paper, networks.STYLES)
+        if self.loss is not None:
+            _one_of("loss", self.loss, ("tet", "mean"))
+        if self.optimizer is not None:
+            _one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
+        _one_of("schedule", self.schedule, optim.SCHEDULES)
+        _one_of("l1_on", self.l1_on, ("conv", "gamma"))
+        _one_of("device", self.device, DEVICES)
+        for name in ("T", "epochs", "batch_size", "accumulate"):
+            _must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("lr", "lr_end"):
+            value = getattr(self, name)
+            _must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
+        _must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
+        for name in ("l1", "shift", "seed"):
+            _must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+
+    def setup(self, data: DataSet) -> Setup:
+        """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
+        shape = data.train.images.shape[1:]
+        net, paper = networks.build(self.net, shape, data.n_classes, self.T, self.paper)
+        loss = self.loss or {"esl": "tet", "sca": "mean"}[paper]
+        optimizer = self.optimizer or {"esl": "adam", "sca": "sgd"}[paper]
+        lr = self.lr or {"adam": 0.001, "sgd": 0.01}[optimizer]
+        lr_end = self.lr_end or {"cosine": 0.0, "exponential": lr / 100}[self.schedule]
+        x = data.train.images / data.white
+        steps = [partial(shift, by=self.shift)] if self.shift else []
+        return Setup(
+            net=fast(net, shape) if self.fast else net,
+            shape=shape,
+            encode=partial(direct_code, white=data.white, mean=float(x.mean()), deviation=float(x.std())),
+            augment=in_turn(*steps, *([flip] if self.flip else [])),
+            objective=tet(self.lam) if loss == "tet" else MEAN,
+            penalties=(
+                Penalty(
+                    losses.l1_cost_forward, losses.l1_cost_backward, self.l1,
+                    {"conv": _is_conv, "gamma": _is_gamma}[self.l1_on],
+                ),
+            ) if self.l1 else (),
+            optimizer=optim.OPTIMIZERS[optimizer],
+            normalise=partial(optim.unlimited, limit=np.inf),
+            lr=partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end),
+            learner=StructureLearner(),
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            accumulate=self.accumulate,
+            device=self.device,
+        )  # fmt: skip
+
+
+FIRST_SPIKE = Objective(
+    losses.first_spike_loss_forward, losses.first_spike_loss_backward, losses.first_spike_prediction
+)
+MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)
+
+
+def tet(lam: float = 0.0) -> Objective:
+    """TET's loss; the class is read from the mean over time."""
+    return Objective(
+        partial(losses.tet_loss_forward, lam=lam), losses.tet_loss_backward, losses.mean_prediction
+    )
+
+
+DEVICES = ("cpu", "gpu")
+
+
+def _is_weight(key: str, weight: Array) -> bool:
+    return True
+
+
+def _is_conv(key: str, weight: Array) -> bool:
+    return weight.ndim == 4 and len(weight) == 3
+
+
+def _is_gamma(key: str, weight: Array) -> bool:
+    return key.endswith(".gamma")
 
 
 def _one_of(name: str, value: str, known: Collection[str]) -> None:
@@ -156,3 +278,9 @@ ESL_MLP = {
     ),
 }
 """The defaults of `minisnn train esl-mlp`, by data set."""
+
+LIF = {
+    "mnist": LIFNet(),
+    "digits": LIFNet(data="digits", epochs=20, batch_size=32),
+}
+"""The defaults of `minisnn train lif`, by data set."""

@@ -15,17 +15,20 @@ from matplotlib.figure import Figure
 
 import minisnn
 from minisnn import checkpoint, plots, train
-from minisnn.backend import to_host
-from minisnn.cost import cost
+from minisnn.backend import to_device, to_host
+from minisnn.cost import Cost, cost
 from minisnn.data import LOADERS
 from minisnn.data.dataset import DataSet
-from minisnn.recipes import ESLMLP
+from minisnn.recipes import ESLMLP, LIFNet
 from minisnn.state import TrainingState
 
 Result = dict[str, Any]
+Recipe = ESLMLP | LIFNet
+RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet}
+"""By the name that the command line and a run's config.json have for them."""
 
 
-def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None, test: bool = True) -> Result:
+def run(recipe: Recipe, folder: Path | None = None, progress: str | None = None, test: bool = True) -> Result:
     """Train by a recipe, look at the test set once, and leave everything in `folder` if one is given.
 
     test: False leaves the test set alone, for comparing settings on validation data.
@@ -33,7 +36,7 @@ def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None,
     """
     data = LOADERS[recipe.data]()
     setup = recipe.setup(data)
-    state = train.start(setup, (data.train.images[0].size,), recipe.seed)
+    state = train.start(setup, recipe.seed)
     if folder:
         if (folder / "config.json").exists():
             raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
@@ -44,7 +47,8 @@ def run(recipe: ESLMLP, folder: Path | None = None, progress: str | None = None,
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
-        _write_json(folder / "config.json", {"recipe": asdict(recipe), "versions": versions})
+        kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
+        _write_json(folder / "config.json", {"train": kind, "recipe": asdict(recipe), "versions": versions})
     return _finish(recipe, setup, data, state, [], folder, progress, test)
 
 
@@ -54,11 +58,18 @@ def resume(folder: Path, progress: str | None = None) -> Result:
     if not config.is_file():
         raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
     try:
-        fields = json.loads(config.read_text())["recipe"]
-        recipe = ESLMLP(**fields | {"hidden": tuple(fields["hidden"])})
+        content = json.loads(config.read_text())
+        fields: dict[str, Any] = {
+            name: tuple(x) if isinstance(x, list) else x for name, x in content["recipe"].items()
+        }
+        recipe = RECIPES[content["train"]](**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{config}: not the configuration of a run ({error})") from error
     state = checkpoint.load(folder / "checkpoint.npz")
+    for group in checkpoint.GROUPS:
+        arrays = getattr(state, group)
+        arrays |= {key: to_device(a, recipe.device) for key, a in arrays.items()}
+    state.moments = {k: tuple(to_device(a, recipe.device) for a in m) for k, m in state.moments.items()}
     data = LOADERS[recipe.data]()
     rows = read_log(folder)[: state.epoch]
     return _finish(recipe, recipe.setup(data), data, state, rows, folder, progress)
@@ -73,7 +84,7 @@ def read_log(folder: Path) -> list[train.Row]:
 
 
 def _finish(
-    recipe: ESLMLP,
+    recipe: Recipe,
     setup: train.Setup,
     data: DataSet,
     state: TrainingState,
@@ -99,9 +110,8 @@ def _finish(
         "train_accuracy": rows[-1]["train_accuracy"],
         "density": total.density,
         "connections": total.connections,
-        "operations": total.operations,
-        "joules_gpu": total.joules_gpu,
-        "joules_truenorth": total.joules_truenorth,
+        "parameters": sum(w.size for w in state.params.values()),
+        **_as_in_table_1(recipe, total),
         "explored": rows[-1]["explored"],
         "seconds": sum(row["seconds"] for row in rows),
         "recipe": asdict(recipe),
@@ -112,10 +122,24 @@ def _finish(
     return result
 
 
-def _draw(folder: Path, recipe: ESLMLP, data: DataSet, state: TrainingState, rows: list[train.Row]) -> None:
+def _as_in_table_1(recipe: Recipe, total: Cost) -> Result:
+    """Operations and joules as ESL counts them, one operation for each connection: of its first-spike net only."""
+    if not isinstance(recipe, ESLMLP):
+        return {}
+    return {
+        "operations": total.operations,
+        "joules_gpu": total.joules_gpu,
+        "joules_truenorth": total.joules_truenorth,
+    }
+
+
+def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, rows: list[train.Row]) -> None:
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     plots.learning_curves(figure.subplots(), {f"{recipe.data}, seed {recipe.seed}": rows})
     figure.savefig(folder / "learning_curves.png", dpi=150)
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    plots.firing_rates(figure.subplots(), rows)
+    figure.savefig(folder / "firing_rates.png", dpi=150)
     key = next(iter(state.masks), None)
     if key is None:
         return

@@ -2,22 +2,31 @@
 
 Every stage has
 
-    init(rng, shape)                           -> params, buffers, shape of its output
+    out(shape)                                 -> shape of its output
+    init(rng, shape)                           -> params, buffers
     forward(params, buffers, x, train)         -> y, cache, buffers
     backward(params, dy, cache, need_dx=True)  -> dx (None unless needed), grads
 
-with shapes of one sample, without the batch. Caches are passed on, never kept.
+with shapes of one sample at one time: (H, W, C) or (N,). The arrays of LIF networks are sequences,
+[T, B, H, W, C] or [T, B, N]; those of first-spike networks have no time axis. Caches are passed on,
+never kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from minisnn.backend import Array
+from minisnn.backend import Array, array_module
+from minisnn.ops import pool
+from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size
 from minisnn.ops.first_spike import FirstSpikeCache, first_spike_backward, first_spike_forward
+from minisnn.ops.lif import LIFCache, lif_backward, lif_forward
+from minisnn.ops.linear import LinearCache, linear_backward, linear_forward
+from minisnn.ops.neuron import Neuron
+from minisnn.ops.norm import BatchNormCache, Running, batch_norm_backward, batch_norm_forward
 
 Arrays = dict[str, Array]
 Shape = tuple[int, ...]
@@ -26,7 +35,9 @@ Shape = tuple[int, ...]
 class Stage(Protocol):
     """What a network asks of its parts."""
 
-    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays, Shape]: ...
+    def out(self, shape: Shape) -> Shape: ...
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]: ...
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
@@ -37,8 +48,18 @@ class Stage(Protocol):
     ) -> tuple[Array | None, Arrays]: ...
 
 
+class Plain:
+    """What most stages share: no parameters, no buffers, the shape stays."""
+
+    def out(self, shape: Shape) -> Shape:
+        return shape
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        return {}, {}
+
+
 @dataclass(frozen=True)
-class FirstSpike:
+class FirstSpike(Plain):
     """A layer of neurons that fire at most once: [B, N] -> [B, n_out], both z = exp(t) (ESL Eq. 3-5).
 
     Initial weights are weight_sum / n + N(0, 1) / sqrt(n), where n = density * N inputs are connected:
@@ -50,11 +71,14 @@ class FirstSpike:
     weight_sum: float = 4.0
     density: float = 1.0
 
-    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays, Shape]:
+    def out(self, shape: Shape) -> Shape:
+        return (self.n_out,)
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
         n = self.density * n_in
         weight = self.weight_sum / n + rng.standard_normal((n_in, self.n_out)) / n**0.5
-        return {"weight": weight}, {}, (self.n_out,)
+        return {"weight": weight}, {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
@@ -70,19 +94,258 @@ class FirstSpike:
 
 
 @dataclass(frozen=True)
+class Linear(Plain):
+    """[T, B, N] -> [T, B, n_out].
+
+    spread: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, as is always the bias;
+    a number is the deviation of a normal distribution.
+    """
+
+    n_out: int
+    bias: bool = True
+    spread: float | None = None
+
+    def out(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise ValueError(f"a linear stage takes vectors, found {shape}: flatten first")
+        return (self.n_out,)
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        (n_in,) = shape
+        return _weights(rng, (n_in, self.n_out), n_in, self.spread, self.bias), {}
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, LinearCache, Arrays]:
+        return *linear_forward(x, params["weight"], params.get("bias")), buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: LinearCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, *grads = linear_backward(dy, cache, need_dx)
+        return dx, _named(*grads)
+
+
+@dataclass(frozen=True)
+class Conv(Plain):
+    """[T, B, H, W, C] -> [T, B, H', W', n_out], by `conv_forward`.
+
+    spread: of the initial weights. "fan_out" is normal with deviation sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's
+    VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is always the bias.
+    """
+
+    n_out: int
+    k: int = 3
+    stride: int = 1
+    padding: int = 1
+    bias: bool = True
+    spread: str | None = "fan_out"
+
+    def out(self, shape: Shape) -> Shape:
+        H, W, _ = shape
+        rows, columns = (output_size(side, self.k, self.stride, self.padding) for side in (H, W))
+        if not rows or not columns:
+            raise ValueError(f"a kernel of {self.k}x{self.k} does not fit into {H}x{W}")
+        return (rows, columns, self.n_out)
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        k2, C = self.k**2, shape[2]
+        spread = (2 / (k2 * self.n_out)) ** 0.5 if self.spread == "fan_out" else None
+        return _weights(rng, (self.k, self.k, C, self.n_out), k2 * C, spread, self.bias), {}
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, ConvCache, Arrays]:
+        y, cache = conv_forward(fold(x), params["weight"], params.get("bias"), self.stride, self.padding)
+        return unfold(y, x), cache, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: ConvCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, *grads = conv_backward(fold(dy), cache, need_dx)
+        return None if dx is None else unfold(dx, dy), _named(*grads)
+
+
+@dataclass(frozen=True)
+class BatchNorm(Plain):
+    """Over time, batch and positions, by `batch_norm_forward`.
+
+    gamma: at first. copies, scale: as there.
+    """
+
+    gamma: float = 1.0
+    momentum: float = 0.1
+    copies: int = 1
+    scale: float = 1.0
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        C = shape[-1]
+        return (
+            {"gamma": np.full(C, self.gamma), "beta": np.zeros(C)},
+            {"mean": np.zeros(C), "var": np.ones(C)},
+        )
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, BatchNormCache, Arrays]:
+        y, cache, running = batch_norm_forward(
+            x,
+            params["gamma"],
+            params["beta"],
+            Running(**buffers),
+            train,
+            self.momentum,
+            self.copies,
+            self.scale,
+        )
+        return y, cache, running._asdict()
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: BatchNormCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, dgamma, dbeta = batch_norm_backward(dy, cache, need_dx)
+        return dx, {"gamma": dgamma, "beta": dbeta}
+
+
+@dataclass(frozen=True)
+class LIF(Plain):
+    """Neurons over time, by `lif_forward`: currents [T, B, ...] -> spikes, bool, of the same shape."""
+
+    neuron: Neuron = field(default=Neuron())
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, LIFCache, Arrays]:
+        return *lif_forward(x, self.neuron), buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: LIFCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return lif_backward(dy, cache), {}
+
+
+@dataclass(frozen=True)
+class AveragePool(Plain):
+    """Means of k x k windows; k = None: one mean over all positions."""
+
+    k: int | None = 2
+
+    def out(self, shape: Shape) -> Shape:
+        return _pooled(shape, self.k)
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, pool.PoolCache, Arrays]:
+        y, cache = pool.average_pool_forward(fold(x), self.k or x.shape[2])
+        return unfold(y, x), cache, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return unfold(pool.average_pool_backward(fold(dy), cache), dy), {}
+
+
+@dataclass(frozen=True)
+class MaxPool(Plain):
+    """Maxima of k x k windows."""
+
+    k: int = 2
+
+    def out(self, shape: Shape) -> Shape:
+        return _pooled(shape, self.k)
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, pool.PoolCache, Arrays]:
+        y, cache = pool.max_pool_forward(fold(x), self.k)
+        return unfold(y, x), cache, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return unfold(pool.max_pool_backward(fold(dy), cache), dy), {}
+
+
+@dataclass(frozen=True)
+class Flatten(Plain):
+    """[T, B, H, W, C] -> [T, B, H*W*C]; the index is position * C + channel."""
+
+    def out(self, shape: Shape) -> Shape:
+        return (int(np.prod(shape)),)
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Shape, Arrays]:
+        return x.reshape(*x.shape[:2], -1), x.shape, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: Shape, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return dy.reshape(cache), {}
+
+
+@dataclass(frozen=True)
+class Repeat(Plain):
+    """Direct coding: the same image at each of T steps, [1, B, ...] -> [T, B, ...]; backwards, the sum over time."""
+
+    T: int
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, None, Arrays]:
+        if len(x) != 1:
+            raise ValueError(f"a static input has one time step, found {x.shape}")
+        return array_module(x).broadcast_to(x, (self.T, *x.shape[1:])), None, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: None, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return dy.sum(0, keepdims=True), {}
+
+
+@dataclass(frozen=True)
+class MeanOverTime(Plain):
+    """A readout: [T, B, N] -> [1, B, N]."""
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
+        dtype = "float64" if x.dtype.kind == "b" else x.dtype
+        return x.mean(0, keepdims=True, dtype=dtype), x.shape, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: Shape, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return array_module(dy).repeat(dy / cache[0], cache[0], 0), {}
+
+
+@dataclass(frozen=True)
+class Accumulate(Plain):
+    """A readout: O_t = sum of the currents up to t, «integrated with no decay or firing» in ESL's words."""
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, None, Arrays]:
+        return x.cumsum(0), None, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: None, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return dy[::-1].cumsum(0)[::-1], {}
+
+
+@dataclass(frozen=True)
 class Sequential:
     """Named stages, one after the other. Keys of params, grads and buffers read `stage.name`."""
 
-    stages: tuple[tuple[str, Stage], ...]
+    stages: tuple[tuple[str, Stage], ...] = ()
 
-    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays, Shape]:
+    def out(self, shape: Shape) -> Shape:
+        for _, stage in self.stages:
+            shape = stage.out(shape)
+        return shape
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         params: Arrays = {}
         buffers: Arrays = {}
         for name, stage in self.stages:
-            p, b, shape = stage.init(rng, shape)
-            params |= _outside(name, p)
-            buffers |= _outside(name, b)
-        return params, buffers, shape
+            p, b = stage.init(rng, shape)
+            params |= outside(name, p)
+            buffers |= outside(name, b)
+            shape = stage.out(shape)
+        return params, buffers
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
@@ -91,27 +354,113 @@ class Sequential:
         caches: dict[str, Any] = {}
         new: Arrays = {}
         for name, stage in self.stages:
-            x, caches[name], b = stage.forward(_inside(name, params), _inside(name, buffers), x, train)
-            new |= _outside(name, b)
+            x, caches[name], b = stage.forward(inside(name, params), inside(name, buffers), x, train)
+            new |= outside(name, b)
         return x, caches, new
 
     def backward(
         self, params: Arrays, dy: Array, cache: dict[str, Any], need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        """The first stage's dx is made only if it is needed, the others' always."""
+        """From the last stage to the first that has parameters, or to the very first if dx is needed."""
         grads: Arrays = {}
         dx: Array | None = dy
-        first = self.stages[0][0]
-        for name, stage in reversed(self.stages):
-            dx, g = stage.backward(_inside(name, params), dx, cache[name], need_dx or name != first)
-            grads |= _outside(name, g)
-        return dx, grads
+        names = [name for name, _ in self.stages]
+        with_params = {key.partition(".")[0] for key in params}
+        last = 0 if need_dx else next((n for n, name in enumerate(names) if name in with_params), 0)
+        for n in range(len(names) - 1, last - 1, -1):
+            name, stage = self.stages[n]
+            dx, g = stage.backward(inside(name, params), dx, cache[name], need_dx or n > last)
+            grads |= outside(name, g)
+        return dx if need_dx else None, grads
 
 
-def _inside(name: str, arrays: Arrays) -> Arrays:
+@dataclass(frozen=True)
+class Residual:
+    """main(x) + shortcut(x); an empty shortcut is x itself. Keys read `main.stage.name`, `shortcut.stage.name`."""
+
+    main: Sequential
+    shortcut: Sequential = Sequential()
+
+    def out(self, shape: Shape) -> Shape:
+        main, shortcut = self.main.out(shape), self.shortcut.out(shape)
+        if main != shortcut:
+            raise ValueError(f"a residual sum needs equal shapes, found {main} and {shortcut}")
+        return main
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        main, shortcut = self.main.init(rng, shape), self.shortcut.init(rng, shape)
+        return _both(main[0], shortcut[0]), _both(main[1], shortcut[1])
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, dict[str, Any], Arrays]:
+        """Output, the caches of both branches, and the new buffers."""
+        y, main, b = self.main.forward(inside("main", params), inside("main", buffers), x, train)
+        z, shortcut, c = self.shortcut.forward(
+            inside("shortcut", params), inside("shortcut", buffers), x, train
+        )
+        return y + z, {"main": main, "shortcut": shortcut}, _both(b, c)
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: dict[str, Any], need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        """dx is the sum of what comes back through both branches."""
+        dx, g = self.main.backward(inside("main", params), dy, cache["main"], need_dx)
+        dz, h = self.shortcut.backward(inside("shortcut", params), dy, cache["shortcut"], need_dx)
+        return None if dx is None else dx + dz, _both(g, h)
+
+
+def firing_rates(stage: Stage, cache: Any, name: str = "") -> dict[str, Array]:
+    """The fraction of every layer's neurons, over batch and time, that fired, by the stage's name."""
+    if isinstance(stage, Residual):
+        stage = Sequential((("main", stage.main), ("shortcut", stage.shortcut)))
+    if isinstance(stage, Sequential):
+        rates: dict[str, Array] = {}
+        for inner, s in stage.stages:
+            label = getattr(s, "name", inner)  # of the neurons, where they are joined with batch norm
+            rates |= firing_rates(s, cache[inner], f"{name}.{label}".strip("."))
+        return rates
+    return {name: cache.firing_rate()} if hasattr(cache, "firing_rate") else {}
+
+
+def fold(x: Array) -> Array:
+    """Time into the batch: [T, B, ...] -> [T*B, ...]."""
+    return x.reshape(-1, *x.shape[2:])
+
+
+def unfold(y: Array, like: Array) -> Array:
+    """[T*B, ...] -> [T, B, ...], with the T and B of another array."""
+    return y.reshape(*like.shape[:2], *y.shape[1:])
+
+
+def inside(name: str, arrays: Arrays) -> Arrays:
     """The part of a flat dictionary that belongs to one stage, under the stage's own keys."""
     return {key.removeprefix(name + "."): a for key, a in arrays.items() if key.startswith(name + ".")}
 
 
-def _outside(name: str, arrays: Arrays) -> Arrays:
+def outside(name: str, arrays: Arrays) -> Arrays:
+    """The way back from `inside`."""
     return {f"{name}.{key}": a for key, a in arrays.items()}
+
+
+def _both(main: Arrays, shortcut: Arrays) -> Arrays:
+    return outside("main", main) | outside("shortcut", shortcut)
+
+
+def _pooled(shape: Shape, k: int | None) -> Shape:
+    H, W, C = shape
+    if k is None:
+        return (1, 1, C)
+    if min(H, W) < k:
+        raise ValueError(f"a pool of {k}x{k} leaves nothing of {H}x{W}")
+    return (H // k, W // k, C)
+
+
+def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, spread: float | None, bias: bool) -> Arrays:
+    limit = fan_in**-0.5
+    weight = rng.uniform(-limit, limit, shape) if spread is None else spread * rng.standard_normal(shape)
+    return _named(weight, rng.uniform(-limit, limit, shape[-1]) if bias else None)
+
+
+def _named(weight: Array, bias: Array | None) -> Arrays:
+    return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}

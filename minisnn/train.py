@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,21 +11,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from minisnn.backend import Array
+from minisnn.backend import Array, to_device
 from minisnn.data.dataset import DataSet, Split
-from minisnn.losses import (
-    first_spike_loss_backward,
-    first_spike_loss_forward,
-    first_spike_prediction,
-    weight_sum_cost_backward,
-    weight_sum_cost_forward,
-)
 from minisnn.optim import Optimizer
-from minisnn.stages import Sequential
+from minisnn.stages import Sequential, Shape, firing_rates
 from minisnn.state import TrainingState
 from minisnn.structure.learner import StructureLearner
 
 Row = dict[str, float]
+
+
+class Objective(NamedTuple):
+    """What a network's output is trained for, and how its answer is read."""
+
+    forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
+    backward: Callable[[float, Any], Array]  # (dloss, cache) -> doutputs
+    predict: Callable[[Array], Array]  # outputs -> class of each sample, -1 for none
+
+
+class Penalty(NamedTuple):
+    """A cost that weights have whatever the data."""
+
+    forward: Callable[[Array], tuple[Array, Any]]  # weight -> cost, cache
+    backward: Callable[[float, Any], Array]  # (dcost, cache) -> dweight
+    price: float
+    concerns: Callable[[str, Array], bool]  # (key, weight)
 
 
 @dataclass(frozen=True)
@@ -32,15 +43,19 @@ class Setup:
     """A training run, ready to go: everything that does not change."""
 
     net: Sequential
+    shape: Shape  # of one sample, for net.init
     encode: Callable[[Array], Array]  # images -> the network's input
     augment: Callable[..., Array]  # (images, rng=...) -> images
+    objective: Objective
+    penalties: tuple[Penalty, ...]
     optimizer: Optimizer
     normalise: Callable[..., None]  # (grads, masks), in place
     lr: Callable[[int], float]  # of the epoch
     learner: StructureLearner
-    weight_sum: float  # K, the price of weights that sum to less than 1
     batch_size: int
     epochs: int
+    accumulate: int = 1  # a batch goes through in so many parts: the same gradient with less memory
+    device: str = "cpu"
 
 
 class Step(NamedTuple):
@@ -49,31 +64,34 @@ class Step(NamedTuple):
     loss: float
     correct: int
     replaced: int  # connections rewired
-    firing: dict[str, float]  # the fraction of each layer's neurons that fired
+    firing: dict[str, float]  # each layer's spikes per neuron and time step
 
 
-def start(setup: Setup, shape: tuple[int, ...], seed: int, dtype: Any = np.float32) -> TrainingState:
+def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     """Initial parameters, masks and moments. Each use of chance has its own stream, so that runs which
     differ in one thing see the same data in the same order."""
     names = ("weights", "data", "structure")
     rngs = dict(zip(names, map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3)), strict=True))
-    params, buffers, _ = setup.net.init(rngs.pop("weights"), shape)
-    state = TrainingState({key: w.astype(dtype) for key, w in params.items()}, buffers, rngs=rngs)
+    params, buffers = (
+        {key: to_device(w.astype(dtype), setup.device) for key, w in arrays.items()}
+        for arrays in setup.net.init(rngs.pop("weights"), setup.shape)
+    )
+    state = TrainingState(params, buffers, rngs=rngs)
     state.moments = setup.optimizer.init(state.params)
     setup.learner.start(state)
     return state
 
 
-def step(setup: Setup, state: TrainingState, x: Array, labels: Array, lr: float) -> Step:
+def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: float) -> Step:
     """Forward, backward, optimiser, W = M * W, and then whatever the structure learner does."""
-    z, caches, state.buffers = setup.net.forward(state.params, state.buffers, x, train=True)
-    loss, cache = first_spike_loss_forward(z, labels)
-    _, grads = setup.net.backward(state.params, first_spike_loss_backward(1.0, cache), caches, need_dx=False)
-    for key, weight in state.params.items():
-        cost, short = weight_sum_cost_forward(weight)
-        if cost > 0:
-            loss = loss + setup.weight_sum * cost
-            grads[key] += weight_sum_cost_backward(setup.weight_sum, short)
+    loss, correct, firing, grads = gradients(setup, state, images, labels)
+    for penalty in setup.penalties:
+        for key, weight in state.params.items():
+            if penalty.concerns(key, weight):
+                cost, cache = penalty.forward(weight)
+                if cost > 0:
+                    loss = loss + penalty.price * cost
+                    grads[key] += penalty.backward(penalty.price, cache)
     setup.normalise(grads, state.masks)
     setup.learner.before_step(state, grads)
     state.iteration += 1
@@ -81,13 +99,43 @@ def step(setup: Setup, state: TrainingState, x: Array, labels: Array, lr: float)
     for key, mask in state.masks.items():
         state.params[key] *= mask
     replaced = setup.learner.after_step(state, grads, setup.optimizer)
-    correct = int((first_spike_prediction(z) == labels).sum())
-    return Step(float(loss), correct, replaced, firing_fractions(caches))
+    return Step(float(loss), correct, replaced, firing)
 
 
-def firing_fractions(caches: dict[str, Any]) -> dict[str, float]:
-    """The fraction of each layer's neurons, over the batch, that fired."""
-    return {name: float((cache.z_out < np.inf).mean()) for name, cache in caches.items()}
+def gradients(
+    setup: Setup, state: TrainingState, images: Array, labels: Array
+) -> tuple[Array, int, dict[str, float], dict[str, Array]]:
+    """Loss, number of right answers, firing rates and the gradient of the loss, over one batch.
+
+    The batch's parts are weighted by their sizes. Batch norm sees one part at a time, as it must.
+    """
+    loss, correct, firing, grads = 0.0, 0, dict[str, float](), dict[str, Array]()
+    for part in np.array_split(np.arange(len(labels)), min(setup.accumulate, len(labels))):
+        share = len(part) / len(labels)
+        y, cache, part_loss, loss_cache = _forward(setup, state, images[part], labels[part], train=True)
+        correct += int((setup.objective.predict(y) == to_device(labels[part], setup.device)).sum())
+        loss += share * part_loss
+        for name, rate in firing_rates(setup.net, cache).items():
+            firing[name] = firing.get(name, 0.0) + share * float(rate)
+        dy = setup.objective.backward(share, loss_cache)
+        _, new = setup.net.backward(state.params, dy, cache, need_dx=False)
+        for key, g in new.items():
+            if key in grads:
+                grads[key] += g
+            else:
+                grads[key] = g
+    return loss, correct, firing, grads
+
+
+def _forward(
+    setup: Setup, state: TrainingState, images: Array, labels: Array, train: bool
+) -> tuple[Array, Any, Array, Any]:
+    """Outputs and the net's cache, loss and the loss's cache. In training, moves the running statistics on."""
+    x = setup.encode(to_device(images, setup.device))
+    y, cache, buffers = setup.net.forward(state.params, state.buffers, x, train)
+    if train:
+        state.buffers = buffers
+    return y, cache, *setup.objective.forward(y, to_device(labels, setup.device))
 
 
 def batches(n: int, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:
@@ -102,13 +150,15 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     n, lr, rng = len(split.labels), setup.lr(state.epoch), state.rngs["data"]
     steps, sizes = [], []
     for index in batches(n, setup.batch_size, rng):
-        x = setup.encode(setup.augment(split.images[index], rng=rng))
-        steps.append(step(setup, state, x, split.labels[index], lr))
+        images = setup.augment(split.images[index], rng=rng)
+        steps.append(step(setup, state, images, split.labels[index], lr))
         sizes.append(len(index))
         bar.update(len(index))
     state.epoch += 1
     setup.learner.after_epoch(state)
     weight = np.array(sizes) / n
+    firing = {name: float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing}
+    warn_of_silence(firing, state.epoch)
     return {
         "epoch": state.epoch,
         "lr": lr,
@@ -116,21 +166,40 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         "train_accuracy": 100 * sum(s.correct for s in steps) / n,
         "replaced": sum(s.replaced for s in steps),
         "explored": setup.learner.explored(state),
-        **{f"firing_{name}": float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing},
+        **{f"firing_{name}": rate for name, rate in firing.items()},
         "seconds": time.perf_counter() - began,
     }
 
 
-def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
-    """Accuracy in percent and mean loss."""
-    correct, loss, n = 0, 0.0, len(split.labels)
-    for index in batches(n, setup.batch_size):
-        z, _, _ = setup.net.forward(
-            state.params, state.buffers, setup.encode(split.images[index]), train=False
+SILENT, SATURATED = (
+    1e-4,
+    0.9,
+)  # firing rates below and above which a layer tells its successors next to nothing
+
+
+def warn_of_silence(firing: dict[str, float], epoch: int) -> None:
+    """Warn of layers that fire never or always: nothing is learned behind a layer that says nothing."""
+    silent = [name for name, rate in firing.items() if rate < SILENT]
+    if silent and len(silent) == len(firing):
+        warnings.warn(
+            f"epoch {epoch}: the network is silent, no layer fires. Are inputs and initial weights large enough?",
+            stacklevel=2,
         )
+    elif silent:
+        warnings.warn(
+            f"epoch {epoch}: dead layer: {', '.join(silent)} fires less than {SILENT:g} times per neuron and step",
+            stacklevel=2,
+        )
+
+
+def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
+    """Accuracy in percent and mean loss, batch by batch."""
+    correct, loss, n = 0, 0.0, len(split.labels)
+    for index in batches(n, max(1, setup.batch_size // setup.accumulate)):
         labels = split.labels[index]
-        correct += int((first_spike_prediction(z) == labels).sum())
-        loss += float(first_spike_loss_forward(z, labels)[0]) * len(index) / n
+        y, _, part, _ = _forward(setup, state, split.images[index], labels, train=False)
+        correct += int((setup.objective.predict(y) == to_device(labels, setup.device)).sum())
+        loss += float(part) * len(index) / n
     return 100 * correct / n, loss
 
 

@@ -65,7 +65,7 @@ def test_a_run_and_its_folder(tmp_path):
     result = run.run(QUICK, tmp_path / "run")
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json",
-        "learning_curves.png", "receptive_fields.png", "turnover.png",
+        "learning_curves.png", "firing_rates.png", "receptive_fields.png", "turnover.png",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
     rows = run.read_log(tmp_path / "run")
@@ -132,7 +132,7 @@ def test_table_1_of_the_paper():
 @given(damage=st.binary(min_size=1, max_size=200), at=st.integers(0, 20_000))
 def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
     folder = tmp_path_factory.mktemp("checkpoint")
-    state = train.start(QUICK.setup(load_digits()), (64,), seed=0)
+    state = train.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(folder / "good.npz", state)
     states_equal(state, checkpoint.load(folder / "good.npz"))
     content = bytearray((folder / "good.npz").read_bytes())
@@ -145,7 +145,7 @@ def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
 
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    state = train.start(QUICK.setup(load_digits()), (64,), seed=0)
+    state = train.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(tmp_path / "c.npz", state)
     before = (tmp_path / "c.npz").read_bytes()
     monkeypatch.setattr(np, "savez", lambda file, **arrays: file.write(b"half") and 1 / 0)
@@ -258,9 +258,9 @@ def test_plots_return_their_axes():
 def test_training_keeps_its_dtype(dtype):
     data = load_digits()
     setup = QUICK.setup(data)
-    state = train.start(setup, (64,), seed=0, dtype=dtype)
-    x, labels = setup.encode(data.train.images[:50]), data.train.labels[:50]
+    state = train.start(setup, seed=0, dtype=dtype)
+    images, labels = data.train.images[:50], data.train.labels[:50]
     for _ in range(4):
-        train.step(setup, state, x, labels, lr=0.1)
+        train.step(setup, state, images, labels, lr=0.1)
     assert {w.dtype for w in state.params.values()} == {np.dtype(dtype)}
     assert {m.dtype for moment in state.moments.values() for m in moment} == {np.dtype(dtype)}

@@ -1,16 +1,25 @@
-"""Augmentation: the same picture, a little different every time."""
+"""Augmentation: the same picture, a little different every time.
+
+Each function takes a batch of pictures or of event sequences and a generator, and returns a new
+batch. Chance is drawn for each sample, never for each time step: a recording moves as a whole.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from minisnn.backend import Array, array_module
 
+Augmentation = Callable[..., Array]
+
 
 def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
     """Move each image by its own -by ... +by pixels down and across; what comes in is black.
 
-    images: [B, H, W, C]. Returns a new array of the same shape and dtype.
+    images: [B, H, W, C]. Returns a new array of the same shape and dtype. TET's and SCA's
+    RandomCrop(32, padding=4) is shift by 4.
     """
     xp = array_module(images)
     B, H, W, C = images.shape
@@ -20,3 +29,34 @@ def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
     rows = down[:, None] + xp.arange(H)
     columns = across[:, None] + xp.arange(W)
     return padded[xp.arange(B)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def flip(images: Array, rng: np.random.Generator) -> Array:
+    """Mirror every other image, on average, left to right. images: [B, ..., H, W, C]."""
+    mirrored = array_module(images).asarray(rng.random(len(images)) < 0.5)
+    out = images.copy()
+    out[mirrored] = images[mirrored][..., ::-1, :]
+    return out
+
+
+def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
+    """Roll each sequence of frames by its own -by ... +by pixels down and across, the same at every step.
+
+    frames: [B, T, H, W, C]; what leaves at one side comes in at the other (TET, for CIFAR10-DVS by 5).
+    """
+    xp = array_module(frames)
+    offsets = rng.integers(-by, by + 1, (len(frames), 2))
+    return xp.stack(
+        [xp.roll(f, (int(d), int(a)), (-3, -2)) for f, (d, a) in zip(frames, offsets, strict=True)]
+    )
+
+
+def in_turn(*steps: Augmentation) -> Augmentation:
+    """One augmentation after the other; without any, the pictures as they are."""
+
+    def augment(images: Array, rng: np.random.Generator) -> Array:
+        for step in steps:
+            images = step(images, rng=rng)
+        return images
+
+    return augment

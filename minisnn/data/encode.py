@@ -1,4 +1,4 @@
-"""Images as first spikes: from grey values to z = exp(t), the bright pixels first."""
+"""Images as a network takes them: as first spikes, or as a current that is the same at every step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def latency_code(images: Array, white: int, levels: int = 2) -> Array:
 
     images: [B, H, W, C] uint8, 0 to `white`. Grey values x of 0 to 1 are first rounded to `levels` equally
     spaced ones: 2 is the binarised code, z = 1 for pixels of at least half of white and 6 for the others;
-    white + 1 keeps them all. Returns z [B, H*W*C] float32. Raises ValueError for fewer than 2 levels.
+    white + 1 keeps them all. Returns z [B, H*W*C] float32. Raises ValueError for fewer than 2 levels,
+    or images brighter than white.
 
     Bright first, and 6, are from memory of Mostafa 2018, whose text could not be read; some
     re-implementations turn it round.
@@ -25,5 +26,19 @@ def latency_code(images: Array, white: int, levels: int = 2) -> Array:
         raise ValueError(f"levels must be at least 2, found {levels}")
     xp = array_module(images)
     x = np.floor(np.arange(white + 1) / white * (levels - 1) + 0.5) / (levels - 1)  # halves go up
+    if images.size and images.max() > white:
+        raise ValueError(f"images must be 0 to {white}, found {images.max()}")
     z = xp.asarray((Z_DARK ** (1 - x)).astype(np.float32))
     return z[images.reshape(len(images), -1)]
+
+
+def direct_code(images: Array, white: int, mean: float = 0.0, deviation: float = 1.0) -> Array:
+    """Direct coding: grey values as input currents, the same at every step; the first layer makes spikes of them.
+
+    images: [B, H, W, C] uint8, 0 to `white`. Returns (x - mean) / deviation for x of 0 to 1, float32, with a time axis
+    of length 1: [1, B, H, W, C]. The network's `Repeat` makes it T steps.
+    """
+    x = images.astype(np.float32)
+    x *= 1 / (white * deviation)
+    x -= mean / deviation
+    return x[None]

@@ -1,0 +1,65 @@
+"""What minisnn finds on this machine, in words, and what would make it faster."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+import minisnn
+from minisnn.backend import gpu_name, no_gpu
+from minisnn.blocks import threads
+
+NARROW = ("HASWELL", "ZEN", "SANDYBRIDGE", "NEHALEM", "PRESCOTT")  # OpenBLAS kernels without AVX-512
+
+
+def report() -> str:
+    """Versions, processor, BLAS and its kernels, threads, GPU, data."""
+    lines = [
+        f"minisnn {minisnn.__version__}, NumPy {np.__version__}, Python {platform.python_version()}",
+        f"processor: {processor()}",
+        *(
+            f"BLAS: {pool['internal_api']} {pool['version']}, {pool.get('architecture', 'unknown')} kernels"
+            for pool in threadpool_info()
+            if pool["user_api"] == "blas"
+        ),
+        f"threads: {threads()} (OPENBLAS_NUM_THREADS and its like decide)",
+    ]
+    advice = better_kernels()
+    if advice:
+        lines.append(
+            f"advice: this processor has AVX-512, but OpenBLAS does not know it and chose slower kernels: "
+            f"set {advice} before Python starts"
+        )
+    missing = no_gpu()
+    lines.append(f"GPU: none. {missing}" if missing else f"GPU: {gpu_name()}")
+    folder = os.environ.get("MINISNN_DATA")
+    lines.append(
+        f"data: {f'MINISNN_DATA is {folder}' if folder else 'MINISNN_DATA is not set: downloads are kept'}"
+    )
+    return "\n".join(lines)
+
+
+def better_kernels() -> str:
+    """The setting by which OpenBLAS would use AVX-512, where the processor has it and OpenBLAS did not notice."""
+    chosen = [
+        pool.get("architecture", "") for pool in threadpool_info() if pool["internal_api"] == "openblas"
+    ]
+    unaware = any(name.upper() in NARROW for name in chosen)
+    return "OPENBLAS_CORETYPE=SkylakeX" if unaware and "avx512vl" in _cpuinfo("flags").split() else ""
+
+
+def processor() -> str:
+    """Its name, and whether it has AVX-512."""
+    wide = "yes" if "avx512f" in _cpuinfo("flags") else "no"
+    return f"{_cpuinfo('model name') or platform.processor()}, AVX-512: {wide}"
+
+
+def _cpuinfo(field: str) -> str:
+    """The first line of that name in Linux's /proc/cpuinfo; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

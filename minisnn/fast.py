@@ -1,0 +1,217 @@
+"""The same network, faster: a walk over a network's stages that returns an equivalent one.
+
+Each rule is an equation between stages. Parameters keep their names, so that a plain network and
+its fast twin share checkpoints, masks and moments.
+
+    Repeat, Conv      = Conv, Repeat                    a static image is convolved once
+    BatchNorm, LIF    = NormLIF                         one pass over memory (ops/norm.py)
+    Conv 3x3          = Winograd                        a quarter of the multiplications (ops/winograd.py)
+    AveragePool, Conv = SumPool, Scaled(Conv, 1/k^2)    spikes are summed in bytes, exactly
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from minisnn.backend import Array
+from minisnn.ops import pool
+from minisnn.ops.norm import NormLIFCache, Running, norm_lif_backward, norm_lif_forward
+from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
+from minisnn.stages import (
+    LIF,
+    Arrays,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Linear,
+    Plain,
+    Repeat,
+    Residual,
+    Sequential,
+    Shape,
+    Stage,
+    fold,
+    unfold,
+)
+
+Named = tuple[str, Stage]
+FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than they save
+
+
+def fast(net: Sequential, shape: Shape) -> Sequential:
+    """A network that computes what `net` does, to rounding, for inputs of this shape."""
+    stages = _static_first(list(net.stages))
+    stages = _pool_sums(stages)
+    stages = _norm_and_neurons(stages)
+    done: list[Named] = []
+    for name, stage in stages:
+        done.append((name, _faster(stage, shape)))
+        shape = stage.out(shape)
+    return Sequential(tuple(done))
+
+
+def _static_first(stages: list[Named]) -> list[Named]:
+    """Move Repeat behind what treats every step alike."""
+    for n in range(len(stages) - 1):
+        (name, repeat), (after, stage) = stages[n : n + 2]
+        if isinstance(repeat, Repeat) and isinstance(stage, (Conv, Linear, BatchNorm, Flatten)):
+            if isinstance(stage, BatchNorm):
+                stage = replace(stage, copies=repeat.T)
+            stages[n : n + 2] = [(after, stage), (name, repeat)]
+    return stages
+
+
+def _pool_sums(stages: list[Named]) -> list[Named]:
+    """Sum spikes in a pool, and scale the weights behind it. Only weights can take up the factor, not batch norm."""
+    stages = list(stages)
+    for n in range(1, len(stages) - 1):
+        name, stage = stages[n]
+        m = n + 1 + isinstance(stages[n + 1][1], Flatten)
+        if not (isinstance(stage, AveragePool) and isinstance(stages[n - 1][1], LIF) and m < len(stages)):
+            continue
+        after, weights = stages[m]
+        if stage.k and stage.k <= 15 and isinstance(weights, (Conv, Linear)):
+            stages[n], stages[m] = (name, SumPool(stage.k)), (after, Scaled(weights, 1 / stage.k**2))
+    return stages
+
+
+def _norm_and_neurons(stages: list[Named]) -> list[Named]:
+    """Join batch norm with the neurons behind it, and with the Repeat between them."""
+    stages, done = list(stages), []
+    while stages:
+        name, stage = stages.pop(0)
+        repeat = 1
+        if isinstance(stage, BatchNorm) and stages:
+            if isinstance(stages[0][1], Repeat) and len(stages) > 1 and isinstance(stages[1][1], LIF):
+                repeat = stages.pop(0)[1].T  # type: ignore[attr-defined]
+            if isinstance(stages[0][1], LIF):
+                inner, neurons = stages.pop(0)
+                stage = NormLIF(stage, neurons, inner, repeat)  # type: ignore[arg-type]
+        done.append((name, stage))
+    return done
+
+
+def _faster(stage: Stage, shape: Shape) -> Stage:
+    """The fast twin of a single stage, or of what it contains."""
+    if isinstance(stage, Scaled):
+        return replace(stage, stage=_faster(stage.stage, shape))
+    if isinstance(stage, Sequential):
+        return fast(stage, shape)
+    if isinstance(stage, Residual):
+        return Residual(fast(stage.main, shape), fast(stage.shortcut, shape))
+    if (
+        isinstance(stage, Conv)
+        and (stage.k, stage.stride, stage.padding) == (3, 1, 1)
+        and shape[2] >= FEW_CHANNELS
+    ):
+        return Winograd(stage)
+    return stage
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """A 3x3 convolution with stride 1 and padding 1, by `winograd_forward`."""
+
+    conv: Conv
+
+    def out(self, shape: Shape) -> Shape:
+        return self.conv.out(shape)
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        return self.conv.init(rng, shape)
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, WinogradCache, Arrays]:
+        y, cache = winograd_forward(fold(x), params["weight"], params.get("bias"))
+        return unfold(y, x), cache, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: WinogradCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, dweight, dbias = winograd_backward(fold(dy), cache, need_dx)
+        grads = {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
+        return None if dx is None else unfold(dx, dy), grads
+
+
+@dataclass(frozen=True)
+class NormLIF:
+    """Batch norm and neurons in one; `name` is that of the neurons' stage. Parameters are batch norm's."""
+
+    norm: BatchNorm
+    neurons: LIF
+    name: str
+    repeat: int = 1
+
+    def out(self, shape: Shape) -> Shape:
+        return shape
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        return self.norm.init(rng, shape)
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, NormLIFCache, Arrays]:
+        norm = self.norm
+        spikes, cache, running = norm_lif_forward(
+            x, params["gamma"], params["beta"], Running(**buffers), train,
+            self.neurons.neuron, norm.momentum, self.repeat, norm.scale,
+        )  # fmt: skip
+        return spikes, cache, running._asdict()
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: NormLIFCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, dgamma, dbeta = norm_lif_backward(dy, cache, need_dx)
+        return dx, {"gamma": dgamma, "beta": dbeta}
+
+
+@dataclass(frozen=True)
+class SumPool(Plain):
+    """Sums of spikes in k x k windows, in bytes."""
+
+    k: int
+
+    def out(self, shape: Shape) -> Shape:
+        return AveragePool(self.k).out(shape)
+
+    def forward(
+        self, params: Arrays, buffers: Arrays, x: Array, train: bool
+    ) -> tuple[Array, pool.PoolCache, Arrays]:
+        y, cache = pool.sum_pool_forward(fold(x), self.k)
+        return unfold(y, x), cache, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        return unfold(pool.sum_pool_backward(fold(dy), cache), dy), {}
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """stage(scale * x), by scaling the weights in place of x."""
+
+    stage: Any  # Conv, Winograd or Linear
+    scale: float
+
+    def out(self, shape: Shape) -> Shape:
+        return self.stage.out(shape)
+
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        return self.stage.init(rng, shape)
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
+        return self.stage.forward(self._scaled(params), buffers, x, train)
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: Any, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx, grads = self.stage.backward(self._scaled(params), dy, cache, need_dx)
+        return dx, self._scaled(grads)
+
+    def _scaled(self, arrays: Arrays) -> Arrays:
+        return arrays | {"weight": arrays["weight"] * arrays["weight"].dtype.type(self.scale)}

@@ -1,0 +1,133 @@
+"""Whole networks and single neurons against PyTorch's autograd, SpikingJelly and snnTorch, where they are installed.
+
+Narrow versions of the networks, in float64; `python benchmarks/oracles.py` does the same at full width.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import peers  # noqa: E402
+
+from minisnn import networks  # noqa: E402
+from minisnn.fast import fast  # noqa: E402
+from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
+from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402
+
+NARROW = {
+    "mlp": lambda T: (networks.from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
+    "vggsnn": lambda T: (
+        networks.from_notation("8C3-9C3-AP2-10C3-10C3-AP2-12C3-12C3-AP2-9C3-9C3-AP2-5FC", (16, 16, 2), T),
+        (16, 16, 2),
+    ),
+    "resnet19": lambda T: (
+        networks.resnet19((12, 12, 3), 5, T, widths=(8, 9, 10, 12, 11)),
+        (12, 12, 3),
+    ),
+    "vgg16": lambda T: (
+        networks.vgg16((32, 32, 3), 5, T, channels=(8, 8, 9, 9, 8, 8, 8, 9, 9, 9, 8, 8, 8), hidden=12),
+        (32, 32, 3),
+    ),
+    "pre-resnet18": lambda T: (
+        networks.pre_resnet18((12, 12, 3), 5, T, widths=(8, 9, 10, 12)),
+        (12, 12, 3),
+    ),
+    "5conv": lambda T: (
+        networks.from_notation("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, networks.SCA),
+        (11, 9, 2),
+    ),
+}
+
+
+def agree(worst, optimizer="sgd"):
+    """To rounding. Adam divides by the gradient's own size, and so makes steps of the rounding of gradients near 0."""
+    limit = {"sgd": 1e-9, "adam": 1e-7}[optimizer]
+    assert max(worst.values()) < limit, worst
+    assert worst["loss"] < 1e-12
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("T", [1, 2, 4])
+@pytest.mark.parametrize("name", NARROW)
+def test_networks_agree_with_pytorch(name, T, optimizer):
+    """Loss, outputs, every gradient, batch norm's statistics and parameters over three steps."""
+    net, shape = NARROW[name](T)
+    agree(peers.compare(net, shape, batch=4, optimizer=optimizer, seed=T), optimizer)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_the_plain_network_agrees_too(name):
+    """Without the fast stages; and a sequence of frames in place of a static image."""
+    net, shape = NARROW[name](None)
+    agree(peers.compare(net, shape, batch=4, steps=3, optimizer="sgd", build=lambda net, shape: net))
+
+
+@pytest.mark.parametrize("name", ["vggsnn", "vgg16"])
+def test_networks_agree_with_spikingjelly(name):
+    pytest.importorskip("spikingjelly", reason="SpikingJelly is not installed")
+    net, shape = NARROW[name](4)
+    agree(peers.compare(net, shape, batch=4, neurons="spikingjelly", optimizer="sgd"))
+
+
+def test_a_damaged_network_does_not_agree():
+    """The comparison notices a neuron of another kind, and a gradient that is left out of the reset."""
+    net, shape = NARROW["5conv"](4)
+    other, _ = networks.build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
+    with pytest.raises((AssertionError, KeyError)):
+        agree(
+            peers.compare(net, shape, batch=4, optimizer="sgd", build=lambda net, shape: fast(other, shape))
+        )
+
+
+NEURONS = {
+    "TET": Neuron(),
+    "TET, detached": Neuron(detach_reset=True),
+    "TET, soft reset": Neuron(v_reset=None),
+    "SpikingJelly LIF": leaky(2.0),
+    "SpikingJelly LIF, tau 3, input not decayed": leaky(3.0, decay_input=False, detach_reset=True),
+    "SpikingJelly IF, soft reset": integrate_and_fire(v_reset=None),
+    "SCA": integrate_and_fire(detach_reset=True),
+}
+
+
+def run_peer(module, current, dspikes):
+    x = torch.tensor(current, requires_grad=True)
+    spikes = module(x)
+    spikes.backward(torch.tensor(dspikes))
+    return spikes.detach().numpy(), x.grad.numpy()
+
+
+@pytest.mark.parametrize("library", ["torch", "spikingjelly", "snntorch"])
+@pytest.mark.parametrize("name", NEURONS)
+def test_neurons_agree(name, library):
+    """Spikes and gradients of single neurons over eight steps."""
+    neuron = NEURONS[name]
+    if library != "torch":
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    if library == "snntorch" and name != "TET":
+        pytest.skip("snnTorch's Leaky has this reset and decay only")
+    rng = np.random.default_rng(1)
+    current, dspikes = rng.standard_normal((2, 8, 50)) + 0.8
+    spikes, cache = lif_forward(current, neuron)
+    theirs, their_gradient = run_peer(peers.NEURONS[library](neuron), current, dspikes)
+    np.testing.assert_array_equal(spikes, theirs)
+    np.testing.assert_allclose(lif_backward(dspikes, cache), their_gradient, rtol=1e-10, atol=1e-12)
+    assert 0.05 < spikes.mean() < 0.95
+
+
+def test_at_the_threshold_libraries_differ():
+    """u = V_th exactly: SpikingJelly fires, TET and snnTorch do not."""
+    pytest.importorskip("spikingjelly", reason="SpikingJelly is not installed")
+    pytest.importorskip("snntorch", reason="snnTorch is not installed")
+    current = np.ones((1, 1))
+    for library, neuron, fires in (
+        ("torch", Neuron(), 0),
+        ("snntorch", Neuron(), 0),
+        ("spikingjelly", leaky(2.0, decay_input=False), 1),
+    ):
+        theirs, _ = run_peer(peers.NEURONS[library](neuron), current, current)
+        assert theirs.item() == lif_forward(current, neuron)[0].item() == fires
