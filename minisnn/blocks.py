@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -20,6 +20,9 @@ from threadpoolctl import ThreadpoolController
 from minisnn.backend import Array
 
 Job = TypeVar("Job")
+LARGER = (
+    4  # how much more threads take at a time: passing the interpreter lock on costs more than a slower cache
+)
 ON_DEVICE = 1 << 28  # elements of one piece where there is no cache to fit into: a GiB of float32
 
 
@@ -28,9 +31,12 @@ def split(n: int, per: int, elements: int, like: Array) -> list[slice]:
 
     On several threads the slices are at least as many, if n allows. like: an array of the library that will work.
     """
-    size = max(1, (elements if isinstance(like, np.ndarray) else ON_DEVICE) // max(1, per))
-    if isinstance(like, np.ndarray):
-        size = min(size, ceil(n / threads()))
+    host = isinstance(like, np.ndarray)
+    several = host and threads() > 1
+    elements = elements * (LARGER if several else 1) if host else ON_DEVICE
+    size = max(1, elements // max(1, per))
+    if several:
+        size = max(1, min(size, ceil(n / threads())))
     return [slice(k, min(k + size, n)) for k in range(0, n, size)]
 
 
@@ -50,41 +56,55 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job], like: Array) -> Non
         for job in jobs[k::n]:
             work(job)
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with hold_blas():
         list(_pool(n).map(part, range(n)))
 
 
 def threads() -> int:
-    """How many threads `each` uses: as many as BLAS does, unless `use_threads` says otherwise."""
-    return _chosen or _blas_threads()
+    """How many threads `each` uses: as many as BLAS would (OPENBLAS_NUM_THREADS and its like, `use_threads`)."""
+    return _held or max((lib.num_threads for lib in _blas()), default=1)
+
+
+@contextmanager
+def hold_blas() -> Iterator[None]:
+    """Within this context BLAS runs on one thread, and `each` on as many as BLAS had.
+
+    A network holds it while it runs: after every product of its own BLAS's threads spin for a while, waiting for the
+    next, and take the cores away from ours.
+    """
+    global _held
+    n = threads()
+    if _held or n < 2:
+        yield
+        return
+    _held = n
+    try:
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _held = 0
 
 
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Within this context `each` uses n threads, and so does BLAS."""
-    global _chosen
+    """Within this context BLAS, and so `each`, uses n threads."""
     if n < 1:
         raise ValueError(f"threads must be at least 1, found {n}")
-    before, _chosen = _chosen, n
-    try:
-        with _blas().limit(limits=n, user_api="blas"):
-            yield
-    finally:
-        _chosen = before
+    with _controller().limit(limits=n, user_api="blas"):
+        yield
 
 
-_chosen: int | None = None
+_held = 0  # the number of threads while BLAS is held to one, else 0
 
 
 @lru_cache
-def _blas() -> ThreadpoolController:
+def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
 @lru_cache
-def _blas_threads() -> int:
-    """Of the environment (OPENBLAS_NUM_THREADS and its like), as BLAS took it."""
-    return max([pool["num_threads"] for pool in _blas().info() if pool["user_api"] == "blas"], default=1)
+def _blas() -> list[Any]:
+    return [lib for lib in _controller().lib_controllers if lib.user_api == "blas"]
 
 
 @lru_cache

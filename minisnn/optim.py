@@ -75,8 +75,12 @@ class Adam:
             w -= (lr / correct1) * m / (root + self.eps)
 
         for key, g in grads.items():
-            flat = [a.reshape(-1) for a in (params[key], g, *moments[key])]
-            each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g), g)  # type: ignore[misc]
+            arrays = (params[key], g, *moments[key])
+            if all(a.flags.c_contiguous for a in arrays):  # else a flat array would be a copy
+                flat = [a.reshape(-1) for a in arrays]
+                each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g), g)  # type: ignore[misc]
+            else:
+                update(*arrays)
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
         """|m| / (sqrt(v) + eps), without bias correction (Dettmers and Zettlemoyer 2019)."""

@@ -148,6 +148,7 @@ class ESLMLP:
             epochs=self.epochs,
             accumulate=self.accumulate,
             device=self.device,
+            fires_once=True,
         )
 
 
@@ -198,7 +199,7 @@ class LIFNet:
             _must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
         _must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
         for name in ("l1", "shift", "seed"):
-            _must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+            _must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
 
     def setup(self, data: DataSet) -> Setup:
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""

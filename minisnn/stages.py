@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minisnn.backend import Array, array_module
+from minisnn.blocks import hold_blas
 from minisnn.ops import pool
 from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size
 from minisnn.ops.first_spike import FirstSpikeCache, first_spike_backward, first_spike_forward
@@ -236,13 +237,14 @@ class AveragePool(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = pool.average_pool_forward(fold(x), self.k or x.shape[2])
+        y, cache = pool.average_pool_forward(fold(x), self.k) if self.k else pool.global_pool_forward(fold(x))
         return unfold(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        return unfold(pool.average_pool_backward(fold(dy), cache), dy), {}
+        backward = pool.average_pool_backward if self.k else pool.global_pool_backward
+        return unfold(backward(fold(dy), cache), dy), {}
 
 
 @dataclass(frozen=True)
@@ -353,9 +355,10 @@ class Sequential:
         """Output, the stages' caches by name, and the new buffers."""
         caches: dict[str, Any] = {}
         new: Arrays = {}
-        for name, stage in self.stages:
-            x, caches[name], b = stage.forward(inside(name, params), inside(name, buffers), x, train)
-            new |= outside(name, b)
+        with hold_blas():
+            for name, stage in self.stages:
+                x, caches[name], b = stage.forward(inside(name, params), inside(name, buffers), x, train)
+                new |= outside(name, b)
         return x, caches, new
 
     def backward(
@@ -367,10 +370,11 @@ class Sequential:
         names = [name for name, _ in self.stages]
         with_params = {key.partition(".")[0] for key in params}
         last = 0 if need_dx else next((n for n, name in enumerate(names) if name in with_params), 0)
-        for n in range(len(names) - 1, last - 1, -1):
-            name, stage = self.stages[n]
-            dx, g = stage.backward(inside(name, params), dx, cache[name], need_dx or n > last)
-            grads |= outside(name, g)
+        with hold_blas():
+            for n in range(len(names) - 1, last - 1, -1):
+                name, stage = self.stages[n]
+                dx, g = stage.backward(inside(name, params), dx, cache[name], need_dx or n > last)
+                grads |= outside(name, g)
         return dx if need_dx else None, grads
 
 

@@ -56,6 +56,7 @@ class Setup:
     epochs: int
     accumulate: int = 1  # a batch goes through in so many parts: the same gradient with less memory
     device: str = "cpu"
+    fires_once: bool = False  # neurons fire at most once: that all of them do is no saturation
 
 
 class Step(NamedTuple):
@@ -158,7 +159,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     setup.learner.after_epoch(state)
     weight = np.array(sizes) / n
     firing = {name: float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing}
-    warn_of_silence(firing, state.epoch)
+    warn_of_silence(firing, state.epoch, setup.fires_once)
     return {
         "epoch": state.epoch,
         "lr": lr,
@@ -171,25 +172,22 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     }
 
 
-SILENT, SATURATED = (
-    1e-4,
-    0.9,
-)  # firing rates below and above which a layer tells its successors next to nothing
+SILENT, SATURATED = 1e-4, 0.99  # firing rates outside of which a layer tells its successors next to nothing
 
 
-def warn_of_silence(firing: dict[str, float], epoch: int) -> None:
-    """Warn of layers that fire never or always: nothing is learned behind a layer that says nothing."""
+def warn_of_silence(firing: dict[str, float], epoch: int, fires_once: bool = False) -> None:
+    """Warn of layers that fire never, or always: nothing is learned behind a layer that says nothing."""
     silent = [name for name, rate in firing.items() if rate < SILENT]
+    always = [name for name, rate in firing.items() if rate > SATURATED and not fires_once]
+    said = []
     if silent and len(silent) == len(firing):
-        warnings.warn(
-            f"epoch {epoch}: the network is silent, no layer fires. Are inputs and initial weights large enough?",
-            stacklevel=2,
-        )
+        said = ["the network is silent, no layer fires. Are inputs and initial weights large enough?"]
     elif silent:
-        warnings.warn(
-            f"epoch {epoch}: dead layer: {', '.join(silent)} fires less than {SILENT:g} times per neuron and step",
-            stacklevel=2,
-        )
+        said = [f"dead layer: {', '.join(silent)} fires less than {SILENT:g} times per neuron and step"]
+    if always:
+        said.append(f"saturated layer: {', '.join(always)} fires at more than {SATURATED:.0%} of all steps")
+    for text in said:
+        warnings.warn(f"epoch {epoch}: {text}", stacklevel=2)
 
 
 def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:

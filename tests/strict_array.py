@@ -7,6 +7,8 @@ error, as on a GPU it would be an error or a hidden copy. `asarray` and `.get()`
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
@@ -90,6 +92,13 @@ class StrictArray(NDArrayOperatorsMixin):
 class _Namespace:
     """numpy's functions and constants, for StrictArrays."""
 
+    @property
+    def lib(self):  # of the modules below numpy's, the one that CuPy has too
+        def as_strided(x, shape, strides):
+            return _wrap(np.lib.stride_tricks.as_strided(_unwrap(x), shape, strides))
+
+        return SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
+
     def __getattr__(self, name):
         value = getattr(np, name)
         if not callable(value) or isinstance(value, type):
@@ -99,7 +108,9 @@ class _Namespace:
         )
 
     def asarray(self, x, dtype=None):
-        return x if isinstance(x, StrictArray) else StrictArray(np.array(x, dtype))
+        if isinstance(x, StrictArray):
+            return StrictArray(np.asarray(x._array, dtype))
+        return StrictArray(np.array(x, dtype))
 
 
 xp = _Namespace()

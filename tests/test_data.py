@@ -13,10 +13,10 @@ from strategies import rngs
 
 from minisnn.backend import to_host
 from minisnn.data import DataError, load_digits, load_mnist, mnist
-from minisnn.data.augment import shift
+from minisnn.data.augment import flip, in_turn, roll, shift
 from minisnn.data.dataset import Split, hold_out
 from minisnn.data.download import find_or_fetch
-from minisnn.data.encode import latency_code
+from minisnn.data.encode import direct_code, latency_code
 from minisnn.data.idx import read_idx
 
 
@@ -243,3 +243,58 @@ def test_latency_code(xp, rng, levels):
 def test_latency_code_of_one_level_is_refused():
     with pytest.raises(ValueError, match="levels must be at least 2"):
         latency_code(np.zeros((1, 2, 2, 1), np.uint8), 255, 1)
+
+
+def test_images_brighter_than_white_are_refused(xp):
+    with pytest.raises(ValueError, match=r"images must be 0 to 16, found .*17"):
+        latency_code(xp.asarray(np.full((1, 2, 2, 1), 17, np.uint8)), 16)
+
+
+def test_latency_code_of_no_images(xp):
+    assert latency_code(xp.asarray(np.zeros((0, 2, 2, 1), np.uint8)), 16).shape == (0, 4)
+
+
+@given(rng=rngs, white=st.sampled_from([16, 255]), mean=st.floats(0, 1), deviation=st.floats(0.1, 1))
+def test_direct_code(xp, rng, white, mean, deviation):
+    images = rng.integers(0, white + 1, (3, 4, 5, 2), np.uint8)
+    device = xp.asarray(images.copy())
+    x = to_host(direct_code(device, white, mean, deviation))
+    assert x.shape == (1, 3, 4, 5, 2)
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x[0], (images / white - mean) / deviation, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(to_host(device), images)
+    np.testing.assert_array_equal(to_host(direct_code(device, white))[0], images * np.float32(1 / white))
+
+
+@given(rng=rngs, frames=st.booleans())
+def test_flip(xp, rng, frames):
+    images = rng.integers(0, 256, (8, *[3] * frames, 4, 5, 2), np.uint8)
+    device, seed = xp.asarray(images.copy()), int(rng.integers(1 << 32))
+    flipped = to_host(flip(device, np.random.default_rng(seed)))
+    mirrored = np.random.default_rng(seed).random(8) < 0.5
+    for image, found, m in zip(images, flipped, mirrored, strict=True):
+        np.testing.assert_array_equal(found, image[..., ::-1, :] if m else image)
+    np.testing.assert_array_equal(to_host(device), images)
+
+
+@given(rng=rngs, by=st.integers(0, 3))
+def test_roll(xp, rng, by):
+    """A recording moves as a whole."""
+    frames = rng.integers(0, 256, (4, 3, 5, 6, 2), np.uint8)
+    seed = int(rng.integers(1 << 32))
+    rolled = to_host(roll(xp.asarray(frames), by, np.random.default_rng(seed)))
+    assert rolled.dtype == np.uint8
+    offsets = np.random.default_rng(seed).integers(-by, by + 1, (4, 2))
+    for sequence, found, (down, across) in zip(frames, rolled, offsets, strict=True):
+        for r in range(5):
+            for c in range(6):
+                np.testing.assert_array_equal(found[:, (r + down) % 5, (c + across) % 6], sequence[:, r, c])
+
+
+def test_in_turn():
+    """The first is done first; all draw from one generator."""
+    images, rng = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1), np.random.default_rng
+    steps = partial(shift, by=1), flip
+    one = rng(7)
+    np.testing.assert_array_equal(in_turn(*steps)(images, rng=rng(7)), flip(shift(images, 1, one), one))
+    assert in_turn()(images, rng=rng(7)) is images

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import rngs
+from strategies import pieces, rngs, sizes
 
 from minisnn import optim
 from minisnn.backend import to_host
@@ -43,6 +43,46 @@ def test_adam(xp, rng):
         w = w - lr * (m / (1 - 0.9**k)) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
         np.testing.assert_allclose(to_host(params["w"]), w)
     np.testing.assert_allclose(to_host(optimizer.momentum(moments["w"])), abs(m) / (np.sqrt(v) + 1e-8))
+
+
+@given(rng=rngs, block=sizes, shape=st.sampled_from([(7,), (3, 5), (2, 2, 3, 2)]), double=st.booleans())
+def test_adam_in_pieces_equals_a_loop(rng, block, shape, double):
+    """Weight by weight, to the last bit, whatever the pieces and on two threads."""
+    dtype = np.float64 if double else np.float32
+    w = rng.standard_normal(shape).astype(dtype)
+    found, expected = {"w": w.copy()}, [(x, dtype(0), dtype(0)) for x in w.ravel()]
+    moments = Adam().init(found)
+    for k in range(1, 4):
+        grad = rng.standard_normal(shape).astype(dtype)
+        with pieces(block, (optim, "BLOCK")):
+            Adam().step(found, {"w": grad}, moments, 0.01, k)
+        for n, ((x, m, v), g) in enumerate(zip(expected, grad.ravel(), strict=True)):
+            m = m * 0.9 + (1 - 0.9) * g
+            v = v * 0.999 + (1 - 0.999) * g * g
+            x = x - 0.01 / (1 - 0.9**k) * m / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
+            expected[n] = x, m, v
+    for array, numbers in zip((found["w"], *moments["w"]), zip(*expected, strict=True), strict=True):
+        np.testing.assert_array_equal(array.ravel(), np.array(numbers, dtype))
+
+
+@given(rng=rngs, block=sizes)
+def test_pieces_change_nothing(xp, rng, block):
+    w, g = rng.standard_normal((2, 5, 7))
+    results = []
+    for size in (10**6, block):
+        params = {"w": xp.asarray(w.copy())}
+        moments = Adam().init(params)
+        with pieces(size, (optim, "BLOCK")):
+            Adam().step(params, {"w": xp.asarray(g)}, moments, 0.1, 1)
+        results.append([to_host(a) for a in (params["w"], *moments["w"])])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_adam_moves_weights_in_any_layout():
+    params = {"w": np.zeros((3, 4)).T}
+    Adam().step(params, {"w": np.ones((4, 3))}, Adam().init(params), 0.1, 1)
+    np.testing.assert_allclose(params["w"], -0.1)
 
 
 def test_learning_rates():

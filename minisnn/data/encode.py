@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from minisnn.backend import Array, array_module
@@ -29,7 +31,7 @@ def latency_code(images: Array, white: int, levels: int = 2) -> Array:
     if images.size and images.max() > white:
         raise ValueError(f"images must be 0 to {white}, found {images.max()}")
     z = xp.asarray((Z_DARK ** (1 - x)).astype(np.float32))
-    return z[images.reshape(len(images), -1)]
+    return z[images.reshape(len(images), prod(images.shape[1:]))]
 
 
 def direct_code(images: Array, white: int, mean: float = 0.0, deviation: float = 1.0) -> Array:

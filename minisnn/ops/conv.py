@@ -40,6 +40,8 @@ def conv_forward(
     xp = array_module(x)
     (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
     rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
+    if not rows or not columns:
+        raise ValueError(f"a kernel of {k}x{k} with padding {padding} does not fit into {H}x{W}")
     y = xp.empty((N, rows, columns, F), weight.dtype)
     flat = weight.reshape(-1, F)
 

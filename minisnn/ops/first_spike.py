@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
+from minisnn.ops.linear import product
 
 Z_MAX = 1e5  # a spike later than this (t = 11.5) counts as never
 EPS = 1e-10  # a slope A - 1 no larger than this crosses no threshold
@@ -137,12 +138,12 @@ def _backward_at(
     (B, N), M = z_in.shape, weight.shape[1]
     came = (z_in == times[:, None, None]).astype(weight.dtype)  # [K, B, N]
     since = xp.maximum(z_out - times[:, None, None], 0) * flow  # [K, B, M]
-    dweight = came[1:].reshape(-1, N).T @ (since[0] - since[1:]).reshape(-1, M)
+    dweight = product(came[1:].reshape(-1, N).T, (since[0] - since[1:]).reshape(-1, M))
     dweight -= since[0].sum(0)
     if not need_dz_in:
         return None, dweight
     causal = (z_out > times[:, None, None]) * flow  # [K, B, M]
-    dz = (causal.reshape(-1, M) @ weight.T).reshape(-1, B, N)  # of any input, had it come at each time
+    dz = product(causal.reshape(-1, M), weight.T).reshape(-1, B, N)  # of any input, had it come at each time
     return (dz * came).sum(0), dweight
 
 
@@ -166,7 +167,7 @@ def _arrivals_at(times: Array, z_in: Array, weight: Array) -> Iterator[tuple[Arr
     xp = array_module(z_in)
     (B, N), M = z_in.shape, weight.shape[1]
     came = (z_in == times[:-1, None, None]).astype(weight.dtype)  # [K-1, B, N]
-    arriving = (came.reshape(-1, N) @ weight).reshape(-1, B, M)
+    arriving = product(came.reshape(-1, N), weight).reshape(-1, B, M)
     rest = weight.sum(0) - arriving.sum(0)  # what arrives last is what has not yet
     z_now = xp.repeat(times[:, None], B, 1)
     gap = xp.concatenate([z_now[1:], xp.full_like(z_now[:1], Z_MAX)]) - z_now

@@ -36,7 +36,7 @@ class Neuron:
     def __post_init__(self) -> None:
         if not 0 <= self.decay <= 1:
             raise ValueError(f"decay must be 0 to 1, found {self.decay}")
-        if self.v_reset is not None and self.v_reset >= self.v_th:
+        if self.v_reset is not None and not self.v_reset < self.v_th:
             raise ValueError(f"v_reset must be below v_th = {self.v_th}, found {self.v_reset}")
 
     @property

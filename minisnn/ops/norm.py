@@ -31,8 +31,9 @@ class BatchNormCache(NamedTuple):
     x: Array  # [..., C]
     gamma: Array  # [C]
     mean: Array  # [C], of the batch in training, else the running one
-    inv: Array  # [C], 1 / sqrt(var + eps)
+    inv: Array  # [C], scale / sqrt(var + eps)
     train: bool
+    scale: float
 
 
 def batch_norm_forward(
@@ -55,7 +56,7 @@ def batch_norm_forward(
     only N knows. scale: s, 1 in TET and SCA; the threshold in the tdBN of Zheng et al. 2021.
     Returns y, the cache and the running statistics. Raises ValueError for one value per channel in training.
     """
-    statistics, running = _statistics(x, gamma, running, train, momentum, copies, scale)
+    statistics, running = _statistics(x, gamma, beta, running, train, momentum, copies, scale)
     a, b = _affine(statistics, beta)
     y = x * a
     y += b
@@ -67,7 +68,8 @@ def batch_norm_backward(
 ) -> tuple[Array | None, Array, Array]:
     r"""Gradients of `batch_norm_forward`: dx (None unless need_dx), dgamma, dbeta (chapter 13).
 
-    $$ dx = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}} \Bigl( dy - \frac{d\beta}{N} - \hat{x} \frac{d\gamma}{N} \Bigr) $$
+    $$ dx = \frac{s \gamma}{\sqrt{\sigma^2 + 10^{-5}}}
+       \Bigl( dy - \frac{d\beta}{N} - \frac{\hat{x}}{s^2} \frac{d\gamma}{N} \Bigr) $$
 
     in training, where mu and sigma move with x; in evaluation without the two last terms.
     """
@@ -116,7 +118,7 @@ def norm_lif_forward(
     x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps.
     Returns spikes [T, ..., C], the cache and the running statistics.
     """
-    statistics, running = _statistics(x, gamma, running, train, momentum, repeat, scale)
+    statistics, running = _statistics(x, gamma, beta, running, train, momentum, repeat, scale)
     xp = array_module(x)
     T, C = len(x) * repeat, x.shape[-1]
     flat = x.reshape(len(x), -1, C)
@@ -166,16 +168,25 @@ def norm_lif_backward(
 
 
 def _statistics(
-    x: Array, gamma: Array, running: Running, train: bool, momentum: float, copies: int, scale: float
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running: Running,
+    train: bool,
+    momentum: float,
+    copies: int,
+    scale: float,
 ) -> tuple[BatchNormCache, Running]:
     """Mean and 1/deviation by which to normalise, and the new running statistics."""
     C = x.shape[-1]
-    if any(z.shape != (C,) for z in (gamma, *running)):
-        raise ValueError(
-            f"expected x [..., C] and [C] = ({C},) of every statistic, found gamma {gamma.shape}"
-        )
+    vectors = {"gamma": gamma, "beta": beta, **running._asdict()}
+    wrong = [f"{name} {z.shape}" for name, z in vectors.items() if z.shape != (C,)]
+    if wrong:
+        raise ValueError(f"expected x [..., C] and vectors [C] = ({C},), found {', '.join(wrong)}")
     if not train:
-        return BatchNormCache(x, gamma, running.mean, scale * (running.var + EPS) ** -0.5, train), running
+        return BatchNormCache(
+            x, gamma, running.mean, scale * (running.var + EPS) ** -0.5, train, scale
+        ), running
     xp = array_module(x)
     rows = x.reshape(-1, C)
     N = len(rows) * copies
@@ -198,7 +209,7 @@ def _statistics(
     var = parts[2].sum(0) / len(rows) + (share * (parts[1] - mean) ** 2).sum(0)
     m = momentum
     running = Running((1 - m) * running.mean + m * mean, (1 - m) * running.var + m * N / (N - 1) * var)
-    return BatchNormCache(x, gamma, mean, scale * (var + EPS) ** -0.5, train), running
+    return BatchNormCache(x, gamma, mean, scale * (var + EPS) ** -0.5, train, scale), running
 
 
 def _affine(norm: BatchNormCache, beta: Array) -> tuple[Array, Array]:
@@ -233,7 +244,7 @@ def _finish(
     a = norm.gamma * norm.inv
     slope = constant = xp.zeros_like(a)
     if norm.train:  # dx = a dy + slope x + constant
-        slope = -a * norm.inv * dgamma / len(x)
+        slope = -a * norm.inv * dgamma / (len(x) * norm.scale**2)
         constant = -a * dbeta / len(x) - slope * norm.mean
     blocks = split(len(x), x.shape[1], ROWS_OF, x)
     a, slope, constant = _wide((a, slope, constant), blocks)

@@ -29,8 +29,22 @@ def average_pool_backward(dy: Array, cache: PoolCache) -> Array:
     return sum_pool_backward(dy / cache.k**2, cache)
 
 
+def global_pool_forward(x: Array) -> tuple[Array, PoolCache]:
+    """The mean over all positions. x: [N, H, W, C]; returns y [N, 1, 1, C], of spikes float64."""
+    dtype = "float64" if x.dtype.kind == "b" else x.dtype
+    return x.mean((1, 2), keepdims=True, dtype=dtype), PoolCache(x, 0)
+
+
+def global_pool_backward(dy: Array, cache: PoolCache) -> Array:
+    """dx: dy / (H W) everywhere."""
+    H, W = cache.x.shape[1:3]
+    return array_module(dy).broadcast_to(dy / (H * W), cache.x.shape)
+
+
 def sum_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     """Sums of spikes in windows, exact in uint8: the average pool without its 1/k^2. x: bool; k of at most 15."""
+    if x.dtype != bool or k > 15:  # 16 * 16 would not fit into a byte
+        raise ValueError(f"expected spikes (bool) and k of at most 15, found {x.dtype} and {k}")
     return _sums(x.view("uint8"), k, "uint8"), PoolCache(x, k)
 
 

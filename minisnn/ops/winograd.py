@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, split
+from minisnn.blocks import each, split, threads
 from minisnn.ops.conv import check_conv
 from minisnn.ops.linear import column_sums
 
@@ -74,7 +74,7 @@ def winograd_forward(
     if weight.shape[0] != 3:
         raise ValueError(f"expected a kernel of 3x3, found {weight.shape[0]}x{weight.shape[1]}")
     if maps is None:  # on small maps too little of a large tile is used, and few tiles share a kernel
-        maps = F4 if min(x.shape[1:3]) > 4 else F2
+        maps = F4 if min(x.shape[1:3]) > 6 else F2
     xp = array_module(x)
     (N, H, W), F = x.shape[:3], weight.shape[3]
     U = _kernel_tiles(weight, maps)
@@ -197,7 +197,7 @@ def _batches(x: Array, maps: Maps, F: int) -> list[slice]:
     N, H, W, C = x.shape
     tiles = -(-H // maps.m) * -(-W // maps.m)
     if isinstance(x, np.ndarray):
-        size = max(1, ROWS // tiles)
+        size = max(1, ROWS * min(2, threads()) // tiles)
         return [slice(k, min(k + size, N)) for k in range(0, N, size)]
     return split(N, tiles * (maps.m + 2) ** 2 * max(C, F), 0, x)
 

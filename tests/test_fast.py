@@ -1,0 +1,221 @@
+"""The fast twin of a network computes what the network computes, and it is made of the fast stages."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import pieces, rngs
+
+from minisnn import networks
+from minisnn.backend import to_host
+from minisnn.fast import NormLIF, Scaled, SumPool, Winograd, fast
+from minisnn.networks import STYLES, from_notation
+from minisnn.ops import conv, lif, norm, winograd
+from minisnn.ops.neuron import Neuron
+from minisnn.stages import (
+    LIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Linear,
+    MaxPool,
+    MeanOverTime,
+    Repeat,
+    Residual,
+    Sequential,
+    firing_rates,
+)
+
+
+def close(a, b):
+    assert sorted(a) == sorted(b)
+    for key in a:
+        x, y = to_host(a[key]), to_host(b[key])
+        np.testing.assert_allclose(x, y, rtol=1e-8, atol=1e-8 * max(1, abs(y).max()), err_msg=key)
+
+
+def check_twins(xp, net, shape, x, rng):
+    """Outputs, gradients, running statistics and firing rates, in training and in evaluation."""
+    twin = fast(net, shape)
+    seed = int(rng.integers(1 << 32))
+    (params, buffers), (p, b) = (n.init(np.random.default_rng(seed), shape) for n in (net, twin))
+    for ours, theirs in ((params, p), (buffers, b)):
+        assert sorted(ours) == sorted(theirs)
+        assert all((ours[key] == theirs[key]).all() for key in ours)
+    assert twin.out(shape) == net.out(shape)
+    params = {key: xp.asarray(w + 0.1 * rng.standard_normal(w.shape)) for key, w in params.items()}
+    buffers = {key: xp.asarray(a) for key, a in buffers.items()}
+    x = xp.asarray(x)
+    for train in (True, False):
+        results = []
+        for n in (net, twin):
+            y, cache, new = n.forward(params, buffers, x, train)
+            dy = xp.asarray(np.random.default_rng(seed).standard_normal(y.shape))
+            dx, grads = n.backward(params, dy, cache)
+            nothing, same = n.backward(params, dy, cache, need_dx=False)
+            assert nothing is None
+            close(grads, same)
+            rates = {name: np.array(float(r)) for name, r in firing_rates(n, cache).items()}
+            results.append(({"y": y, "dx": dx}, grads, new, rates))
+        for ours, theirs in zip(*results, strict=True):
+            close(ours, theirs)
+        assert list(results[0][3]) == list(results[1][3])
+        assert sorted(results[0][1]) == sorted(params)
+        buffers = results[0][2]
+
+
+@st.composite
+def notations(draw):
+    """A notation that can be built, and its input's shape."""
+    H, W, C = draw(st.integers(3, 9)), draw(st.integers(3, 9)), draw(st.sampled_from([1, 2, 8]))
+    side, tokens = min(H, W), []
+    for kind in draw(st.lists(st.sampled_from(["C", "C", "AP", "MP"]), max_size=5)):
+        if kind == "C":
+            stride = draw(st.sampled_from([1, 1, 2]))
+            width, k = draw(st.sampled_from([3, 8, 9])), draw(st.sampled_from([1, 3, 3, 5]))
+            tokens.append(f"{width}C{k}" + f"S{stride}" * (stride > 1))
+            side = (side - 1) // stride + 1
+        elif side >= 2:
+            k = draw(st.integers(2, min(side, 3)))
+            tokens.append(f"{kind}{k}")
+            side //= k
+    tokens += [f"{draw(st.integers(2, 9))}FC" for _ in range(draw(st.integers(0, 2)))]
+    return "-".join([*tokens, "4FC"]), (H, W, C)
+
+
+@given(
+    rng=rngs,
+    drawn=notations(),
+    T=st.none() | st.integers(1, 4),
+    B=st.integers(2, 4),
+    style=st.sampled_from(list(STYLES.values())),
+)
+def test_any_notation(xp, rng, drawn, T, B, style):
+    notation, shape = drawn
+    net = from_notation(notation, shape, T, style)
+    steps = int(rng.integers(1, 4)) if T is None else 1
+    check_twins(xp, net, shape, 2 * rng.standard_normal((steps, B, *shape)), rng)
+
+
+SMALL = {
+    "resnet19": lambda T: networks.resnet19((8, 8, 2), 3, T, widths=(8, 8, 9, 10, 6)),
+    "resnet19 of sca's neurons": lambda T: networks.resnet19(
+        (8, 8, 2), 3, T, networks.SCA.neuron, widths=(4, 8, 8, 8, 6)
+    ),
+    "pre_resnet18": lambda T: networks.pre_resnet18((8, 8, 2), 3, T, widths=(8, 8, 9, 10)),
+    "vgg16": lambda T: networks.vgg16((32, 32, 2), 3, T, channels=(3, 3, *[8] * 11), hidden=9),
+}
+
+
+@pytest.mark.parametrize("T", [None, 3])
+@pytest.mark.parametrize("name", SMALL)
+def test_named_networks(xp, name, T):
+    rng = np.random.default_rng(0)
+    shape = (32, 32, 2) if name == "vgg16" else (8, 8, 2)
+    x = rng.standard_normal((2 if T is None else 1, 3, *shape))
+    check_twins(xp, SMALL[name](T), shape, x, rng)
+
+
+@pytest.mark.parametrize("size", [100, 1000])
+def test_in_pieces_on_two_threads(xp, size):
+    rng = np.random.default_rng(size)
+    net = from_notation("8C3-8C3S2-AP2-8C3-4FC", (8, 9, 2), 2)
+    places = [(lif, "BLOCK"), (norm, "BLOCK"), (norm, "ROWS_OF"), (conv, "BLOCK"), (winograd, "ROWS"),
+              (winograd, "COLUMNS")]  # fmt: skip
+    with pieces(size, *places):
+        check_twins(xp, net, (8, 9, 2), rng.standard_normal((1, 3, 8, 9, 2)), rng)
+
+
+@given(rng=rngs, scale=st.floats(0.5, 1.5), gamma=st.floats(0.5, 2), momentum=st.floats(0.05, 0.5))
+def test_batch_norm_keeps_what_it_was_told(xp, rng, scale, gamma, momentum):
+    bn = BatchNorm(gamma, momentum, scale=scale)
+    layers = (
+        ("repeat", Repeat(3)),
+        ("conv", Conv(8)),
+        ("bn", bn),
+        ("lif", LIF()),
+        ("bn2", bn),
+        ("lif2", LIF()),
+    )
+    check_twins(xp, Sequential(layers[:4]), (4, 4, 1), rng.standard_normal((1, 2, 4, 4, 1)), rng)
+    check_twins(xp, Sequential(layers[:3]), (4, 4, 1), rng.standard_normal((1, 2, 4, 4, 1)), rng)
+
+
+def kinds(net, shape):
+    return {name: type(stage) for name, stage in fast(net, shape).stages}
+
+
+def test_what_is_replaced():
+    notation = "8C3-AP2-16C3-16C5-16C3S2-AP2-20FC-10FC"
+    shape, lif, bn = (16, 16, 1), LIF(Neuron()), BatchNorm()
+    plain = dict(from_notation(notation, shape, 4).stages)
+    assert fast(from_notation(notation, shape, 4), shape).stages == (
+        ("conv1", plain["conv1"]),  # before it is repeated; one channel is too few for Winograd's way
+        ("bn1", NormLIF(replace(bn, copies=4), lif, "lif1", repeat=4)),
+        ("pool1", SumPool(2)), ("conv2", Scaled(Winograd(plain["conv2"]), 1 / 4)), ("bn2", NormLIF(bn, lif, "lif2")),
+        ("conv3", plain["conv3"]), ("bn3", NormLIF(bn, lif, "lif3")),
+        ("conv4", plain["conv4"]), ("bn4", NormLIF(bn, lif, "lif4")),
+        ("pool2", SumPool(2)), ("flatten", Flatten()), ("fc1", Scaled(plain["fc1"], 1 / 4)), ("lif5", lif),
+        ("fc2", plain["fc2"]),
+    )  # fmt: skip
+
+
+def test_what_is_not_replaced():
+    assert kinds(from_notation("AP2-8C3-AP2-AP2-8C3-MP2-10FC", (32, 32, 8), None), (32, 32, 8)) == {
+        "pool1": AveragePool, "conv1": Winograd, "bn1": NormLIF,  # of images, not of spikes
+        "pool2": AveragePool, "pool3": AveragePool, "conv2": Winograd, "bn2": NormLIF,  # no weights, no spikes
+        "pool4": MaxPool, "flatten": Flatten, "fc1": Linear,
+    }  # fmt: skip
+    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, networks.SCA)
+    assert kinds(mean, (8, 8, 8)) == {  # the mean over time stands between pool and weights
+        "conv1": Winograd, "bn1": NormLIF, "pool1": AveragePool, "flatten": Flatten,
+        "mean": MeanOverTime, "fc1": Linear,
+    }  # fmt: skip
+    large = kinds(from_notation("8C3-AP16-10FC", (16, 16, 8), None), (16, 16, 8))
+    assert large["pool1"] == AveragePool  # 256 spikes overflow a byte
+
+
+def test_a_full_pool_does_not_overflow(xp):
+    """All of 15x15 neurons fire."""
+    net = from_notation("8C1-AP15-2FC", (15, 15, 8), None)
+    assert kinds(net, (15, 15, 8))["pool1"] == SumPool
+    params, buffers = (
+        {k: xp.asarray(a) for k, a in d.items()} for d in net.init(np.random.default_rng(0), (15, 15, 8))
+    )
+    params["bn1.beta"] = params["bn1.beta"] + 100
+    x = xp.asarray(np.random.default_rng(0).standard_normal((1, 2, 15, 15, 8)))
+    y, caches, _ = net.forward(params, buffers, x, True)
+    assert to_host(caches["lif1"].spikes).all()
+    np.testing.assert_allclose(
+        to_host(fast(net, (15, 15, 8)).forward(params, buffers, x, True)[0]), to_host(y)
+    )
+
+
+def test_residuals_are_walked_too():
+    net = fast(networks.pre_resnet18((8, 8, 3), 10, 4, widths=(8, 8, 8, 8)), (8, 8, 3))
+    stages = dict(net.stages)
+    assert [name for name, _ in net.stages][:4] == ["conv1", "bn1", "repeat", "block1"]
+    blocks = [stage for stage in stages.values() if isinstance(stage, Residual)]
+    assert len(blocks) == 8
+    for block in blocks:
+        inner = dict(block.main.stages)
+        assert list(inner) == ["bn1", "conv1", "bn2", "conv2"]
+        assert isinstance(inner["bn1"], NormLIF)
+        assert isinstance(inner["conv2"], Winograd)
+        assert isinstance(
+            inner["conv1"], Conv if dict(inner)["conv1"] == Conv(8, 3, 2, 1, bias=False) else Winograd
+        )
+    repeated = fast(networks.resnet19((8, 8, 3), 10, 4, widths=(8, 8, 8, 8, 8)), (8, 8, 3))
+    assert "repeat" not in dict(repeated.stages)
+    assert dict(repeated.stages)["bn1"].repeat == 4
+
+
+def test_a_wrong_twin_is_noticed(monkeypatch):
+    """Sums that are not scaled back."""
+    monkeypatch.setattr(Scaled, "_scaled", lambda self, arrays: arrays)
+    net, rng = from_notation("8C3-AP2-4FC", (4, 4, 2), 2), np.random.default_rng(0)
+    with pytest.raises(AssertionError):
+        check_twins(np, net, (4, 4, 2), rng.standard_normal((1, 2, 4, 4, 2)), rng)

@@ -1,0 +1,303 @@
+"""Neurons over time against a loop, worked numbers and finite differences; and the blocks they work in."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import few, kink_distance, neurons, pieces, rngs, sizes
+from threadpoolctl import threadpool_info
+
+from minisnn import blocks
+from minisnn.backend import to_host
+from minisnn.gradcheck import GradientError, check_gradient
+from minisnn.ops import lif
+from minisnn.ops.lif import lif_backward, lif_forward
+from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
+from minisnn.ops.surrogate import SURROGATES
+
+
+def naive_forward(current, n):
+    """The equations of lif.py's head: u and a."""
+    u, a, v = np.empty_like(current), np.empty(current.shape, bool), n.rest
+    for t, I_t in enumerate(current):
+        u[t] = n.rest + n.decay * (v - n.rest) + n.gain * I_t
+        a[t] = u[t] >= n.v_th if n.fire_at_equality else u[t] > n.v_th
+        v = u[t] - n.v_th * a[t] if n.v_reset is None else np.where(a[t], n.v_reset, u[t])
+    return u, a
+
+
+def naive_backward(g, u, a, n):
+    """The recursion of `lif_backward`, term by term."""
+    h, later, dcurrent = n.surrogate.slope(u - n.v_th), 0, np.empty_like(u)
+    for t in reversed(range(len(u))):
+        if n.v_reset is None:
+            through_v, through_a = 1, -n.v_th
+        else:
+            through_v, through_a = 1 - a[t], n.v_reset - u[t]
+        later = g[t] * h[t] + n.decay * later * (through_v + (0 if n.detach_reset else through_a * h[t]))
+        dcurrent[t] = n.gain * later
+    return dcurrent
+
+
+@given(rng=rngs, neuron=neurons, T=sizes, B=sizes, N=sizes)
+def test_equals_a_loop(xp, rng, neuron, T, B, N):
+    current, g = rng.normal(0.5, 1, (T, B, N)), rng.standard_normal((T, B, N))
+    u, a = naive_forward(current, neuron)
+    assume(abs(u - neuron.v_th).min() > 1e-9 and kink_distance(neuron.surrogate, u - neuron.v_th) > 1e-9)
+    device = xp.asarray(current)
+    spikes, cache = lif_forward(device, neuron)
+    assert spikes.dtype == bool
+    np.testing.assert_array_equal(to_host(spikes), a)
+    np.testing.assert_allclose(to_host(cache.u), u, rtol=1e-12, atol=1e-12)
+    dcurrent = to_host(lif_backward(xp.asarray(g), cache))
+    np.testing.assert_allclose(dcurrent, naive_backward(g, u, a, neuron), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(to_host(device), current)  # the argument is left alone
+    assert float(cache.firing_rate()) == pytest.approx(a.mean())
+
+
+@given(
+    rng=rngs,
+    equality=st.booleans(),
+    v_reset=st.sampled_from([None, 0.0, -0.25]),
+    decay=st.sampled_from([0.5, 1.0]),
+    T=sizes,
+)
+def test_potentials_that_equal_the_threshold(xp, rng, equality, v_reset, decay, T):
+    """Quarters and halves are exact, so that u = v_th comes about often, and decides."""
+    neuron = Neuron(decay=decay, v_reset=v_reset, fire_at_equality=equality)
+    current = rng.integers(-2, 5, (T, 50)) / 4
+    current[0, 0] = 1 + (decay - 1) * neuron.rest - decay * neuron.rest  # from rest to u = 1
+    u, a = naive_forward(current, neuron)
+    spikes, cache = lif_forward(xp.asarray(current), neuron)
+    assert u[0, 0] == neuron.v_th
+    assert a[0, 0] == equality
+    np.testing.assert_array_equal(to_host(cache.u), u)
+    np.testing.assert_array_equal(to_host(spikes), a)
+
+
+@given(rng=rngs, neuron=neurons, T=few, B=few, N=few)
+def test_gradient(xp, rng, neuron, T, B, N):
+    """The same backward against the same forward, with the smooth step in the place of the Heaviside."""
+    neuron = replace(neuron, smooth=True, detach_reset=False)
+    current = rng.normal(0.5, 1, (T, B, N))
+    u = lif_forward(current, neuron)[1].u
+    assume(kink_distance(neuron.surrogate, u - neuron.v_th) > 1e-4)
+    check_gradient(lambda x: lif_forward(x, neuron), lif_backward, (xp.asarray(current),), rng)
+
+
+def changed(**fields):
+    return lambda g, cache: lif_backward(g, cache._replace(neuron=replace(cache.neuron, **fields)))
+
+
+DAMAGES = {
+    "sign": lambda g, cache: -lif_backward(g, cache),
+    "detached reset": changed(detach_reset=True),
+    "decay": changed(decay=0.45),
+    "gain": changed(gain=1.0),
+    "threshold": changed(v_th=1.05),
+    "surrogate": changed(surrogate=SURROGATES["arctan"]),
+    "reset to another value": changed(v_reset=0.1),
+    "step too late": lambda g, cache: lif_backward(g, cache._replace(u=cache.u[[0, 0, 1, 2]])),
+    "no memory": changed(decay=0.0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@given(rng=rngs, v_reset=st.sampled_from([None, 0.0, -0.5]))
+def test_damaged_gradient_is_caught(xp, damage, rng, v_reset):
+    neuron = Neuron(gain=0.8, v_reset=v_reset, surrogate=SURROGATES["sigmoid"], smooth=True)
+    current = xp.asarray(rng.normal(1, 0.5, (4, 20)))
+    with pytest.raises(GradientError):
+        check_gradient(lambda x: lif_forward(x, neuron), DAMAGES[damage], (current,), rng)
+
+
+def test_spikes_have_no_gradient_to_check():
+    with pytest.raises(GradientError, match="spikes have no derivative"):
+        check_gradient(
+            lambda x: lif_forward(x, Neuron()), lif_backward, (np.ones((2, 3)),), np.random.default_rng(0)
+        )
+
+
+HARD, SOFT, LEAKY = (0.8, 1.3, 0.7), (0.8, 1.3, 0.85), leaky(decay_input=False)
+IF, IF_SOFT = integrate_and_fire(), integrate_and_fire(v_reset=None)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "u", "spikes", "full", "detached"),
+    [
+        (Neuron(), HARD, (0, 1, 0), (0.88001, 0.4445, 2.1), (1.5, 1.4, 2.1)),
+        (Neuron(v_reset=None), SOFT, (0, 1, 0), (0.97825, 1.7825, 2.55), (2.1375, 2.675, 2.55)),
+        (LEAKY, HARD, (0, 1, 0), (0.924382, 0.435787, 2.134733), (1.567217, 1.423156, 2.134733)),
+        (IF, (0.8, 1.7, 0.7), (0, 1, 0), (0.744548, -0.352122, 2.134733), (1.287944, 0.432305, 2.134733)),
+        (IF_SOFT, (0.8, 1.7, 1.4), (0, 1, 1), (1.10783, 1.746947, 1.677166), (2.965109, 2.10947, 1.677166)),
+        (leaky(), (0.4, 0.65, 0.675), (0, 0, 0), None, None),
+    ],
+)
+def test_worked_neurons(xp, neuron, u, spikes, full, detached):
+    """By hand, and of SpikingJelly's LIFNode and IFNode."""
+    current, g = xp.asarray([0.8, 0.9, 0.7]), xp.asarray([1.0, 2.0, 3.0])
+    a, cache = lif_forward(current, neuron)
+    assert tuple(to_host(a)) == spikes
+    np.testing.assert_allclose(to_host(cache.u), u, atol=1e-12)
+    for detach, expected in [(False, full), (True, detached)]:
+        if expected:
+            _, cache = lif_forward(current, replace(neuron, detach_reset=detach))
+            np.testing.assert_allclose(to_host(lif_backward(g, cache)), expected, atol=5.1e-7)
+
+
+def test_the_two_leaks():
+    """SpikingJelly's H = V + (X - (V - V_reset)) / tau_m, the input divided or not."""
+    V, X, V_r = -0.1, 0.7, -0.3
+    _, cache = lif_forward(np.array([4 * (V - V_r), X]), leaky(4.0, v_reset=V_r))
+    np.testing.assert_allclose(cache.u, [V, V + (X - (V - V_r)) / 4])
+    _, cache = lif_forward(np.array([V - V_r, X]), leaky(4.0, decay_input=False, v_reset=V_r))
+    np.testing.assert_allclose(cache.u, [V, V - (V - V_r) / 4 + X])
+    assert leaky(1.0).decay == 0
+    assert integrate_and_fire().decay == 1
+    assert leaky(fire_at_equality=False, surrogate=SURROGATES["triangle"], decay_input=False) == Neuron()
+
+
+@given(rng=rngs, neuron=neurons, T=sizes, B=sizes, N=sizes, block=sizes, smooth=st.booleans())
+def test_blocks_and_threads_change_nothing(xp, rng, neuron, T, B, N, block, smooth):
+    """To the last bit."""
+    neuron = replace(neuron, smooth=smooth)
+    current, g = (xp.asarray(rng.normal(0.5, 1, (T, B, N))) for _ in range(2))
+
+    def both():
+        spikes, cache = lif_forward(current, neuron)
+        return [to_host(z) for z in (spikes, cache.u, lif_backward(g, cache))]
+
+    whole = both()
+    with pieces(block, (lif, "BLOCK")):
+        for a, b in zip(whole, both(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@given(rng=rngs, neuron=neurons, T=sizes, B=sizes)
+def test_a_broadcast_current(xp, rng, neuron, T, B):
+    """A static input repeated over time without a copy, and a cotangent that is the same for every step."""
+    current, g = (xp.asarray(rng.normal(0.5, 1, (1, B, 3))) for _ in range(2))
+    found, expected = [], []
+    for to, repeat in [
+        (found, lambda z: xp.broadcast_to(z, (T, B, 3))),
+        (expected, lambda z: z.repeat(T, 0)),
+    ]:
+        spikes, cache = lif_forward(repeat(current), neuron)
+        to += [to_host(z) for z in (spikes, lif_backward(repeat(g), cache))]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+@pytest.mark.parametrize("v_reset", [None, 0.0])
+def test_extreme_currents(xp, name, v_reset):
+    """In float32, no overflow and no NaN on the way back."""
+    current = np.array([[-1e30, 1e30, 0, 1e30], [1e30, -1e30, 1e30, 0]], np.float32)
+    spikes, cache = lif_forward(xp.asarray(current), Neuron(v_reset=v_reset, surrogate=SURROGATES[name]))
+    dcurrent = lif_backward(xp.asarray(np.ones_like(current)), cache)
+    assert dcurrent.dtype == cache.u.dtype == np.float32
+    assert np.isfinite(to_host(dcurrent)).all()
+    assert to_host(spikes)[0].tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("current", "message"),
+    [
+        (np.array(1.0), "found float64"),
+        (np.ones((0, 3)), "at least 1"),
+        (np.ones((2, 3), int), "be floating"),
+    ],
+)
+def test_bad_currents_are_refused(xp, current, message):
+    with pytest.raises(ValueError, match=message):
+        lif_forward(xp.asarray(current), Neuron())
+
+
+def test_no_neurons(xp):
+    spikes, cache = lif_forward(xp.asarray(np.ones((3, 0))), Neuron())
+    assert spikes.shape == lif_backward(xp.asarray(np.ones((3, 0))), cache).shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Neuron(decay=1.1), "decay must be 0 to 1, found 1.1"),
+        (lambda: Neuron(decay=-0.1), "decay must be 0 to 1"),
+        (lambda: Neuron(v_reset=1.0), "v_reset must be below v_th = 1.0, found 1.0"),
+        (lambda: leaky(0.5), "tau_m must be at least 1, found 0.5"),
+    ],
+)
+def test_bad_neurons_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# The blocks and threads themselves.
+
+
+@given(n=st.integers(0, 40), per=st.integers(0, 10), elements=st.integers(0, 50), threads=few)
+def test_split_covers_everything_once(xp, n, per, elements, threads):
+    like = xp.asarray([0.0])
+    with pieces(elements, threads=threads):
+        slices = blocks.split(n, per, elements, like)
+    assert [k for s in slices for k in range(s.start, s.stop)] == list(range(n))
+    sizes = [s.stop - s.start for s in slices]
+    assert all(size == 1 or size * per <= elements for size in sizes)
+    assert len(set(sizes[:-1])) <= 1  # only the last may be smaller
+    if isinstance(like, np.ndarray) and threads > 1 and n > 1:
+        assert len(slices) > 1
+
+
+@given(jobs=st.integers(0, 20), threads=few)
+def test_every_job_is_done_once(xp, jobs, threads):
+    done, names = [], set()
+
+    def work(job):
+        done.append(job)
+        names.add(threading.current_thread().name)
+
+    like = xp.asarray([0.0])
+    with blocks.use_threads(threads):
+        blocks.each(work, range(jobs), like)
+    assert sorted(done) == list(range(jobs))
+    if threads == 1 or not isinstance(like, np.ndarray):
+        assert names <= {threading.current_thread().name}
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_jobs_run_at_the_same_time_on_one_blas_thread_each():
+    barrier, seen = threading.Barrier(2, timeout=10), []
+
+    def work(job):
+        barrier.wait()  # passes only if both jobs are under way
+        seen.append(blas_threads())
+
+    with blocks.use_threads(2):
+        blocks.each(work, range(2), np.zeros(1))
+        assert blas_threads() == {2}
+    assert seen == [{1}, {1}]
+
+
+def test_exceptions_pass_through_and_threads_are_restored():
+    def work(job):
+        raise KeyError(job)
+
+    before = blocks.threads(), blas_threads()
+    for n in (1, 2):
+        with pytest.raises(KeyError), blocks.use_threads(n):
+            blocks.each(work, range(3), np.zeros(1))
+        assert (blocks.threads(), blas_threads()) == before
+    with blocks.use_threads(3):
+        with blocks.use_threads(2):
+            assert blocks.threads() == 2
+        assert blocks.threads() == 3
+    assert (blocks.threads(), blas_threads()) == before
+    with pytest.raises(ValueError, match="at least 1, found 0"), blocks.use_threads(0):
+        pass
+    assert (blocks.threads(), blas_threads()) == before

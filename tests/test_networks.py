@@ -1,0 +1,172 @@
+"""The papers' networks, counted to the last weight, and the reader of their notation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minisnn import networks
+from minisnn.networks import ESL, NETWORKS, SCA, NotationError, build, from_notation
+from minisnn.ops.neuron import Neuron, integrate_and_fire
+from minisnn.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, Linear, MaxPool, MeanOverTime, Repeat
+
+
+class Numbers:
+    """Numbers of which only the shape is known."""
+
+    def __init__(self, *shape):
+        self.shape, self.ndim = shape, len(shape)
+        self.size = int(np.prod(shape))
+
+    def unchanged(self, other):
+        return self
+
+    __rmul__ = __truediv__ = __radd__ = unchanged
+
+
+class Draws:
+    """A generator that draws nothing."""
+
+    def standard_normal(self, shape):
+        return Numbers(*np.atleast_1d(shape))
+
+    def uniform(self, low, high, shape):
+        return Numbers(*np.atleast_1d(shape))
+
+
+def parameters(net, shape, ndims=(1, 2, 4)):
+    return sum(w.size for w in net.init(Draws(), shape)[0].values() if w.ndim in ndims)
+
+
+MNIST, CIFAR, DVS = (28, 28, 1), (32, 32, 3), (48, 48, 2)
+SLIM = (64, 64, 128, 128, 256, 256, 252, 462, 401, 450, 419, 409, 512)
+COUNTS = [
+    (networks.mlp, MNIST, 10, {}, {(2,): 635_200, (1,): 810}),
+    (networks.vggsnn, DVS, 10, {}, {(1, 2, 4): 9_271_498, (4,): 9_217_152, (2, 4): 9_263_232}),
+    (networks.resnet19, CIFAR, 10, {}, {(1, 2, 4): 12_630_858, (4,): 12_486_336, (2, 4): 12_619_968}),
+    (networks.resnet19, CIFAR, 100, {}, {(1, 2, 4): 12_653_988}),
+    (networks.vgg16, CIFAR, 10, {}, {(1, 2, 4): 15_250_378}),
+    (networks.vgg16, CIFAR, 100, {}, {(1, 2, 4): 15_296_548}),
+    (networks.vgg16, CIFAR, 10, {"channels": SLIM}, {(1, 2, 4): 11_727_373}),
+    (networks.five_conv, DVS, 10, {}, {(1, 2, 4): 1_111_306}),
+    (networks.five_conv, (128, 128, 2), 10, {}, {(1, 2, 4): 1_149_706}),  # 4x4 maps before the linear layer
+    (networks.pre_resnet18, CIFAR, 10, {}, {(1, 2, 4): 11_172_298}),
+]
+
+
+@pytest.mark.parametrize(("builder", "shape", "n_classes", "others", "expected"), COUNTS)
+@pytest.mark.parametrize("T", [None, 4])
+def test_parameters_to_the_last_weight(builder, shape, n_classes, others, expected, T):
+    net = builder(shape, n_classes, T, **others)
+    assert net.out(shape) == (n_classes,)
+    assert {ndims: parameters(net, shape, ndims) for ndims in expected} == expected
+
+
+def test_first_spike_mlp():
+    net = networks.first_spike_mlp()
+    assert parameters(net, (784,)) == 635_200
+    assert [name for name, _ in networks.first_spike_mlp((5, 4), 3, (0.5, 1.0)).stages] == [
+        "hidden1", "hidden2", "output",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="expected 2 densities, one for each hidden layer"):
+        networks.first_spike_mlp((5, 4), 3, (0.5,))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_name(name):
+    """Named networks have the neurons of their paper, or of the one that is asked for, and names are unique."""
+    own = {"mlp": "esl", "vggsnn": "esl", "resnet19": "esl"}.get(name, "sca")
+    for paper, expected in ((None, own), ("esl", "esl"), ("sca", "sca")):
+        net, found = build(name, CIFAR, 7, 2, paper)
+        assert found == expected
+        assert net.out(CIFAR) == (7,)
+        neurons = {stage.neuron for _, stage in net.stages if isinstance(stage, LIF)}
+        assert neurons == {{"esl": Neuron(), "sca": integrate_and_fire(detach_reset=True)}[expected]}
+        assert len(dict(net.stages)) == len(net.stages)
+
+
+def test_a_notation_and_what_it_means():
+    lif = LIF(ESL.neuron)
+    assert from_notation("4C3-6C5S2-MP2-AP3-7FC-3FC", (15, 12, 2), 2).stages == (
+        ("repeat", Repeat(2)),
+        ("conv1", Conv(4, 3, 1, 1)), ("bn1", BatchNorm()), ("lif1", lif),
+        ("conv2", Conv(6, 5, 2, 2)), ("bn2", BatchNorm()), ("lif2", lif),
+        ("pool1", MaxPool(2)), ("pool2", AveragePool(3)),
+        ("flatten", Flatten()), ("fc1", Linear(7)), ("lif3", lif), ("fc2", Linear(3)),
+    )  # fmt: skip
+    lif = LIF(SCA.neuron)
+    assert from_notation("4C1-10FC", (2, 2, 1), None, SCA).stages == (
+        ("conv1", Conv(4, 1, 1, 0, bias=False)), ("bn1", BatchNorm()), ("lif1", lif),
+        ("flatten", Flatten()), ("mean", MeanOverTime()), ("fc1", Linear(10)),
+    )  # fmt: skip
+    assert SCA.neuron == integrate_and_fire(detach_reset=True)
+    assert from_notation("10FC", (5,)).stages == (("fc1", Linear(10)),)
+
+
+EXPECTED = "expected 64C3, 64C3S2, AP2, MP2, 10FC, or one of mlp, vggsnn, .* alone"
+
+
+@pytest.mark.parametrize(
+    ("notation", "number", "token", "at", "reason"),
+    [
+        ("", 1, "", 1, EXPECTED),
+        ("4C3-XX-10FC", 2, "XX", 5, EXPECTED),
+        ("4c3-10FC", 1, "4c3", 1, EXPECTED),
+        ("4C3S-10FC", 1, "4C3S", 1, EXPECTED),
+        ("4C3--10FC", 2, "", 5, EXPECTED),
+        ("4C3-10FC-", 3, "", 10, EXPECTED),
+        ("4C3-10FC ", 2, "10FC ", 5, EXPECTED),
+        ("-4C3-10FC", 1, "", 1, EXPECTED),
+        ("16C3-vggsnn", 2, "vggsnn", 6, EXPECTED),
+        ("4C3-AP9-10FC", 2, "AP9", 5, "a pool of 9x9 leaves nothing of 8x6"),
+        ("AP4-16C3-MP2-10FC", 3, "MP2", 10, "a pool of 2x2 leaves nothing of 2x1"),
+        ("20FC-4C3-10FC", 2, "4C3", 6, "only FC can follow FC"),
+        ("20FC-AP2-10FC", 2, "AP2", 6, "only FC can follow FC"),
+        ("4C3-AP2", 2, "AP2", 5, "the last token must be a readout such as 10FC"),
+        ("4C3", 1, "4C3", 1, "the last token must be a readout such as 10FC"),
+        ("0C3-10FC", 1, "0C3", 1, "0 makes no sense here"),
+        ("4C0-10FC", 1, "4C0", 1, "0 makes no sense here"),
+        ("4C3S0-10FC", 1, "4C3S0", 1, "0 makes no sense here"),
+        ("AP0-10FC", 1, "AP0", 1, "0 makes no sense here"),
+        ("4C3-00FC", 2, "00FC", 5, "0 makes no sense here"),
+    ],
+)
+def test_refused_notations(notation, number, token, at, reason):
+    message = rf"^token {number}, '{token}', at character {at} of '{notation}': {reason}$"
+    for paper in (None, "sca"):
+        with pytest.raises(NotationError, match=message):
+            build(notation, (8, 6, 2), 10, 2, paper)
+
+
+def test_a_kernel_must_fit():
+    with pytest.raises(NotationError, match=r"^token 1, '4C3', .*: a kernel of 3x3 does not fit into 0x0$"):
+        from_notation("4C3-10FC", (0, 0, 1))
+
+
+@pytest.mark.parametrize("name", ["5FC", "mlp-10FC", "4C3-AP2-9FC"])
+def test_another_number_of_classes(name):
+    with pytest.raises(NotationError, match=r"ends with \d outputs, but there are 10 classes|alone"):
+        build(name, (8, 8, 1), 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vggsnn", "token 12, 'AP2', at character .*: a pool of 2x2 leaves nothing of 1x1"),
+        ("5conv", "token 8, 'AP2', .* leaves nothing of 1x1"),
+        ("vgg16", "pool4: a pool of 2x2 leaves nothing of 1x1"),
+    ],
+)
+def test_images_too_small_for_a_network(name, message):
+    with pytest.raises(NotationError, match=message):
+        build(name, (8, 8, 1), 10, 2)
+
+
+@given(notation=st.text("0123CSAMPF-", max_size=12))
+def test_any_text_is_built_or_refused_in_words(notation):
+    try:
+        net = from_notation(notation, (8, 8, 2), 2)
+    except NotationError as error:
+        assert str(error).startswith("token ")
+    else:
+        assert net.out((8, 8, 2)) == (int(notation.split("-")[-1].removesuffix("FC")),)
