@@ -40,6 +40,7 @@ from minisnn.stages import (
 
 Named = tuple[str, Stage]
 FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than they save
+SMALL_MAP = 4  # on smaller ones the kernels' transforms do
 
 
 def fast(net: Sequential, shape: Shape) -> Sequential:
@@ -107,6 +108,7 @@ def _faster(stage: Stage, shape: Shape) -> Stage:
         isinstance(stage, Conv)
         and (stage.k, stage.stride, stage.padding) == (3, 1, 1)
         and shape[2] >= FEW_CHANNELS
+        and min(shape[:2]) >= SMALL_MAP
     ):
         return Winograd(stage)
     return stage

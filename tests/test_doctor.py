@@ -89,11 +89,14 @@ def test_unknown_devices_are_refused():
 def test_advice_on_kernels(monkeypatch, kernels, flags, advice):
     pool = {"user_api": "blas", "internal_api": "openblas", "version": "0.3", "architecture": kernels}
     monkeypatch.setattr(doctor, "threadpool_info", lambda: [pool])
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     monkeypatch.setattr(doctor, "_cpuinfo", lambda field: flags if field == "flags" else "Toy CPU")
     report = doctor.report()
     assert f"processor: Toy CPU, AVX-512: {'yes' if 'avx512f' in flags else 'no'}" in report
     assert f"BLAS: openblas 0.3, {kernels} kernels" in report
     assert ("set OPENBLAS_CORETYPE=SkylakeX before Python starts" in report) == advice
+    monkeypatch.setenv("OPENBLAS_CORETYPE", kernels)
+    assert (f"unset OPENBLAS_CORETYPE, which is {kernels}" in doctor.report()) == advice
 
 
 def test_a_machine_without_cpuinfo(monkeypatch, tmp_path):

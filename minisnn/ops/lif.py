@@ -18,7 +18,7 @@ from typing import NamedTuple
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, split
 from minisnn.ops.lif_cuda import lif_cuda_backward, lif_cuda_forward, runs_here
-from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: F401
+from minisnn.ops.neuron import Neuron
 
 BLOCK = 1 << 15  # neurons at a time: their arrays of 128 KiB stay in cache from step to step
 

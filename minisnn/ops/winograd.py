@@ -98,14 +98,20 @@ def winograd_backward(
     C, F = weight.shape[2:]
     U = _kernel_tiles(weight, maps)
     dx = xp.empty(x.shape, dy.dtype) if need_dx else None
-    dU = xp.zeros(U.shape, dy.dtype)
+    dU = (xp.empty if len(x) else xp.zeros)(U.shape, dy.dtype)
     for n in _batches(x, maps, F):
         V = _transform(x[n], maps, maps.input, dy.dtype, halo=1)
         D = _transform(dy[n], maps, maps.output.T, dy.dtype, halo=0)
         dV = xp.empty_like(V) if need_dx else None
 
-        def products(p: slice, V: Array = V, D: Array = D, dV: Array | None = dV) -> None:
-            dU[p] += V[p].swapaxes(1, 2) @ D[p]
+        def products(
+            p: slice, V: Array = V, D: Array = D, dV: Array | None = dV, first: bool = n.start == 0
+        ) -> None:
+            if first:
+                xp.matmul(V[p].swapaxes(1, 2), D[p], out=dU[p])
+            else:
+                for q in range(p.start, p.stop):  # one by one: what is added stays in cache
+                    dU[q] += V[q].T @ D[q]
             if dV is not None:
                 xp.matmul(D[p], U[p].swapaxes(1, 2), out=dV[p])
 
