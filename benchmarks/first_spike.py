@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,12 +157,15 @@ def machine() -> dict[str, object]:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    kernels = next(
+        (lib.get("architecture") for lib in threadpool_info() if lib["user_api"] == "blas"), "unknown"
+    )
     return {
         "processor": next(
             (x.split(": ")[1] for x in lines if x.startswith("model name")), platform.processor()
         ),
         "AVX-512": any("avx512f" in x for x in lines),
-        "BLAS": f"{blas['name']} {blas['version']}",
+        "BLAS": f"{blas['name']} {blas['version']}, {kernels} kernels",
         "threads": os.environ.get("OPENBLAS_NUM_THREADS", "default"),
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -1,14 +1,14 @@
 """How fast a training step of the LIF networks is, as ratios measured side by side in one run.
 
-    make bench-lif        some minutes; writes docs/results/bench_lif.json
+    make bench      some minutes; writes docs/results/bench_lif.json
 
 A step is forward, loss, backward and Adam, in float32, on random images by direct coding. The same network, with the
 same initial parameters and the same batch, is trained by minisnn, by PyTorch with neurons as TET's code writes them,
 by SpikingJelly and by snnTorch, which take turns. Before that, gradients and three steps are compared in float64: in
 float32 a deep spiking network is chaotic, and not even PyTorch agrees with itself in another memory format.
 
-Every configuration of threads and BLAS kernels is a process of its own. Memory is the growth of a process's peak
-resident size over what it had after its imports, in a process that does nothing else.
+Every measurement is a process of its own. Memory is the growth of a process's peak resident size, over what it had
+after its imports and a first small step, in a process that does nothing else.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ CASES = {  # name in NETWORKS, shape, T, B, peers
     "VGGSNN": ("vggsnn", (32, 32, 3), 4, 8, ("torch", "spikingjelly", "snntorch")),
     "multi-spike MLP": ("mlp", (28, 28, 1), 8, 100, ("torch", "spikingjelly", "snntorch")),
     "ResNet-19": ("resnet19", (32, 32, 3), 2, 8, ("torch", "spikingjelly", "snntorch")),
+    "small": ("8C3-AP2-10FC", (8, 8, 3), 2, 2, ("torch", "spikingjelly", "snntorch")),
     "VGG16": ("vgg16", (32, 32, 3), 4, 8, ("torch", "spikingjelly")),
 }
 MINISNN = "minisnn"
@@ -125,6 +126,8 @@ def memory(case: str, library: str) -> float:
         import peers  # noqa: F401 - what importing costs does not count
     import minisnn.fast  # noqa: F401
 
+    steps("small", (library,))[library]()  # what a library loads when it is first used does not count
+    gc.collect()
     before = _resident()
     step = steps(case, (library,))[library]
     for _ in range(3):
@@ -155,8 +158,13 @@ def machine() -> dict[str, object]:
     """What ran, and on what."""
     from importlib.metadata import PackageNotFoundError, version
 
+    from threadpoolctl import threadpool_info
+
     from minisnn import doctor
 
+    kernels = next(
+        (lib.get("architecture") for lib in threadpool_info() if lib["user_api"] == "blas"), "unknown"
+    )
     versions = {}
     for package in ("numpy", "torch", "spikingjelly", "snntorch"):
         try:
@@ -167,7 +175,7 @@ def machine() -> dict[str, object]:
     return {
         "processor": doctor.processor(),
         "cores": os.cpu_count(),
-        "BLAS": f"{blas['name']} {blas['version']}",
+        "BLAS": f"{blas['name']} {blas['version']}, {kernels} kernels",
         "python": platform.python_version(),
         **versions,
     }
@@ -185,15 +193,15 @@ def _resident() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def child(arguments: list[str], threads: int, kernels: str) -> object:
-    """Run this file in a process of its own, and return what it prints last."""
-    environment = os.environ | {
+def child(arguments: list[str], threads: int) -> object:
+    """Run this file in a process of its own, and return what it prints last.
+
+    Settings of the environment that would choose BLAS's kernels are dropped: every library chooses its own.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    environment |= {
         name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     }
-    environment.pop("OPENBLAS_CORETYPE", None)
-    if kernels:
-        name, _, value = kernels.partition("=")
-        environment[name] = value
     command = [sys.executable, "-W", "ignore", __file__, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -207,7 +215,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument(
+        "--cases", nargs="+", choices=list(CASES), default=[case for case in CASES if case != "small"]
+    )
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
@@ -218,36 +228,31 @@ def main() -> None:
             "speed": lambda: speed(case, int(rest[0])),
             "memory": lambda: memory(case, rest[0]),
             "agreement": lambda: agreement(case),
-            "kernels": lambda: _kernels(),
+            "machine": machine,
         }[what]()
         print(json.dumps(result))
         return
-    better = json.loads(json.dumps(child(["--child", "kernels", "-"], 1, "")))
-    kernels = {"as installed": ""} | ({better: better} if better else {})
-    report: dict[str, object] = {"command": "make bench-lif", "machine": machine(), "cases": {}}
+    report: dict[str, object] = {
+        "command": "make bench",
+        "machine": child(["--child", "machine", "-"], 1),
+        "cases": {},
+    }
     for case in arguments.cases:
         name, shape, T, B, others = CASES[case]
         result: dict[str, object] = {"network": name, "input": shape, "T": T, "B": B}
-        result["agreement in float64, relative"] = child(["--child", "agreement", case], 2, better)
+        result["agreement in float64, relative"] = child(["--child", "agreement", case], 2)
         result["memory / MiB"] = {
-            library: child(["--child", "memory", case, library], 1, better) for library in (MINISNN, *others)
+            library: child(["--child", "memory", case, library], 1) for library in (MINISNN, *others)
         }
         result["speed"] = {
-            f"{threads} thread{'s' * (threads > 1)}, BLAS {label}": child(
-                ["--child", "speed", case, str(arguments.repeats)], threads, setting
+            f"{threads} thread{'s' * (threads > 1)}": child(
+                ["--child", "speed", case, str(arguments.repeats)], threads
             )
             for threads in arguments.threads
-            for label, setting in kernels.items()
         }
         report["cases"][case] = result  # type: ignore[index]
         print(case, json.dumps(result, indent=1), flush=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _kernels() -> str:
-    from minisnn.doctor import better_kernels
-
-    return better_kernels()
 
 
 if __name__ == "__main__":

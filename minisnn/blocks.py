@@ -8,7 +8,7 @@ NumPy and BLAS release the interpreter lock while they compute. On a GPU one pie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
@@ -26,17 +26,37 @@ LARGER = (
 ON_DEVICE = 1 << 28  # elements of one piece where there is no cache to fit into: a GiB of float32
 
 
+class Serial(list[Job]):
+    """Jobs that are too little to share: `each` leaves them to one thread."""
+
+
 def split(n: int, per: int, elements: int, like: Array) -> list[slice]:
     """Slices of n things of `per` elements each, every slice some `elements` large and no smaller than one thing.
 
-    On several threads the slices are at least as many, if n allows. like: an array of the library that will work.
+    For several threads they are LARGER, or down to half of that where all threads get something that way; what would
+    not fill one of these is `Serial`. like: an array of the library that will work.
     """
-    host = isinstance(like, np.ndarray)
-    several = host and threads() > 1
-    elements = elements * (LARGER if several else 1) if host else ON_DEVICE
-    size = max(1, elements // max(1, per))
-    if several:
-        size = max(1, min(size, ceil(n / threads())))
+    per, shared = max(1, per), False
+    if not isinstance(like, np.ndarray):
+        size = ON_DEVICE // per
+    elif threads() == 1 or n * per < LARGER * elements:
+        size = elements // per
+    else:
+        most, shared = LARGER * elements // per, True
+        size = min(most, max(most // 2, ceil(n / threads())))
+    size = max(1, size)
+    slices = [slice(k, min(k + size, n)) for k in range(0, n, size)]
+    return slices if shared else Serial(slices)
+
+
+def numbered(slices: list[slice]) -> list[tuple[int, slice]]:
+    """The same jobs with their numbers, for work that leaves a result in its own place."""
+    return type(slices)(enumerate(slices))  # type: ignore[arg-type, return-value]
+
+
+def shares(n: int, like: Array) -> list[slice]:
+    """0 ... n in as many parts as there are threads; in one on a device."""
+    size = max(1, ceil(n / threads()) if isinstance(like, np.ndarray) else n)
     return [slice(k, min(k + size, n)) for k in range(0, n, size)]
 
 
@@ -46,7 +66,8 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job], like: Array) -> Non
     A job's own products run on one BLAS thread. Jobs must not write to the same place.
     like: an array of the library that will work; a GPU is left to one thread.
     """
-    n = min(threads(), len(jobs)) if isinstance(like, np.ndarray) else 1
+    serial = isinstance(jobs, Serial) or not isinstance(like, np.ndarray)
+    n = 1 if serial else min(threads(), len(jobs))
     if n < 2:
         for job in jobs:
             work(job)
@@ -57,7 +78,13 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job], like: Array) -> Non
             work(job)
 
     with hold_blas():
-        list(_pool(n).map(part, range(n)))
+        others = [_pool(n - 1).submit(part, k) for k in range(1, n)]
+        try:
+            part(0)  # the calling thread works too: to be woken up takes time
+        finally:
+            wait(others)
+        for other in others:
+            other.result()  # raises what was raised there
 
 
 def threads() -> int:

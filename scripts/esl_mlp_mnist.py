@@ -20,16 +20,17 @@ import argparse
 import csv
 import json
 import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+
+from common import RESULTS, fill, grid, read, summary, table
 
 from minisnn import run
 from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP, ESLMLP
 from minisnn.structure import grow, prune
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 SPARSE = ESL_MLP["mnist"]
 DENSE = replace(SPARSE, epsilon=None, density=1.0)
 PAIRS = {f"eps 60, {p} + {g}": replace(SPARSE, prune=p, grow=g) for p in prune.RULES for g in grow.RULES}
@@ -52,34 +53,6 @@ def measurement() -> dict[str, ESLMLP]:
     }
 
 
-COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
-           "explored", "seconds", "recipe")  # fmt: skip
-
-
-def one(name: str, recipe: ESLMLP, test: bool) -> dict[str, object]:
-    """One run, as a row of the table."""
-    result = run.run(recipe, test=test)
-    row = {key: result[key] for key in COLUMNS if key in result}
-    return {"name": name, "seed": recipe.seed, **row, "recipe": json.dumps(asdict(recipe))}
-
-
-def grid(path: Path, recipes: dict[str, ESLMLP], seeds: tuple[int, ...], test: bool, jobs: int) -> None:
-    """Run what is not in the table yet; a row is appended as soon as its run is done."""
-    rows = read(path)
-    done = {(row["name"], row["recipe"]) for row in rows}
-    wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
-    wanted = [(name, r) for name, r in wanted if (name, json.dumps(asdict(r))) not in done]
-    with ProcessPoolExecutor(jobs) as pool:
-        for future in as_completed([pool.submit(one, name, r, test) for name, r in wanted]):
-            row = future.result()
-            with path.open("a", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", extrasaction="ignore")
-                if not rows and not file.tell():
-                    writer.writeheader()
-                writer.writerow(row)
-            print(row["name"], row["seed"], row.get("test_accuracy"), row["val_accuracy"], flush=True)
-
-
 def rounded(block: int) -> float:
     """Validation accuracy of the sparse net, seed 100, when the first-spike layer sums in blocks of this size."""
     first_spike.BLOCK = block
@@ -94,42 +67,9 @@ def rounding(path: Path, jobs: int) -> None:
         writer.writerows([("block", "val_accuracy"), *zip(blocks, pool.map(rounded, blocks), strict=True)])
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a table that may not exist yet."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def summary(path: Path, key: str) -> list[dict[str, str]]:
-    """Mean and spread of the seeds for each name, in the order of the names' first rows."""
-    rows = read(path)
-    found = []
-    for name in dict.fromkeys(row["name"] for row in rows):
-        mine = [row for row in rows if row["name"] == name]
-        accuracy = [float(row[key]) for row in mine]
-        found.append({
-            "name": name,
-            "mean": f"{statistics.mean(accuracy):.2f}",
-            "spread": f"{min(accuracy):.2f} to {max(accuracy):.2f}",
-            "seeds": str(len(mine)),
-            "connections": f"{round(statistics.mean(float(row['connections']) for row in mine)):,}",
-            "density": f"{statistics.mean(float(row['density']) for row in mine):.3f}",
-            "paper": PAPER.get(name, ""),
-        })  # fmt: skip
-    return found
-
-
 SPARSE_NAME = f"eps 60, {SPARSE.prune} + {SPARSE.grow}"  # the chosen pair
 PAPER = {"dense": "96.7", SPARSE_NAME: "96.58", "dense 784-130-10": "about 92"}
 """What ESL's Table 1 and its text say of the same networks."""
-
-
-def table(rows: list[dict[str, str]], heads: dict[str, str]) -> str:
-    """Markdown. heads: column of the rows -> its heading."""
-    lines = [heads.values(), ["---", *["---:"] * (len(heads) - 1)], *([r[k] for k in heads] for r in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def spreads(path: Path) -> str:
@@ -199,7 +139,7 @@ def differ(layer: dict[str, dict[str, int]]) -> str:
 
 def tables() -> dict[Path, dict[str, str]]:
     """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
-    measured = summary(RESULTS / "esl_mlp_mnist.csv", "test_accuracy")
+    measured = summary(RESULTS / "esl_mlp_mnist.csv", "test_accuracy", PAPER)
     selected = summary(RESULTS / "esl_mlp_mnist_selection.csv", "val_accuracy")
     order = list(measurement())
     measured.sort(key=lambda row: order.index(row["name"]))
@@ -230,15 +170,6 @@ def tables() -> dict[Path, dict[str, str]]:
             "results": table([row for row in measured if row["name"] in chosen], heads | tail)
         },
     }
-
-
-def fill(text: str, parts: dict[str, str]) -> str:
-    """The page with its marked parts replaced."""
-    for name, part in parts.items():
-        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-        head, rest = text.split(begin)
-        text = f"{head}{begin}\n{part}\n{end}{rest.split(end)[1]}"
-    return text
 
 
 def main() -> None:

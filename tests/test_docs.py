@@ -1,7 +1,7 @@
 """What the pages say is so: links lead somewhere, code runs, tables are the measured ones."""
 
 import ast
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
@@ -23,18 +23,21 @@ def test_the_readmes_python_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     scope = {}
-    exec(blocks[0], scope)
+    for block in blocks[:2]:
+        exec(block, scope)
     assert scope["z_out"].tolist() == [[pytest.approx(5)]]
+    assert scope["spikes"].tolist() == scope["same"].tolist() == [False, True, False]
+    assert scope["dcurrent"].tolist() == [pytest.approx(0.88001), pytest.approx(0.4445), pytest.approx(2.1)]
     assert scope["dweight"].ravel().tolist() == [pytest.approx(-10), pytest.approx(-7.5), 0]
 
 
-def test_tables_are_the_measured_ones():
-    spec = importlib.util.spec_from_file_location("esl_mlp_mnist", ROOT / "scripts" / "esl_mlp_mnist.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+@pytest.mark.parametrize("name", ["esl_mlp_mnist", "lif_mnist"])
+def test_tables_are_the_measured_ones(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module(name)
     for page, parts in script.tables().items():
         text = page.read_text(encoding="utf-8")
-        assert script.fill(text, parts) == text, "run `python scripts/esl_mlp_mnist.py tables`"
+        assert script.fill(text, parts) == text, f"run `python scripts/{name}.py tables`"
 
 
 def test_a_file_imports_only_from_files_below_it():

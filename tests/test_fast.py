@@ -195,7 +195,7 @@ def test_a_full_pool_does_not_overflow(xp):
 
 
 def test_residuals_are_walked_too():
-    net = fast(networks.pre_resnet18((8, 8, 3), 10, 4, widths=(8, 8, 8, 8)), (8, 8, 3))
+    net = fast(networks.pre_resnet18((32, 32, 3), 10, 4, widths=(8, 8, 8, 8)), (32, 32, 3))
     stages = dict(net.stages)
     assert [name for name, _ in net.stages][:4] == ["conv1", "bn1", "repeat", "block1"]
     blocks = [stage for stage in stages.values() if isinstance(stage, Residual)]
@@ -208,7 +208,7 @@ def test_residuals_are_walked_too():
         assert isinstance(
             inner["conv1"], Conv if dict(inner)["conv1"] == Conv(8, 3, 2, 1, bias=False) else Winograd
         )
-    repeated = fast(networks.resnet19((8, 8, 3), 10, 4, widths=(8, 8, 8, 8, 8)), (8, 8, 3))
+    repeated = fast(networks.resnet19((32, 32, 3), 10, 4, widths=(8, 8, 8, 8, 8)), (32, 32, 3))
     assert "repeat" not in dict(repeated.stages)
     assert dict(repeated.stages)["bn1"].repeat == 4
 

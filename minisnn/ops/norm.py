@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, split
+from minisnn.blocks import each, numbered, split
 from minisnn.ops.lif import BLOCK, adjoint, integrate
 from minisnn.ops.linear import column_sums
 from minisnn.ops.neuron import Neuron
@@ -84,7 +84,7 @@ def batch_norm_backward(
         sums[number, 0] = column_sums(rows[n])
         sums[number, 1] = column_sums(rows[n] * x[n])
 
-    each(work, list(enumerate(blocks)), dy)
+    each(work, numbered(blocks), dy)
     dx, dgamma, dbeta = _finish(rows, x, sums, cache, xp.empty_like(rows) if need_dx else None)
     return None if dx is None else dx.reshape(dy.shape), dgamma, dbeta
 
@@ -161,7 +161,7 @@ def norm_lif_backward(
             sums[number, 0] += column_sums(dy_t)
             sums[number, 1] += column_sums(dy_t * x_t)
 
-    each(work, list(enumerate(blocks)), x)
+    each(work, numbered(blocks), x)
     rows = dy.reshape(-1, C)
     dx, dgamma, dbeta = _finish(rows, x.reshape(-1, C), sums, norm, rows if need_dx else None)
     return None if dx is None else dx.reshape(norm.x.shape), dgamma, dbeta
@@ -203,7 +203,7 @@ def _statistics(
         off *= off
         parts[0, number], parts[1, number], parts[2, number] = len(here), mean, column_sums(off)
 
-    each(work, list(enumerate(blocks)), x)
+    each(work, numbered(blocks), x)
     share = parts[0] / len(rows)
     mean = (share * parts[1]).sum(0)
     var = parts[2].sum(0) / len(rows) + (share * (parts[1] - mean) ** 2).sum(0)
