@@ -18,19 +18,29 @@ from minisnn.ops.surrogate import Sigmoid, Triangle
 from minisnn.optim import SGD, Adam
 
 
-class ZIF(torch.autograd.Function):
-    """TET's spike: Heaviside forwards, triangle backwards."""
+class Spike(torch.autograd.Function):
+    """TET's spike: Heaviside forwards, a surrogate's slope backwards."""
 
     @staticmethod
-    def forward(ctx, x, gamma):
+    def forward(ctx, x, slope):
         ctx.save_for_backward(x)
-        ctx.gamma = gamma
+        ctx.slope = slope
         return (x > 0).to(x.dtype)
 
     @staticmethod
     def backward(ctx, grad):
         (x,) = ctx.saved_tensors
-        return grad * (1 / ctx.gamma**2) * ((ctx.gamma - x.abs()).clamp(min=0)), None
+        return grad * ctx.slope(x), None
+
+
+def slope(surrogate):
+    """The surrogate's slope as a function of tensors, written for itself."""
+    if isinstance(surrogate, Triangle):
+        gamma = surrogate.gamma
+        return lambda x: (1 / gamma**2) * (gamma - x.abs()).clamp(min=0)
+    assert isinstance(surrogate, Sigmoid)
+    s = lambda x: torch.sigmoid(surrogate.alpha * x)  # noqa: E731
+    return lambda x: surrogate.alpha * s(x) * (1 - s(x))
 
 
 class TETNeuron(nn.Module):
@@ -42,20 +52,14 @@ class TETNeuron(nn.Module):
 
     def forward(self, x):
         n, v, out = self.neuron, 0.0, []
+        h = slope(n.surrogate)
         for t in range(len(x)):
             v = v * n.decay + n.gain * x[t]
-            a = self.fire(v - n.v_th)
+            a = Spike.apply(v - n.v_th, h)
             out.append(a)
             r = a.detach() if n.detach_reset else a
             v = (1 - r) * v if n.v_reset is not None else v - n.v_th * r
         return torch.stack(out)
-
-    def fire(self, x):
-        if isinstance(self.neuron.surrogate, Triangle):
-            return ZIF.apply(x, self.neuron.surrogate.gamma)
-        from spikingjelly.activation_based import surrogate
-
-        return surrogate.Sigmoid(alpha=self.neuron.surrogate.alpha)(x)
 
 
 def spikingjelly_neuron(n: Neuron) -> nn.Module:
@@ -63,11 +67,12 @@ def spikingjelly_neuron(n: Neuron) -> nn.Module:
     from spikingjelly.activation_based import neuron, surrogate
 
     if isinstance(n.surrogate, Sigmoid):
-        slope = surrogate.Sigmoid(alpha=n.surrogate.alpha)
+        surrogate_function = surrogate.Sigmoid(alpha=n.surrogate.alpha)
     else:
-        slope = lambda x: ZIF.apply(x, n.surrogate.gamma)  # noqa: E731 - any callable is a surrogate there
+        h = slope(n.surrogate)
+        surrogate_function = lambda x: Spike.apply(x, h)  # noqa: E731 - any callable is a surrogate there
     settings = {
-        "v_threshold": n.v_th, "v_reset": n.v_reset, "surrogate_function": slope,
+        "v_threshold": n.v_th, "v_reset": n.v_reset, "surrogate_function": surrogate_function,
         "detach_reset": n.detach_reset, "step_mode": "m",
     }  # fmt: skip
     if n.decay == 1:
@@ -82,9 +87,10 @@ class SnnTorchNeuron(nn.Module):
         super().__init__()
         import snntorch
 
+        h = slope(n.surrogate)
         self.leaky = snntorch.Leaky(
             beta=n.decay, threshold=n.v_th, reset_mechanism="zero", reset_delay=False,
-            spike_grad=lambda x: ZIF.apply(x, n.surrogate.gamma),
+            spike_grad=lambda x: Spike.apply(x, h),
         )  # fmt: skip
 
     def forward(self, x):

@@ -54,7 +54,7 @@ def numbered(slices: list[slice]) -> list[tuple[int, slice]]:
     return type(slices)(enumerate(slices))  # type: ignore[arg-type, return-value]
 
 
-def shares(n: int, like: Array) -> list[slice]:
+def share_out(n: int, like: Array) -> list[slice]:
     """0 ... n in as many parts as there are threads; in one on a device."""
     size = max(1, ceil(n / threads()) if isinstance(like, np.ndarray) else n)
     return [slice(k, min(k + size, n)) for k in range(0, n, size)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, shares
+from minisnn.blocks import each, share_out
 
 SMALL = 1 << 22  # multiplications that one thread is done with before another has begun
 
@@ -55,7 +55,7 @@ def product(a: Array, b: Array) -> Array:
     if a.size * b.shape[1] < SMALL:
         return a @ b
     y = xp.empty((len(a), b.shape[1]), a.dtype)
-    each(lambda n: xp.matmul(a[n], b, out=y[n]), shares(len(a), y), y)
+    each(lambda n: xp.matmul(a[n], b, out=y[n]), share_out(len(a), y), y)
     return y
 
 

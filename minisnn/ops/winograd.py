@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, shares, split, threads
+from minisnn.blocks import each, share_out, split, threads
 from minisnn.ops.conv import check_conv
 from minisnn.ops.linear import column_sums
 
@@ -82,7 +82,7 @@ def winograd_forward(
     for n in _batches(x, maps, F):
         V = _transform(x[n], maps, maps.input, weight.dtype, halo=1)
         product = xp.empty((*V.shape[:-1], F), V.dtype)
-        each(lambda p, V=V, to=product: xp.matmul(V[p], U[p], out=to[p]), shares(len(U), U), U)  # type: ignore[misc]
+        each(lambda p, V=V, to=product: xp.matmul(V[p], U[p], out=to[p]), share_out(len(U), U), U)  # type: ignore[misc]
         _transform_back(product, maps, maps.output, y[n], halo=0)
     if bias is not None:
         each(lambda n: xp.add(y[n], bias, out=y[n]), split(N, H * W * F, 1 << 16, y), y)
@@ -115,7 +115,7 @@ def winograd_backward(
             if dV is not None:
                 xp.matmul(D[p], U[p].swapaxes(1, 2), out=dV[p])
 
-        each(products, shares(len(U), U), U)
+        each(products, share_out(len(U), U), U)
         if dx is not None:
             _transform_back(dV, maps, maps.input.T, dx[n], halo=1)
     dweight = _map(maps.kernel.T, dU.reshape(maps.m + 2, maps.m + 2, C * F)).reshape(weight.shape)
