@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from minisnn import stages
+from minisnn import compose, stages
 from minisnn.fast import fast
 from minisnn.losses import tet_loss_backward, tet_loss_forward
 from minisnn.ops.neuron import Neuron
@@ -139,13 +139,13 @@ class Sum(nn.Module):
 
 def peer(stage: stages.Stage, shape: stages.Shape, neurons: str = "torch") -> nn.Module:
     """The module that computes what a stage of a plain network (not a fast one) does."""
-    if isinstance(stage, stages.Sequential):
+    if isinstance(stage, compose.Sequential):
         parts = nn.Sequential()
         for name, s in stage.stages:
             parts.add_module(name, peer(s, shape, neurons))
             shape = s.out(shape)
         return parts
-    if isinstance(stage, stages.Residual):
+    if isinstance(stage, compose.Residual):
         return Sum(peer(stage.main, shape, neurons), peer(stage.shortcut, shape, neurons))
     if isinstance(stage, stages.Conv):
         s = stage

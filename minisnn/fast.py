@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
+from minisnn.compose import Residual, Sequential
 from minisnn.ops import pool
 from minisnn.ops.norm import NormLIFCache, Running, norm_lif_backward, norm_lif_forward
 from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
@@ -30,8 +31,6 @@ from minisnn.stages import (
     Linear,
     Plain,
     Repeat,
-    Residual,
-    Sequential,
     Shape,
     Stage,
     fold,

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from minisnn.compose import Residual, Sequential
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 from minisnn.stages import (
     LIF,
@@ -26,8 +27,6 @@ from minisnn.stages import (
     MaxPool,
     MeanOverTime,
     Repeat,
-    Residual,
-    Sequential,
     Shape,
     Stage,
 )

@@ -12,9 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from minisnn.backend import Array, to_device
+from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
 from minisnn.optim import Optimizer
-from minisnn.stages import Sequential, Shape, firing_rates
+from minisnn.stages import Shape
 from minisnn.state import TrainingState
 from minisnn.structure.learner import StructureLearner
 

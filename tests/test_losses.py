@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import rngs, sizes, spikes, weights
 
 from minisnn.backend import to_host
+from minisnn.compose import Sequential
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.losses import (
     first_spike_loss_backward,
@@ -25,7 +26,7 @@ from minisnn.losses import (
     weight_sum_cost_forward,
 )
 from minisnn.ops.first_spike import Z_MAX
-from minisnn.stages import FirstSpike, Sequential
+from minisnn.stages import FirstSpike
 
 
 def test_worked_loss(xp):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import few, rngs
 
 from minisnn.backend import to_host
+from minisnn.compose import Residual, Sequential, firing_rates, inside, outside
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid
@@ -25,12 +26,7 @@ from minisnn.stages import (
     MaxPool,
     MeanOverTime,
     Repeat,
-    Residual,
-    Sequential,
-    firing_rates,
     fold,
-    inside,
-    outside,
     unfold,
 )
 
