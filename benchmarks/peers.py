@@ -155,7 +155,9 @@ def peer(stage: stages.Stage, shape: stages.Shape, neurons: str = "torch") -> nn
     if isinstance(stage, stages.LIF):
         return NEURONS[neurons](stage.neuron)
     if isinstance(stage, stages.AveragePool):
-        return Folded(nn.AvgPool2d(stage.k or shape[0]))
+        return Folded(nn.AvgPool2d(stage.k))
+    if isinstance(stage, stages.GlobalPool):
+        return Folded(nn.AdaptiveAvgPool2d(1))
     if isinstance(stage, stages.MaxPool):
         return Folded(nn.MaxPool2d(stage.k))
     if isinstance(stage, stages.Linear):

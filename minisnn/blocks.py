@@ -21,28 +21,29 @@ from minisnn.backend import Array
 
 Job = TypeVar("Job")
 LARGER = (
-    4  # how much more threads take at a time: passing the interpreter lock on costs more than a slower cache
+    4  # threads take so much more at a time: passing the interpreter lock on costs more than a slower cache
 )
 ON_DEVICE = 1 << 28  # elements of one piece where there is no cache to fit into: a GiB of float32
 
 
 class Serial(list[Job]):
-    """Jobs that are too little to share: `each` leaves them to one thread."""
+    """Jobs that are too little to share, or a GPU's: `each` leaves them to one thread."""
 
 
-def split(n: int, per: int, elements: int, like: Array) -> list[slice]:
+def split(n: int, per: int, elements: int, like: Array, larger: int | None = None) -> list[slice]:
     """Slices of n things of `per` elements each, every slice some `elements` large and no smaller than one thing.
 
     For several threads they are LARGER, or down to half of that where all threads get something that way; what would
-    not fill one of these is `Serial`. like: an array of the library that will work.
+    not fill one of these is `Serial`. like: an array of the library that will work. larger: in place of LARGER; 1 is
+    right for products, which let go of the lock for long.
     """
-    per, shared = max(1, per), False
+    per, larger, shared = max(1, per), larger or LARGER, False
     if not isinstance(like, np.ndarray):
         size = ON_DEVICE // per
-    elif threads() == 1 or n * per < LARGER * elements:
+    elif threads() == 1 or n * per < larger * elements:
         size = elements // per
     else:
-        most, shared = LARGER * elements // per, True
+        most, shared = max(1, larger * elements // per), True
         size = min(most, max(most // 2, ceil(n / threads())))
     size = max(1, size)
     slices = [slice(k, min(k + size, n)) for k in range(0, n, size)]
@@ -60,14 +61,12 @@ def share_out(n: int, like: Array) -> list[slice]:
     return [slice(k, min(k + size, n)) for k in range(0, n, size)]
 
 
-def each(work: Callable[[Job], object], jobs: Sequence[Job], like: Array) -> None:
+def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
     """Call work(job) for every job, on `threads()` threads. Thread k takes jobs k, k + threads, ...
 
     A job's own products run on one BLAS thread. Jobs must not write to the same place.
-    like: an array of the library that will work; a GPU is left to one thread.
     """
-    serial = isinstance(jobs, Serial) or not isinstance(like, np.ndarray)
-    n = 1 if serial else min(threads(), len(jobs))
+    n = 1 if isinstance(jobs, Serial) else min(threads(), len(jobs))
     if n < 2:
         for job in jobs:
             work(job)

@@ -18,7 +18,6 @@ import numpy as np
 
 from minisnn.backend import Array
 from minisnn.compose import Residual, Sequential
-from minisnn.ops import pool
 from minisnn.ops.norm import NormLIFCache, Running, norm_lif_backward, norm_lif_forward
 from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
 from minisnn.stages import (
@@ -29,11 +28,12 @@ from minisnn.stages import (
     Conv,
     Flatten,
     Linear,
-    Plain,
     Repeat,
     Shape,
     Stage,
+    SumPool,
     fold,
+    named,
     unfold,
 )
 
@@ -74,7 +74,7 @@ def _pool_sums(stages: list[Named]) -> list[Named]:
         if not (isinstance(stage, AveragePool) and isinstance(stages[n - 1][1], LIF) and m < len(stages)):
             continue
         after, weights = stages[m]
-        if stage.k and stage.k <= 15 and isinstance(weights, (Conv, Linear)):
+        if stage.k <= 15 and isinstance(weights, (Conv, Linear)):
             stages[n], stages[m] = (name, SumPool(stage.k)), (after, Scaled(weights, 1 / stage.k**2))
     return stages
 
@@ -135,8 +135,7 @@ class Winograd:
         self, params: Arrays, dy: Array, cache: WinogradCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         dx, dweight, dbias = winograd_backward(fold(dy), cache, need_dx)
-        grads = {"weight": dweight} if dbias is None else {"weight": dweight, "bias": dbias}
-        return None if dx is None else unfold(dx, dy), grads
+        return None if dx is None else unfold(dx, dy), named(dweight, dbias)
 
 
 @dataclass(frozen=True)
@@ -169,27 +168,6 @@ class NormLIF:
     ) -> tuple[Array | None, Arrays]:
         dx, dgamma, dbeta = norm_lif_backward(dy, cache, need_dx)
         return dx, {"gamma": dgamma, "beta": dbeta}
-
-
-@dataclass(frozen=True)
-class SumPool(Plain):
-    """Sums of spikes in k x k windows, in bytes."""
-
-    k: int
-
-    def out(self, shape: Shape) -> Shape:
-        return AveragePool(self.k).out(shape)
-
-    def forward(
-        self, params: Arrays, buffers: Arrays, x: Array, train: bool
-    ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = pool.sum_pool_forward(fold(x), self.k)
-        return unfold(y, x), cache, buffers
-
-    def backward(
-        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
-    ) -> tuple[Array | None, Arrays]:
-        return unfold(pool.sum_pool_backward(fold(dy), cache), dy), {}
 
 
 @dataclass(frozen=True)

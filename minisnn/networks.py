@@ -5,7 +5,7 @@ average and max pools; nFC is a linear layer, with neurons behind it unless it i
 images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None, sequences
 [T, B, H, W, C] such as the frames of an event camera.
 
-`esl` and `sca` say which paper's neurons, initial weights and readout a network has.
+`ESL` and `SCA` say which paper's neurons, biases and readout a network has.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from minisnn.stages import (
     Conv,
     FirstSpike,
     Flatten,
+    GlobalPool,
     Linear,
     MaxPool,
     MeanOverTime,
@@ -185,7 +186,7 @@ def resnet19(
             ]
             before = width
     stages += [
-        ("pool", AveragePool(None)), ("flatten", Flatten()),
+        ("pool", GlobalPool()), ("flatten", Flatten()),
         ("fc1", Linear(hidden)), (f"lif{number + 2}", lif), ("fc2", Linear(n_classes)),
     ]  # fmt: skip
     return _built(stages, shape, T)
@@ -243,7 +244,7 @@ def pre_resnet18(
             stages.append((f"block{number}", Residual(main, Sequential() if same else shortcut)))
             before = width
     stages += [
-        ("bn2", bn), ("lif2", lif), ("pool", AveragePool(None)), ("flatten", Flatten()),
+        ("bn2", bn), ("lif2", lif), ("pool", GlobalPool()), ("flatten", Flatten()),
         ("mean", MeanOverTime()), ("fc", Linear(n_classes)),
     ]  # fmt: skip
     return _built(stages, shape, None)

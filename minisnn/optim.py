@@ -78,7 +78,7 @@ class Adam:
             arrays = (params[key], g, *moments[key])
             if all(a.flags.c_contiguous for a in arrays):  # else a flat array would be a copy
                 flat = [a.reshape(-1) for a in arrays]
-                each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g), g)  # type: ignore[misc]
+                each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g))  # type: ignore[misc]
             else:
                 update(*arrays)
 
@@ -104,7 +104,7 @@ def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
 # so that a limit means the same length of step at every density.
 
 
-def unlimited(grads: Arrays, masks: Arrays, limit: float) -> None:
+def unlimited(grads: Arrays, masks: Arrays) -> None:
     """Leave gradients as they are."""
 
 

@@ -224,7 +224,7 @@ class LIFNet:
                 ),
             ) if self.l1 else (),
             optimizer=optim.OPTIMIZERS[optimizer],
-            normalise=partial(optim.unlimited, limit=np.inf),
+            normalise=optim.unlimited,
             lr=partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end),
             learner=StructureLearner(),
             batch_size=self.batch_size,
@@ -255,6 +255,7 @@ def _is_weight(key: str, weight: Array) -> bool:
 
 
 def _is_conv(key: str, weight: Array) -> bool:
+    """The 3x3 kernels, as in SCA's code; not a shortcut's 1x1."""
     return weight.ndim == 4 and len(weight) == 3
 
 

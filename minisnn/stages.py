@@ -14,8 +14,9 @@ never kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -123,7 +124,7 @@ class Linear(Plain):
         self, params: Arrays, dy: Array, cache: LinearCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         dx, *grads = linear_backward(dy, cache, need_dx)
-        return dx, _named(*grads)
+        return dx, named(*grads)
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Conv(Plain):
         self, params: Arrays, dy: Array, cache: ConvCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         dx, *grads = conv_backward(fold(dy), cache, need_dx)
-        return None if dx is None else unfold(dx, dy), _named(*grads)
+        return None if dx is None else unfold(dx, dy), named(*grads)
 
 
 @dataclass(frozen=True)
@@ -225,46 +226,65 @@ class LIF(Plain):
 
 
 @dataclass(frozen=True)
-class AveragePool(Plain):
-    """Means of k x k windows; k = None: one mean over all positions."""
+class WindowPool(Plain):
+    """What pools over k x k windows share; `pair` is the forward and the backward."""
 
-    k: int | None = 2
+    k: int = 2
+    pair: ClassVar[tuple[Callable[..., Any], Callable[..., Array]]]
 
     def out(self, shape: Shape) -> Shape:
-        return _pooled(shape, self.k)
+        H, W, C = shape
+        if min(H, W) < self.k:
+            raise ValueError(f"a pool of {self.k}x{self.k} leaves nothing of {H}x{W}")
+        return (H // self.k, W // self.k, C)
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = pool.average_pool_forward(fold(x), self.k) if self.k else pool.global_pool_forward(fold(x))
+        y, cache = self.pair[0](fold(x), self.k)
         return unfold(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        backward = pool.average_pool_backward if self.k else pool.global_pool_backward
-        return unfold(backward(fold(dy), cache), dy), {}
+        return unfold(self.pair[1](fold(dy), cache), dy), {}
+
+
+class AveragePool(WindowPool):
+    """Means of k x k windows."""
+
+    pair = pool.average_pool_forward, pool.average_pool_backward
+
+
+class SumPool(WindowPool):
+    """Sums of spikes in k x k windows, in bytes."""
+
+    pair = pool.sum_pool_forward, pool.sum_pool_backward
+
+
+class MaxPool(WindowPool):
+    """Maxima of k x k windows."""
+
+    pair = pool.max_pool_forward, pool.max_pool_backward
 
 
 @dataclass(frozen=True)
-class MaxPool(Plain):
-    """Maxima of k x k windows."""
-
-    k: int = 2
+class GlobalPool(Plain):
+    """One mean over all positions: [T, B, H, W, C] -> [T, B, 1, 1, C]."""
 
     def out(self, shape: Shape) -> Shape:
-        return _pooled(shape, self.k)
+        return (1, 1, shape[2])
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = pool.max_pool_forward(fold(x), self.k)
+        y, cache = pool.global_pool_forward(fold(x))
         return unfold(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        return unfold(pool.max_pool_backward(fold(dy), cache), dy), {}
+        return unfold(pool.global_pool_backward(fold(dy), cache), dy), {}
 
 
 @dataclass(frozen=True)
@@ -337,20 +357,12 @@ def unfold(y: Array, like: Array) -> Array:
     return y.reshape(*like.shape[:2], *y.shape[1:])
 
 
-def _pooled(shape: Shape, k: int | None) -> Shape:
-    H, W, C = shape
-    if k is None:
-        return (1, 1, C)
-    if min(H, W) < k:
-        raise ValueError(f"a pool of {k}x{k} leaves nothing of {H}x{W}")
-    return (H // k, W // k, C)
-
-
 def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, spread: float | None, bias: bool) -> Arrays:
     limit = fan_in**-0.5
     weight = rng.uniform(-limit, limit, shape) if spread is None else spread * rng.standard_normal(shape)
-    return _named(weight, rng.uniform(-limit, limit, shape[-1]) if bias else None)
+    return named(weight, rng.uniform(-limit, limit, shape[-1]) if bias else None)
 
 
-def _named(weight: Array, bias: Array | None) -> Arrays:
+def named(weight: Array, bias: Array | None) -> Arrays:
+    """Parameters or gradients by name; no key for a bias that is not there."""
     return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}

@@ -11,11 +11,22 @@ from strategies import pieces, rngs
 from minisnn import networks
 from minisnn.backend import to_host
 from minisnn.compose import Residual, Sequential, firing_rates
-from minisnn.fast import NormLIF, Scaled, SumPool, Winograd, fast
+from minisnn.fast import NormLIF, Scaled, Winograd, fast
 from minisnn.networks import STYLES, from_notation
 from minisnn.ops import conv, lif, norm, winograd
 from minisnn.ops.neuron import Neuron
-from minisnn.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, Linear, MaxPool, MeanOverTime, Repeat
+from minisnn.stages import (
+    LIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Linear,
+    MaxPool,
+    MeanOverTime,
+    Repeat,
+    SumPool,
+)
 
 
 def close(a, b):

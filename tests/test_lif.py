@@ -261,8 +261,8 @@ def test_every_job_is_done_once(xp, jobs, threads):
 
     like = xp.asarray([0.0])
     with blocks.use_threads(threads):
-        blocks.each(work, range(jobs), like)
-    assert sorted(done) == list(range(jobs))
+        blocks.each(work, blocks.split(jobs, 1, 1, like))
+    assert sorted(k for job in done for k in range(job.start, job.stop)) == list(range(jobs))
     if threads == 1 or not isinstance(like, np.ndarray):
         assert names <= {threading.current_thread().name}
 
@@ -279,7 +279,7 @@ def test_jobs_run_at_the_same_time_on_one_blas_thread_each():
         seen.append(blas_threads())
 
     with blocks.use_threads(2):
-        blocks.each(work, range(2), np.zeros(1))
+        blocks.each(work, range(2))
         assert blas_threads() == {2}
     assert seen == [{1}, {1}]
 
@@ -291,7 +291,7 @@ def test_exceptions_pass_through_and_threads_are_restored():
     before = blocks.threads(), blas_threads()
     for n in (1, 2):
         with pytest.raises(KeyError), blocks.use_threads(n):
-            blocks.each(work, range(3), np.zeros(1))
+            blocks.each(work, range(3))
         assert (blocks.threads(), blas_threads()) == before
     with blocks.use_threads(3):
         with blocks.use_threads(2):

@@ -1,6 +1,6 @@
 """Stages and whole networks of them: shapes, keys, caches, and gradients against finite differences."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +22,7 @@ from minisnn.stages import (
     Conv,
     FirstSpike,
     Flatten,
+    GlobalPool,
     Linear,
     MaxPool,
     MeanOverTime,
@@ -109,7 +110,7 @@ def deep_networks(draw):
         elif size >= 2:
             stages.append(AveragePool(2) if kind == "mean" else MaxPool(2))
             size //= 2
-    stages += [AveragePool(last), Flatten(), Linear(4, spread=0.5), lif]
+    stages += [AveragePool(last) if last else GlobalPool(), Flatten(), Linear(4, spread=0.5), lif]
     stages += draw(st.sampled_from([[], [MeanOverTime()], [Linear(3)], [Linear(3), Accumulate()]]))
     return chain(*stages), (H, W, C)
 
@@ -158,7 +159,7 @@ ALL = {
     "batch norm": (BatchNorm(), IMAGE, IMAGE, {"gamma": (2,), "beta": (2,)}),
     "neurons": (SMOOTH, IMAGE, IMAGE, {}),
     "average pool": (AveragePool(2), IMAGE, (2, 3, 2), {}),
-    "mean over positions": (AveragePool(None), (5, 5, 2), (1, 1, 2), {}),
+    "mean over positions": (GlobalPool(), (5, 5, 2), (1, 1, 2), {}),
     "max pool": (MaxPool(3), IMAGE, (1, 2, 2), {}),
     "flatten": (Flatten(), IMAGE, (60,), {}),
     "mean over time": (MeanOverTime(), (4,), (4,), {}),
@@ -190,7 +191,7 @@ def test_every_stage(xp, name, rng, T, B):
 @pytest.mark.parametrize("shape", [(4, 4, 2), (4, 6, 2), (6, 4, 2)])
 def test_one_mean_over_all_positions(xp, shape):
     x = images(np.random.default_rng(0), 2, 3, shape)
-    y = AveragePool(None).forward({}, {}, xp.asarray(x), True)[0]
+    y = GlobalPool().forward({}, {}, xp.asarray(x), True)[0]
     np.testing.assert_allclose(to_host(y), x.mean((2, 3), keepdims=True))
 
 
@@ -201,7 +202,7 @@ def backwards(stage, change):
         def backward(self, params, dy, cache, need_dx=True):
             return change(super(), params, dy, cache)
 
-    return Damaged(**{name: getattr(stage, name) for name in stage.__dataclass_fields__})
+    return Damaged(**{field.name: getattr(stage, field.name) for field in fields(stage)})
 
 
 def scaled(factor):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, split, threads
+from minisnn.blocks import each, numbered, split, threads
 from minisnn.ops.linear import column_sums
 
 BLOCK = 1 << 19  # elements of the patches laid out at a time: 2 MiB of float32
@@ -51,7 +51,7 @@ def conv_forward(
         if bias is not None:
             here += bias
 
-    each(work, split(N, rows * columns * k * k * C, BLOCK, y), y)
+    each(work, split(N, rows * columns * k * k * C, BLOCK, y, larger=1))
     return y, ConvCache(x, weight, bias is not None, stride, padding)
 
 
@@ -67,7 +67,7 @@ def conv_backward(
     (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
     rows, columns = dy.shape[1:3]
     flat = weight.reshape(-1, F)
-    blocks = split(N, rows * columns * k * k * C, BLOCK, dy)
+    blocks = split(N, rows * columns * k * k * C, BLOCK, dy, larger=1)
     dx = xp.empty(x.shape, dy.dtype) if need_dx else None
     parts: list[Array | None] = [None] * len(blocks)
 
@@ -85,9 +85,10 @@ def conv_backward(
             dx[n] = padded[:, padding : padding + H, padding : padding + W]
 
     dweight = xp.zeros(flat.shape, dy.dtype)
-    for first in range(0, len(blocks), threads()):  # not all parts at once: each is as large as dweight
-        group = list(enumerate(blocks))[first : first + threads()]
-        each(work, group, dy)
+    jobs = numbered(blocks)
+    for first in range(0, len(jobs), threads()):  # not all parts at once: each is as large as dweight
+        group = type(jobs)(jobs[first : first + threads()])
+        each(work, group)
         for number, _ in group:
             dweight += parts[number]
             parts[number] = None

@@ -8,7 +8,7 @@
 where r, the potential at rest, is v_reset, or 0 with the soft reset. ESL's and TET's neuron has
 decay = tau and gain = 1; a leak with time constant tau_m in SpikingJelly's sense has
 decay = 1 - 1 / tau_m, and gain = 1 / tau_m if the input decays too; without a leak, decay = 1.
-Time is the first axis. This is the only file that loops over it.
+Time is the first axis. In this file alone does a step depend on the one before.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def lif_forward(current: Array, neuron: Neuron) -> tuple[Array, LIFCache]:
     u = xp.empty(flat.shape, current.dtype)
     spikes = xp.empty(flat.shape, current.dtype if neuron.smooth else bool)
     blocks = split(flat.shape[1], 1, BLOCK, u)
-    each(lambda n: integrate(flat[:, n], neuron, u[:, n], spikes[:, n]), blocks, u)
+    each(lambda n: integrate(flat[:, n], neuron, u[:, n], spikes[:, n]), blocks)
     spikes = spikes.reshape(current.shape)
     return spikes, LIFCache(u.reshape(current.shape), spikes, neuron)
 
@@ -64,8 +64,8 @@ def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
     $$ \delta_t = g_t h_t + \lambda \delta_{t+1} \bigl[(1 - a_t) + (V_{reset} - u_t) h_t\bigr], \qquad
        \frac{\partial L}{\partial I_t} = g \, \delta_t $$
 
-    with g_t = dspikes. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the terms with h_t in the brackets
-    are left out. dspikes: [T, ...]; returns dcurrent of the same shape.
+    with g_t = dspikes; g, without an index, is the gain. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the
+    terms with h_t in the brackets are left out. dspikes: [T, ...]; returns dcurrent of the same shape.
     """
     u, spikes, neuron = cache
     T = len(u)
@@ -74,7 +74,6 @@ def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
     each(
         lambda n: adjoint(flat[0][:, n], flat[1][:, n], flat[2][:, n], flat[3][:, n], neuron),
         split(flat[0].shape[1], 1, BLOCK, u),
-        u,
     )
     return dcurrent
 

@@ -55,7 +55,7 @@ def product(a: Array, b: Array) -> Array:
     if a.size * b.shape[1] < SMALL:
         return a @ b
     y = xp.empty((len(a), b.shape[1]), a.dtype)
-    each(lambda n: xp.matmul(a[n], b, out=y[n]), share_out(len(a), y), y)
+    each(lambda n: xp.matmul(a[n], b, out=y[n]), share_out(len(a), y))
     return y
 
 

@@ -84,7 +84,7 @@ def batch_norm_backward(
         sums[number, 0] = column_sums(rows[n])
         sums[number, 1] = column_sums(rows[n] * x[n])
 
-    each(work, numbered(blocks), dy)
+    each(work, numbered(blocks))
     dx, dgamma, dbeta = _finish(rows, x, sums, cache, xp.empty_like(rows) if need_dx else None)
     return None if dx is None else dx.reshape(dy.shape), dgamma, dbeta
 
@@ -130,7 +130,7 @@ def norm_lif_forward(
         current = _current(flat[:, n], a, b, T)
         integrate(current, neuron, current, spikes[:, n])
 
-    each(work, blocks, x)
+    each(work, blocks)
     spikes = spikes.reshape(T, *x.shape[1:])
     return spikes, NormLIFCache(statistics, beta, spikes, neuron), running
 
@@ -161,7 +161,7 @@ def norm_lif_backward(
             sums[number, 0] += column_sums(dy_t)
             sums[number, 1] += column_sums(dy_t * x_t)
 
-    each(work, numbered(blocks), x)
+    each(work, numbered(blocks))
     rows = dy.reshape(-1, C)
     dx, dgamma, dbeta = _finish(rows, x.reshape(-1, C), sums, norm, rows if need_dx else None)
     return None if dx is None else dx.reshape(norm.x.shape), dgamma, dbeta
@@ -203,7 +203,7 @@ def _statistics(
         off *= off
         parts[0, number], parts[1, number], parts[2, number] = len(here), mean, column_sums(off)
 
-    each(work, numbered(blocks), x)
+    each(work, numbered(blocks))
     share = parts[0] / len(rows)
     mean = (share * parts[1]).sum(0)
     var = parts[2].sum(0) / len(rows) + (share * (parts[1] - mean) ** 2).sum(0)
@@ -256,5 +256,5 @@ def _finish(
             here += x[n] * slope[:size]
             here += constant[:size]
 
-    each(work, blocks, x)
+    each(work, blocks)
     return dx, dgamma, dbeta

@@ -82,10 +82,10 @@ def winograd_forward(
     for n in _batches(x, maps, F):
         V = _transform(x[n], maps, maps.input, weight.dtype, halo=1)
         product = xp.empty((*V.shape[:-1], F), V.dtype)
-        each(lambda p, V=V, to=product: xp.matmul(V[p], U[p], out=to[p]), share_out(len(U), U), U)  # type: ignore[misc]
+        each(lambda p, V=V, to=product: xp.matmul(V[p], U[p], out=to[p]), share_out(len(U), U))  # type: ignore[misc]
         _transform_back(product, maps, maps.output, y[n], halo=0)
     if bias is not None:
-        each(lambda n: xp.add(y[n], bias, out=y[n]), split(N, H * W * F, 1 << 16, y), y)
+        each(lambda n: xp.add(y[n], bias, out=y[n]), split(N, H * W * F, 1 << 16, y))
     return y, WinogradCache(x, weight, bias is not None, maps)
 
 
@@ -115,7 +115,7 @@ def winograd_backward(
             if dV is not None:
                 xp.matmul(D[p], U[p].swapaxes(1, 2), out=dV[p])
 
-        each(products, share_out(len(U), U), U)
+        each(products, share_out(len(U), U))
         if dx is not None:
             _transform_back(dV, maps, maps.input.T, dx[n], halo=1)
     dweight = _map(maps.kernel.T, dU.reshape(maps.m + 2, maps.m + 2, C * F)).reshape(weight.shape)
@@ -131,7 +131,7 @@ def _map(P: np.ndarray, X: Array) -> Array:
     """P X P^T over the two leading axes of X [a, a, columns], some columns at a time."""
     Y = array_module(X).empty((len(P), len(P), X.shape[2]), X.dtype)
     P = _as(P, X)
-    each(lambda c: sandwich(P, X[:, :, c], Y[:, :, c]), split(X.shape[2], 1, COLUMNS, X), X)
+    each(lambda c: sandwich(P, X[:, :, c], Y[:, :, c]), split(X.shape[2], 1, COLUMNS, X))
     return Y
 
 
@@ -166,7 +166,7 @@ def _transform(x: Array, maps: Maps, P: np.ndarray, dtype: object, halo: int) ->
         X = xp.ascontiguousarray(view).reshape(size, size, -1)
         sandwich(P, X, out[:, :, k].reshape(len(P), len(P), -1))
 
-    each(work, split(n, tiles * C, COLUMNS, out), out)
+    each(work, split(n, tiles * C, COLUMNS, out))
     return out.reshape(-1, n * tiles, C)
 
 
@@ -195,7 +195,7 @@ def _transform_back(Z: Array, maps: Maps, P: np.ndarray, y: Array, halo: int) ->
         whole = canvas.reshape(len(canvas), (down + halo) * m, (across + halo) * m, C)
         y[k] = whole[:, halo : halo + H, halo : halo + W]
 
-    each(work, split(n, down * across * C, COLUMNS, Z), Z)
+    each(work, split(n, down * across * C, COLUMNS, Z))
 
 
 def _batches(x: Array, maps: Maps, F: int) -> list[slice]:
