@@ -6,6 +6,17 @@ import os
 from pathlib import Path
 
 
+def own_folders(folder: str) -> list[Path]:
+    """Where the user's files of a data set may lie: $MINISNN_DATA/folder, and $MINISNN_DATA itself. None if not set."""
+    own = os.environ.get("MINISNN_DATA")
+    if not own:
+        return []
+    root = Path(own).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f"MINISNN_DATA={own} is not a folder")
+    return [root / folder, root]
+
+
 def find_or_fetch(folder: str, name: str, url: str, sha256: str) -> Path:
     """The path of a data file.
 
@@ -14,15 +25,10 @@ def find_or_fetch(folder: str, name: str, url: str, sha256: str) -> Path:
     Anything else is downloaded to a cache with progress, retries and its checksum verified, once.
     Raises FileNotFoundError with what to do if the file is not there and cannot be downloaded.
     """
-    own = os.environ.get("MINISNN_DATA")
-    if own:
-        root = Path(own).expanduser()
-        if not root.is_dir():
-            raise FileNotFoundError(f"MINISNN_DATA={own} is not a folder")
-        for place in (root / folder, root):
-            for path in (place / name, place / name.removesuffix(".gz")):
-                if path.is_file():
-                    return path
+    for place in own_folders(folder):
+        for path in (place / name, place / name.removesuffix(".gz")):
+            if path.is_file():
+                return path
     try:
         import pooch
     except ImportError:
