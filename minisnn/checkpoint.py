@@ -6,10 +6,13 @@ written beside its place and moved there when complete, so that a crash leaves t
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +21,7 @@ import numpy as np
 from minisnn.backend import to_host
 from minisnn.state import TrainingState
 
-FORMAT = 1
+FORMAT = 2
 GROUPS = ("params", "buffers", "masks", "structure")
 
 
@@ -38,6 +41,15 @@ def write_atomically(path: Path, write: Any) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """A table, atomically. Columns that a row lacks stay empty; entries without a column are left out."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def save(path: Path, state: TrainingState) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 from minisnn import __version__, optim
 from minisnn.backend import NoGPUError
-from minisnn.data import LOADERS
 from minisnn.networks import NETWORKS, STYLES
-from minisnn.recipes import DEVICES, ESL_MLP, LIF
-from minisnn.structure import grow, masks, prune
+from minisnn.recipes import DEVICES, ESL_MLP, LEARNERS, LIF
+from minisnn.structure import grow, masks, prune, redistribute
 
+TARGETS = ("esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike")
 ESL_MLP_TEXTS: dict[str, Any] = {
     "help": "ESL-SNNs' multi-layer network of neurons that fire once",
     "description": "Train ESL-SNNs' multi-layer first-spike network, sparse from the first step "
@@ -44,8 +44,8 @@ a run leaves in --out
 }
 LIF_TEXTS: dict[str, Any] = {
     "help": "any network of LIF neurons: multi-spike MLP, VGGSNN, ResNet-19, VGG16, or your own notation",
-    "description": "Train a network of leaky (ESL) or plain (SCA) integrate-and-fire neurons, dense, with surrogate "
-    "gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
+    "description": "Train a network of leaky (ESL) or plain (SCA) integrate-and-fire neurons, dense or sparse, with "
+    "surrogate gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
     "epilog": """\
 what happens
   The image is the input current of the first layer at each of --T steps (direct coding). In a notation nC3 is a
@@ -58,6 +58,8 @@ examples
   minisnn train lif --net 16C3-AP2-32C3-AP2-10FC --data mnist
   minisnn train lif --net vggsnn --data mnist --T 2           TET's VGGSNN; takes hours on a CPU
   minisnn train lif --net 5conv --paper esl --data mnist      SCA's network with ESL's neurons
+  minisnn train lif --density 0.1                             sparse from the first step, rewired while it learns
+  minisnn train lif --density 0.1 --alpha 0                   the same with masks that never change
   minisnn train lif --net resnet19 --data mnist --accumulate 4
   minisnn train lif --device gpu                              where there is one
 
@@ -74,7 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, OSError, NoGPUError) as error:  # DataError and CheckpointError are ValueErrors
+    except (
+        ValueError,
+        OSError,
+        NoGPUError,
+        ModuleNotFoundError,
+    ) as error:  # DataError and CheckpointError are ValueErrors
         print(f"minisnn: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -121,12 +128,60 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
         )
-        kind.add_argument("--data", choices=list(LOADERS), help="data set (default digits)")
+        kind.add_argument("--data", choices=list(defaults), help="data set (default digits)")
         option = partial(_option, kind, defaults["digits"], defaults["mnist"])
         options(kind, option)
         _common_options(kind, option, name)
         kind.set_defaults(run=partial(_train, name, defaults))
+    _reproduce_command(commands)
     return parser
+
+
+def _reproduce_command(commands: Any) -> None:
+    from minisnn.reproduce.target import SCALES
+
+    scales = "\n".join(f"  {name:6} {text}" for name, text in SCALES.items())
+    parser = commands.add_parser(
+        "reproduce",
+        help="run the grid behind a table or figure of a paper and put ours beside the paper's",
+        description="Run every setting of a table or figure with several seeds; draw it, and print it with the paper's "
+        "values beside ours.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"""\
+scales
+{scales}
+
+what it leaves in --out
+  TARGET-SCALE.csv (a row for each run), TARGET-SCALE-summary.csv (means and errors), TARGET-SCALE.png, and
+  TARGET-SCALE/ with the runs. Called again, it goes on where it stopped.
+
+examples
+  minisnn reproduce esl-fig4
+  MINISNN_DATA=~/data minisnn reproduce esl-fig2 --scale small --seeds 0 1 2
+  minisnn reproduce esl-table2 --scale paper --device gpu
+  minisnn reproduce esl-fig4 --scale small --dask tcp://10.0.0.1:8786    with the workers of a Dask cluster
+""",
+    )
+    parser.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--scale", choices=list(SCALES), default="smoke", help="(default %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/reproduce"), help="folder of the results (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1], metavar="N", help="of each setting (default 0 1)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=-1, metavar="N", help="runs at a time (default one for each core)"
+    )
+    parser.add_argument(
+        "--device", choices=list(DEVICES), default="cpu", help="where to compute (default cpu)"
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="of a Dask scheduler whose workers have minisnn, and see the same folders",
+    )
+    parser.set_defaults(run=_reproduce)
 
 
 def _option(
@@ -136,9 +191,8 @@ def _option(
     name = flag.strip("-").replace("-", "_")
     a, b = getattr(digits, name), getattr(mnist, name)
     a, b = (" ".join(map(str, x)) if isinstance(x, tuple) else x for x in (a, b))
-    default = (
-        "" if a is None else f" (default {a})" if a == b else f" (default {a} for digits, {b} for mnist)"
-    )
+    default = f" (default {a})" if a == b else f" (default {a} for digits, {b} for mnist)"
+    default = "" if a is None or a is False else default
     parser.add_argument(flag, help=text + default, **kwargs)  # type: ignore[arg-type]
 
 
@@ -162,6 +216,40 @@ def _common_options(parser: argparse.ArgumentParser, option: Callable[..., None]
     )
 
 
+def _structure_options(option: Callable[..., None]) -> None:
+    """The options of everything that can be sparse."""
+    option(
+        "--learner",
+        "how connections change: ESL's way, or, of neither paper, Deep R or Grad R",
+        choices=LEARNERS,
+    )
+    option("--sample", "draw each connection by itself, or their exact number", choices=list(masks.SAMPLERS))
+    option("--prune", "which connections go", choices=list(prune.RULES))
+    option("--grow", "which connections come", choices=list(grow.RULES))
+    option("--alpha", "fraction of connections replaced at first; 0 never rewires", type=float)
+    option("--eta-min", "fraction of connections replaced at last", type=float)
+    option(
+        "--t-iter",
+        "iterations between rewirings; below 1, that fraction of training",
+        type=float,
+        metavar="N",
+    )
+    option(
+        "--t-end", "when rewiring ends: a fraction of training; above 1, iterations", type=float, metavar="F"
+    )
+    option(
+        "--redistribute",
+        "how many connections grow in a layer: as many as it lost, that number on average, or by momentum",
+        choices=list(redistribute.RULES),
+    )
+    option("--exclude-pruned", "what was pruned a moment ago may not grow", action="store_true")
+    option("--keep-weights", "what grows again at once keeps its weight", action="store_true")
+    option("--reset-moments", "new connections start without the optimiser's moments", action="store_true")
+    option("--deep-r-l1", "Deep R's pull towards 0", type=float)
+    option("--deep-r-temperature", "of Deep R's random walk", type=float)
+    option("--grad-r-alpha", "strength of Grad R's prior, which decides how sparse it gets", type=float)
+
+
 def _lif_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
     """The options that only LIF networks have."""
     option("--net", f"{', '.join(NETWORKS)}, or a notation such as 64C3-AP2-10FC")
@@ -171,6 +259,11 @@ def _lif_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -
         choices=list(STYLES),
     )
     option("--T", "time steps", type=int, metavar="N")
+    option("--width", "multiplies the width of all layers but the last", type=float)
+    option("--density", "of all weights together, above 0 and at most 1; 1 is the dense net", type=float)
+    option("--distribution", "of the density over the layers", choices=list(masks.DISTRIBUTIONS))
+    option("--same-size", "instead: dense, and so narrow that it has as many weights", action="store_true")
+    _structure_options(option)
     option(
         "--loss",
         "at each step, or of the mean over time (default tet for esl, mean for sca)",
@@ -197,12 +290,7 @@ def _esl_mlp_options(parser: argparse.ArgumentParser, option: Callable[..., None
     density.add_argument(
         "--density", type=float, help="the same as a fraction, above 0 and at most 1; 1 is the dense net"
     )
-    option("--sample", "draw each connection by itself, or their exact number", choices=list(masks.SAMPLERS))
-    option("--prune", "which connections go", choices=list(prune.RULES))
-    option("--grow", "which connections come", choices=list(grow.RULES))
-    option("--alpha", "fraction of connections replaced at first; 0 never rewires", type=float)
-    option("--t-iter", "iterations from one rewiring to the next", type=int, metavar="N")
-    option("--t-end", "when rewiring ends, as a fraction of training", type=float, metavar="F")
+    _structure_options(option)
     parser.add_argument(
         "--lr",
         type=float,
@@ -228,7 +316,7 @@ def _train(name: str, defaults: dict[str, Any], arguments: argparse.Namespace) -
         folder, result = arguments.resume, run.resume(arguments.resume, progress="training")
     else:
         recipe = defaults[given.get("data", "digits")]
-        if "density" in given:
+        if "density" in given and "epsilon" in known:
             given["epsilon"] = None
         if "hidden" in given:
             given["hidden"] = tuple(given["hidden"])
@@ -245,8 +333,17 @@ def _train(name: str, defaults: dict[str, Any], arguments: argparse.Namespace) -
         print(
             f"test accuracy {result['test_accuracy']:.2f} % (validation {result['val_accuracy']:.2f} %) with "
             f"{result['connections']:,} connections, density {result['density']:.3f}, "
-            f"in {result['seconds']:.0f} s\n{folder}/ holds the log, the checkpoint and pictures"
+            f"{result['synops']:,.0f} synaptic operations an image, in {result['seconds']:.0f} s\n"
+            f"{folder}/ holds the log, the checkpoint and pictures"
         )
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from minisnn.reproduce import TARGETS, reproduce
+
+    a, target = arguments, TARGETS[arguments.target]
+    text = reproduce(a.target, target, a.scale, a.out, a.seeds, a.jobs, a.device, a.dask)
+    print(f"\n{text}\n\n{a.out}/{a.target}-{a.scale}.png is the picture")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

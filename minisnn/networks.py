@@ -138,31 +138,54 @@ def first_spike_mlp(
     return Sequential((*stages, ("output", FirstSpike(n_classes, weight_sum=4.0))))
 
 
-def mlp(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron) -> Sequential:
+def widened(notation: str, width: float) -> str:
+    """The notation with all channels and units but the last multiplied by `width`."""
+    if width == 1:
+        return notation
+    *hidden, last = notation.split("-")
+    return "-".join(
+        [*(re.sub(r"^\d+(?=[CF])", lambda n: str(times(int(n[0]), width)), t) for t in hidden), last]
+    )
+
+
+def times(n: int, width: float) -> int:
+    """n channels or units, multiplied; at least 1, but 0 stays the mistake that it is."""
+    return max(1, round(n * width)) if n else 0
+
+
+def mlp(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron, width: float = 1.0
+) -> Sequential:
     """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net."""
-    return from_notation(f"800FC-{n_classes}FC", shape, T, replace(ESL, neuron=neuron))
+    return from_notation(widened(f"800FC-{n_classes}FC", width), shape, T, replace(ESL, neuron=neuron))
 
 
-def vggsnn(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron) -> Sequential:
+def vggsnn(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron, width: float = 1.0
+) -> Sequential:
     """TET's VGGSNN, ESL's network for CIFAR10-DVS: 9,271,498 parameters at 48x48x2 and 10 classes."""
-    return from_notation(VGGSNN.replace("10FC", f"{n_classes}FC"), shape, T, replace(ESL, neuron=neuron))
+    notation = widened(VGGSNN.replace("10FC", f"{n_classes}FC"), width)
+    return from_notation(notation, shape, T, replace(ESL, neuron=neuron))
 
 
-def five_conv(shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron) -> Sequential:
+def five_conv(
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron, width: float = 1.0
+) -> Sequential:
     """SCA's network for CIFAR10-DVS, 5Conv+1FC: 1,111,306 parameters at 48x48x2 and 10 classes."""
-    return from_notation(FIVE_CONV.replace("10FC", f"{n_classes}FC"), shape, T, replace(SCA, neuron=neuron))
+    notation = widened(FIVE_CONV.replace("10FC", f"{n_classes}FC"), width)
+    return from_notation(notation, shape, T, replace(SCA, neuron=neuron))
 
 
 def resnet19(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron,
-    widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 256),
+    widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 256), width: float = 1.0,
 ) -> Sequential:  # fmt: skip
     """TET's ResNet-19, ESL's network for CIFAR: 12,630,858 parameters at 32x32x3 and 10 classes.
 
     widths: of the first convolution, of the three stages of 3, 3 and 2 blocks, of which the second and third start
     with stride 2, and of the linear layer before the last.
     """
-    stem, *wide, hidden = widths
+    stem, *wide, hidden = (times(n, width) for n in widths)
     lif = LIF(neuron)
 
     def conv(n_out: int, stride: int = 1, k: int = 3) -> Conv:
@@ -170,21 +193,21 @@ def resnet19(
 
     stages: list[Named] = [("conv1", conv(stem)), ("bn1", BatchNorm()), ("lif1", lif)]
     before, number = stem, 0
-    for width, blocks, first_stride in zip(wide, (3, 3, 2), (1, 2, 2), strict=True):
+    for channels, blocks, first_stride in zip(wide, (3, 3, 2), (1, 2, 2), strict=True):
         for n in range(blocks):
             stride = first_stride if n == 0 else 1
             main = Sequential(
-                (("conv1", conv(width, stride)), ("bn1", BatchNorm()), ("lif1", lif),
-                 ("conv2", conv(width)), ("bn2", BatchNorm()))
+                (("conv1", conv(channels, stride)), ("bn1", BatchNorm()), ("lif1", lif),
+                 ("conv2", conv(channels)), ("bn2", BatchNorm()))
             )  # fmt: skip
-            shortcut = Sequential((("conv", conv(width, stride, k=1)), ("bn", BatchNorm())))
-            same = (before, stride) == (width, 1)
+            shortcut = Sequential((("conv", conv(channels, stride, k=1)), ("bn", BatchNorm())))
+            same = (before, stride) == (channels, 1)
             number += 1
             stages += [
                 (f"block{number}", Residual(main, Sequential() if same else shortcut)),
                 (f"lif{number + 1}", lif),
             ]
-            before = width
+            before = channels
     stages += [
         ("pool", GlobalPool()), ("flatten", Flatten()),
         ("fc1", Linear(hidden)), (f"lif{number + 2}", lif), ("fc2", Linear(n_classes)),
@@ -195,13 +218,14 @@ def resnet19(
 def vgg16(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
     channels: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
-    hidden: int = 512,
+    hidden: int = 512, width: float = 1.0,
 ) -> Sequential:  # fmt: skip
     """SCA's VGG16: 15,250,378 parameters at 32x32x3 and 10 classes. channels: of convolutions; hidden: of the rest."""
     stages: list[Named] = []
     pools = 0
-    for n, width in enumerate(channels, 1):
-        stages += [(f"conv{n}", Conv(width, bias=False)), (f"bn{n}", BatchNorm()), (f"lif{n}", LIF(neuron))]
+    for n, n_out in enumerate(channels, 1):
+        conv = Conv(times(n_out, width), bias=False)
+        stages += [(f"conv{n}", conv), (f"bn{n}", BatchNorm()), (f"lif{n}", LIF(neuron))]
         if n in (2, 4, 7, 10, 13):
             pools += 1
             stages.append((f"pool{pools}", MaxPool(2)))
@@ -209,7 +233,7 @@ def vgg16(
     for n in (1, 2):
         name = len(channels) + n
         stages += [
-            (f"fc{n}", Linear(hidden, bias=False, spread=0.02)),
+            (f"fc{n}", Linear(times(hidden, width), bias=False, spread=0.02)),
             (f"bn{name}", BatchNorm()),
             (f"lif{name}", LIF(neuron)),
         ]
@@ -219,7 +243,7 @@ def vgg16(
 
 def pre_resnet18(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
-    widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512), width: float = 1.0,
 ) -> Sequential:  # fmt: skip
     """SCA's Pre-ResNet as we read it: the paper does not give its architecture.
 
@@ -229,20 +253,21 @@ def pre_resnet18(
     changes; gammas start at 0.5.
     """
     bn, lif = BatchNorm(gamma=0.5), LIF(neuron)
-    stages: list[Named] = [("conv1", Conv(widths[0], bias=False)), ("bn1", bn)]
+    wide = [times(n, width) for n in widths]
+    stages: list[Named] = [("conv1", Conv(wide[0], bias=False)), ("bn1", bn)]
     stages += [] if T is None else [("repeat", Repeat(T))]
-    before, number = widths[0], 0
-    for width, first_stride in zip(widths, (1, 2, 2, 2), strict=True):
+    before, number = wide[0], 0
+    for channels, first_stride in zip(wide, (1, 2, 2, 2), strict=True):
         for stride in (first_stride, 1):
             main = Sequential(
-                (("bn1", bn), ("lif1", lif), ("conv1", Conv(width, 3, stride, 1, bias=False)),
-                 ("bn2", bn), ("lif2", lif), ("conv2", Conv(width, bias=False)))
+                (("bn1", bn), ("lif1", lif), ("conv1", Conv(channels, 3, stride, 1, bias=False)),
+                 ("bn2", bn), ("lif2", lif), ("conv2", Conv(channels, bias=False)))
             )  # fmt: skip
-            same = (before, stride) == (width, 1)
-            shortcut = Sequential((("conv", Conv(width, 1, stride, 0, bias=False)),))
+            same = (before, stride) == (channels, 1)
+            shortcut = Sequential((("conv", Conv(channels, 1, stride, 0, bias=False)),))
             number += 1
             stages.append((f"block{number}", Residual(main, Sequential() if same else shortcut)))
-            before = width
+            before = channels
     stages += [
         ("bn2", bn), ("lif2", lif), ("pool", GlobalPool()), ("flatten", Flatten()),
         ("mean", MeanOverTime()), ("fc", Linear(n_classes)),
@@ -272,18 +297,19 @@ NETWORKS: dict[str, tuple[Callable[..., Sequential], str]] = {
 
 
 def build(
-    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None
+    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0
 ) -> tuple[Sequential, str]:
     """A network by name or notation, with the neurons of a paper; by default its own, or ESL's for a notation.
 
+    width: multiplies the channels and units of all layers but the last.
     Returns the network and the paper. Raises NotationError for what cannot be built, also if the readout of a
     notation does not have n_classes.
     """
     if name in NETWORKS:
         builder, own = NETWORKS[name]
-        return builder(shape, n_classes, T, STYLES[paper or own].neuron), paper or own
+        return builder(shape, n_classes, T, STYLES[paper or own].neuron, width=width), paper or own
     style = STYLES[paper or "esl"]
-    net = from_notation(name, shape, T, style)
+    net = from_notation(widened(name, width), shape, T, style)
     if net.out(shape) != (n_classes,):
         raise NotationError(
             f"{name!r} ends with {net.out(shape)[0]} outputs, but there are {n_classes} classes"

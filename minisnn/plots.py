@@ -1,13 +1,19 @@
-"""Pictures: each function takes an Axes, draws on it and returns it."""
+"""Pictures: each function takes an Axes, draws on it and returns it. One makes a film."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#BBBBBB"
@@ -36,6 +42,50 @@ def firing_rates(ax: Axes, rows: Sequence[Mapping[str, float]]) -> Axes:
         ax.plot([row["epoch"] for row in rows], rates, color=colour, label=name.removeprefix("firing_"))
     ax.set(xlabel="epoch", ylabel="spikes per neuron and step", ylim=(0, None))
     ax.legend(frameon=False, fontsize="small", ncols=1 + len(names) // 8)
+    return ax
+
+
+def dots(ax: Axes, runs: Mapping[str, Sequence[float]], paper: Mapping[str, float] | None = None) -> Axes:
+    """Named groups of accuracies in rows: every run a dot, their mean with its error, the paper as a star."""
+    for n, (name, accuracies) in enumerate(runs.items()):
+        count = len(accuracies)
+        error = np.std(accuracies, ddof=1) / count**0.5 if count > 1 else None
+        first = n == 0
+        ax.plot(accuracies, [n] * count, "o", color=BLUE, alpha=0.5, label="a run" if first else "")
+        ax.errorbar(
+            np.mean(accuracies), n, xerr=error, fmt="|", color="black", markersize=12, capsize=3,
+            label="mean and its error" if first else "",
+        )  # fmt: skip
+        if paper and name in paper:
+            ax.plot(paper[name], n, "*", color=RED, markersize=11)
+    if paper:
+        ax.plot([], [], "*", color=RED, markersize=11, label="paper")
+    ax.set_yticks(range(len(runs)), list(runs))
+    ax.set(xlabel="test accuracy / %", ylim=(len(runs) - 0.5, -0.5))
+    ax.grid(axis="y", color=GREY, linewidth=0.4)
+    return ax
+
+
+def bars_and_line(
+    ax: Axes, x: Sequence[float], heights: Sequence[float], line: Sequence[float], errors: Sequence[float]
+) -> tuple[Axes, Axes]:
+    """Bars on the left axis, an accuracy with error bars on the right one. Returns both axes."""
+    ax.bar(x, heights, width=0.6 * (x[1] - x[0]) if len(x) > 1 else 0.6, color=GREY)
+    right = ax.twinx()
+    right.errorbar(x, line, errors, marker="o", color=BLUE, capsize=3, label="mean and its error")
+    right.set_ylabel("test accuracy / %", color=BLUE)
+    return ax, right
+
+
+def layer_densities(ax: Axes, densities: Mapping[str, Sequence[float]], epochs: int) -> Axes:
+    """The density of each layer over epochs, early layers dark; a single value stands for all epochs."""
+    for n, (name, values) in enumerate(densities.items()):
+        colour = colormaps["viridis"](0.9 * n / max(1, len(densities) - 1))
+        y = values if len(values) > 1 else [values[0]] * epochs
+        ax.plot(range(1, epochs + 1), y, ".-", color=colour, label=name.removesuffix(".weight"))
+    ax.set(xlabel="epoch", ylabel="density", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(frameon=False, fontsize="small")
     return ax
 
 
@@ -72,6 +122,47 @@ def turnover(
         ax.plot([], [], "s", color=colour, label=name)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
     return ax
+
+
+@dataclass(frozen=True)
+class Film:
+    """Pictures that a notebook plays, if it is the last value of a cell. Needs no other program, and no network."""
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def film(
+    ax: Axes,
+    masks: Sequence[np.ndarray],
+    titles: Sequence[str],
+    image: tuple[int, int],
+    shape: tuple[int, int] = (4, 6),
+    fps: int = 3,
+) -> Film:
+    """`turnover` from each mask to the next, a frame and a title for each. Equal masks give equal films."""
+
+    def draw(n: int) -> list[Axes]:
+        ax.clear()
+        ax.set_title(titles[n])
+        return [turnover(ax, masks[n], masks[n + 1], image, shape)]
+
+    assert isinstance(ax.figure, Figure)
+    html = FuncAnimation(ax.figure, draw, frames=len(masks) - 1).to_jshtml(fps)
+    html = re.sub(r"<link[^>]*>", "", html)  # an icon font from the network
+    html = re.sub(r'<i class="fa fa-([\w-]+?)( fa-flip-horizontal)?"></i>', _sign, html)
+    name = re.search(r"_anim_img(\w+)", html)
+    assert name
+    html = html.replace(name[1], "NAME")  # by lot, another in each run
+    return Film(html.replace("NAME", f"{crc32(html.encode()):08x}"))
+
+
+def _sign(icon: re.Match[str]) -> str:
+    backward = {"step-backward": "|◁", "fast-backward": "|◀"}
+    signs = backward | {"step-forward": "▷|", "fast-forward": "▶|", "minus": "−", "plus": "+", "pause": "‖"}
+    return signs.get(icon[1], "◀" if icon[2] else "▶")
 
 
 def _tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], frame: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import platform
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 import minisnn
 from minisnn import checkpoint, plots, train
 from minisnn.backend import to_device, to_host
-from minisnn.cost import Cost, cost
+from minisnn.cost import connections, measure, total
 from minisnn.data import LOADERS
 from minisnn.data.dataset import DataSet
 from minisnn.recipes import ESLMLP, LIFNet
@@ -28,10 +27,16 @@ RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet}
 """By the name that the command line and a run's config.json have for them."""
 
 
-def run(recipe: Recipe, folder: Path | None = None, progress: str | None = None, test: bool = True) -> Result:
+def run(
+    recipe: Recipe,
+    folder: Path | None = None,
+    progress: str | None = None,
+    test: bool = True,
+    pictures: bool = True,
+) -> Result:
     """Train by a recipe, look at the test set once, and leave everything in `folder` if one is given.
 
-    test: False leaves the test set alone, for comparing settings on validation data.
+    test: False leaves the test set alone, for comparing settings on validation data. pictures: False draws none.
     Raises FileExistsError if the folder holds a run already.
     """
     data = LOADERS[recipe.data]()
@@ -49,10 +54,10 @@ def run(recipe: Recipe, folder: Path | None = None, progress: str | None = None,
         }
         kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
         _write_json(folder / "config.json", {"train": kind, "recipe": asdict(recipe), "versions": versions})
-    return _finish(recipe, setup, data, state, [], folder, progress, test)
+    return _finish(recipe, setup, data, state, [], folder, progress, test, pictures)
 
 
-def resume(folder: Path, progress: str | None = None) -> Result:
+def resume(folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True) -> Result:
     """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
     config = folder / "config.json"
     if not config.is_file():
@@ -72,7 +77,7 @@ def resume(folder: Path, progress: str | None = None) -> Result:
     state.moments = {k: tuple(to_device(a, recipe.device) for a in m) for k, m in state.moments.items()}
     data = LOADERS[recipe.data]()
     rows = read_log(folder)[: state.epoch]
-    return _finish(recipe, recipe.setup(data), data, state, rows, folder, progress)
+    return _finish(recipe, recipe.setup(data), data, state, rows, folder, progress, test, pictures)
 
 
 def read_log(folder: Path) -> list[train.Row]:
@@ -91,45 +96,58 @@ def _finish(
     rows: list[train.Row],
     folder: Path | None,
     progress: str | None,
-    test: bool = True,
+    test: bool,
+    pictures: bool,
 ) -> Result:
-    total = cost(state.params, state.masks)
-
     def after_epoch(row: train.Row) -> None:
-        rows.append(row | {"density": total.density, "connections": total.connections})
+        counted = connections(state.params, state.masks)
+        rows.append(row | {"density": counted.density, "connections": counted.active})
         if folder:
-            _write_csv(folder / "log.csv", rows)
+            checkpoint.write_csv(folder / "log.csv", rows, list(rows[0]))
             checkpoint.save(folder / "checkpoint.npz", state)
 
     train.fit(setup, state, data, after_epoch, progress)
+    counted = connections(state.params, state.masks)
     result: Result = {}
     if test:
         result["test_accuracy"], result["test_loss"] = train.evaluate(setup, state, data.test)
     result |= {
         "val_accuracy": rows[-1]["val_accuracy"],
         "train_accuracy": rows[-1]["train_accuracy"],
-        "density": total.density,
-        "connections": total.connections,
+        "density": counted.density,
+        "connections": counted.active,
         "parameters": sum(w.size for w in state.params.values()),
-        **_as_in_table_1(recipe, total),
+        **_costs(recipe, setup, data, state),
         "explored": rows[-1]["explored"],
         "seconds": sum(row["seconds"] for row in rows),
+        "densities": {
+            key.removeprefix("density_"): [row[key] for row in rows]
+            for key in rows[0]
+            if key.startswith("density_")
+        },
         "recipe": asdict(recipe),
     }
     if folder:
         _write_json(folder / "result.json", result)
-        _draw(folder, recipe, data, state, rows)
+        if pictures:
+            _draw(folder, recipe, data, state, rows)
     return result
 
 
-def _as_in_table_1(recipe: Recipe, total: Cost) -> Result:
-    """Operations and joules as ESL counts them, one operation for each connection: of its first-spike net only."""
-    if not isinstance(recipe, ESLMLP):
-        return {}
+SAMPLES = 100  # validation images on which costs are measured
+
+
+def _costs(recipe: Recipe, setup: train.Setup, data: DataSet, state: TrainingState) -> Result:
+    """Operations of one pass at one time step, and what the spikes of real images set in motion over all T."""
+    x = setup.encode(to_device(data.validation.images[:SAMPLES], setup.device))
+    found = total(measure(recipe.plain(data), state.params, state.buffers, state.masks, x))
     return {
-        "operations": total.operations,
-        "joules_gpu": total.joules_gpu,
-        "joules_truenorth": total.joules_truenorth,
+        "operations": found.operations,
+        "synops": found.synops,
+        "macs": found.macs,
+        "joules_gpu": found.joules_gpu,
+        "joules_truenorth": found.joules_truenorth,
+        "joules_45nm": found.joules_45nm,
     }
 
 
@@ -140,10 +158,15 @@ def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, row
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     plots.firing_rates(figure.subplots(), rows)
     figure.savefig(folder / "firing_rates.png", dpi=150)
-    key = next(iter(state.masks), None)
-    if key is None:
-        return
+    if state.masks:
+        figure = Figure(figsize=(5, 3.5), layout="constrained")
+        densities = {key: [row[f"density_{key}"] for row in rows] for key in state.masks}
+        plots.layer_densities(figure.subplots(), densities, len(rows))
+        figure.savefig(folder / "densities.png", dpi=150)
     image = data.train.images.shape[1:3]
+    key = next(key for key, w in state.params.items() if w.ndim > 1)  # of the layer that sees the image
+    if key not in state.masks or state.masks[key].shape[0] != image[0] * image[1]:
+        return
     before, after = to_host(state.structure[key + ".initial"]), to_host(state.masks[key])
     figure = Figure(figsize=(9, 7.5), layout="constrained")
     most = int(max(before.sum(1).max(), after.sum(1).max()))
@@ -166,11 +189,3 @@ def _write_json(path: Path, content: Any) -> None:
     checkpoint.write_atomically(
         path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode())
     )
-
-
-def _write_csv(path: Path, rows: list[train.Row]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    checkpoint.write_atomically(path, lambda file: file.write(text.getvalue().encode()))

@@ -85,7 +85,7 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
 
 
 def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: float) -> Step:
-    """Forward, backward, optimiser, W = M * W, and then whatever the structure learner does."""
+    """Forward, backward, optimiser, whatever the structure learner does, and W = M * W."""
     loss, correct, firing, grads = gradients(setup, state, images, labels)
     for penalty in setup.penalties:
         for key, weight in state.params.items():
@@ -98,9 +98,9 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
     setup.learner.before_step(state, grads)
     state.iteration += 1
     setup.optimizer.step(state.params, grads, state.moments, lr, state.iteration)
+    replaced = setup.learner.after_step(state, grads, setup.optimizer, lr)
     for key, mask in state.masks.items():
         state.params[key] *= mask
-    replaced = setup.learner.after_step(state, grads, setup.optimizer)
     return Step(float(loss), correct, replaced, firing)
 
 
@@ -168,6 +168,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         "train_accuracy": 100 * sum(s.correct for s in steps) / n,
         "replaced": sum(s.replaced for s in steps),
         "explored": setup.learner.explored(state),
+        **{f"density_{key}": float(mask.mean()) for key, mask in state.masks.items()},
         **{f"firing_{name}": rate for name, rate in firing.items()},
         "seconds": time.perf_counter() - began,
     }

@@ -24,16 +24,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from common import RESULTS, fill, grid, read, summary, table
+from common import RESULTS, fill, summary
 
 from minisnn import run
 from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP, ESLMLP
-from minisnn.structure import grow, prune
+from minisnn.reproduce.esl_fig4 import GROW, PRUNE
+from minisnn.reproduce.grid import markdown, read, run_grid
 
 SPARSE = ESL_MLP["mnist"]
 DENSE = replace(SPARSE, epsilon=None, density=1.0)
-PAIRS = {f"eps 60, {p} + {g}": replace(SPARSE, prune=p, grow=g) for p in prune.RULES for g in grow.RULES}
+PAIRS = {f"eps 60, {p} + {g}": replace(SPARSE, prune=p, grow=g) for p in PRUNE for g in GROW}
 """The eight pairs of rules."""
 
 
@@ -148,7 +149,7 @@ def tables() -> dict[Path, dict[str, str]]:
     chosen = {"dense", "eps 10", "dense, shifts", "eps 60, shifts", *PAPER}
     return {
         RESULTS / "README.md": {
-            "measured": table(measured, heads | tail),
+            "measured": markdown(measured, heads | tail),
             "rounding": "Validation accuracies: "
             + ", ".join(
                 f"{float(row['val_accuracy']):.2f}" for row in read(RESULTS / "esl_mlp_mnist_rounding.csv")
@@ -156,7 +157,7 @@ def tables() -> dict[Path, dict[str, str]]:
             + ".",
             "spreads": spreads(RESULTS / "esl_mlp_mnist.csv"),
             "speed": speed(RESULTS / "bench_first_spike.json"),
-            "selected": table(
+            "selected": markdown(
                 sorted(selected, key=lambda row: row["name"]),
                 {
                     "name": "setting",
@@ -167,7 +168,7 @@ def tables() -> dict[Path, dict[str, str]]:
             ),
         },
         RESULTS.parent.parent / "README.md": {
-            "results": table([row for row in measured if row["name"] in chosen], heads | tail)
+            "results": markdown([row for row in measured if row["name"] in chosen], heads | tail)
         },
     }
 
@@ -181,9 +182,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        grid(RESULTS / "esl_mlp_mnist_selection.csv", PAIRS, (100, 101), False, arguments.jobs)
+        run_grid(RESULTS / "esl_mlp_mnist_selection.csv", PAIRS, (100, 101), arguments.jobs, test=False)
     elif arguments.what == "measure":
-        grid(RESULTS / "esl_mlp_mnist.csv", measurement(), (0, 1, 2), True, arguments.jobs)
+        run_grid(RESULTS / "esl_mlp_mnist.csv", measurement(), (0, 1, 2), arguments.jobs)
     elif arguments.what == "rounding":
         rounding(RESULTS / "esl_mlp_mnist_rounding.csv", arguments.jobs)
     for page, parts in tables().items():

@@ -18,9 +18,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from common import RESULTS, fill, grid, summary, table
+from common import RESULTS, fill, summary
 
 from minisnn.recipes import LIF, LIFNet
+from minisnn.reproduce.grid import markdown, run_grid
 
 CONV = replace(LIF["mnist"], epochs=8, lr=0.003, shift=1)
 MLP = replace(LIF["mnist"], net="mlp", batch_size=100, epochs=20)
@@ -56,12 +57,12 @@ def tables() -> dict[Path, dict[str, str]]:
         "spread": "lowest to highest",
     }
     tail = {"seeds": "seeds", "connections": "weights", "paper": "paper / %"}
-    measured = table(summary(RESULTS / "lif_mnist.csv", "test_accuracy", PAPER), heads | tail)
+    measured = markdown(summary(RESULTS / "lif_mnist.csv", "test_accuracy", PAPER), heads | tail)
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
     return {
         RESULTS / "README.md": {
             "lif measured": measured,
-            "lif selected": table(summary(RESULTS / "lif_mnist_selection.csv", "val_accuracy"), chosen),
+            "lif selected": markdown(summary(RESULTS / "lif_mnist_selection.csv", "val_accuracy"), chosen),
             "lif speed": speed(),
             "lif memory": memory(),
             "oracles": oracles(),
@@ -109,7 +110,7 @@ def memory() -> str:
         "GiB": "peak / GiB",
         "seconds": "seconds",
     }
-    return table([{key: str(value) for key, value in row.items()} for row in rows], heads)
+    return markdown([{key: str(value) for key, value in row.items()} for row in rows], heads)
 
 
 def oracles() -> str:
@@ -117,7 +118,7 @@ def oracles() -> str:
     rows = json.loads((RESULTS / "oracles.json").read_text())["networks"]
     kinds = ("loss", "outputs", "gradients", "running statistics", "parameters")
     heads = {key: key for key in ("network", "peer", "optimiser", "T", *kinds)}
-    return table(
+    return markdown(
         [{key: f"{row[key]:.0e}" if key in kinds else str(row[key]) for key in heads} for row in rows], heads
     )
 
@@ -131,9 +132,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        grid(RESULTS / "lif_mnist_selection.csv", selection(), (100,), False, arguments.jobs)
+        run_grid(RESULTS / "lif_mnist_selection.csv", selection(), (100,), arguments.jobs, test=False)
     elif arguments.what == "measure":
-        grid(RESULTS / "lif_mnist.csv", measurement(), (0, 1), True, arguments.jobs)
+        run_grid(RESULTS / "lif_mnist.csv", measurement(), (0, 1), arguments.jobs)
     else:
         for page, parts in tables().items():
             page.write_text(fill(page.read_text(), parts))

@@ -17,6 +17,18 @@ SPARSE = replace(
 RECIPES = {
     "conv": replace(CONV, l1=1e-4, flip=True, shift=1, accumulate=2),
     "conv, SCA": replace(CONV, paper="sca", l1=1e-4, l1_on="gamma"),
+    "conv, sparse": replace(
+        CONV,
+        density=0.3,
+        t_iter=2,
+        grow="longest-inactive",
+        redistribute="momentum",
+        exclude_pruned=True,
+        keep_weights=True,
+        reset_moments=True,
+    ),
+    "conv, Deep R": replace(CONV, density=0.3, learner="deep-r", deep_r_temperature=1e-4),
+    "conv, Grad R": replace(CONV, density=0.3, learner="grad-r"),
     "mlp": replace(CONV, net="mlp", lam=0.01),
     "first spike": replace(SPARSE, prune="set", grow="momentum", optimizer="adam", normalise="neurons"),
     "first spike, unfired": replace(SPARSE, grow="random-unfired", shift=1),

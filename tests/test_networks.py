@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn import networks
-from minisnn.networks import ESL, NETWORKS, SCA, NotationError, build, from_notation
+from minisnn.networks import ESL, NETWORKS, SCA, NotationError, build, from_notation, widened
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 from minisnn.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, Linear, MaxPool, MeanOverTime, Repeat
 
@@ -60,6 +60,45 @@ def test_parameters_to_the_last_weight(builder, shape, n_classes, others, expect
     net = builder(shape, n_classes, T, **others)
     assert net.out(shape) == (n_classes,)
     assert {ndims: parameters(net, shape, ndims) for ndims in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mlp", from_notation("400FC-7FC", CIFAR, 2)),
+        (
+            "vggsnn",
+            from_notation("32C3-64C3-AP2-128C3-128C3-AP2-256C3-256C3-AP2-256C3-256C3-AP2-7FC", CIFAR, 2),
+        ),
+        ("resnet19", networks.resnet19(CIFAR, 7, 2, widths=(32, 64, 128, 256, 128))),
+        ("vgg16", networks.vgg16(CIFAR, 7, 2, channels=(32, 32, 64, 64, *[128] * 3, *[256] * 6), hidden=256)),
+        ("pre-resnet18", networks.pre_resnet18(CIFAR, 7, 2, widths=(32, 64, 128, 256))),
+        ("5conv", from_notation("32C3-AP2-64C3-AP2-64C3-AP2-128C3-AP2-128C3-AP2-7FC", CIFAR, 2, SCA)),
+        ("10C5S2-MP2-3FC-7FC", from_notation("5C5S2-MP2-2FC-7FC", CIFAR, 2)),  # halves go to even numbers
+    ],
+)
+def test_half_as_wide(name, expected):
+    """All layers but the last, and nothing but their channels and units."""
+    assert build(name, CIFAR, 7, 2, width=0.5) == (expected, build(name, CIFAR, 7, 2)[1])
+    assert build(name, CIFAR, 7, 2, width=1.0) == build(name, CIFAR, 7, 2)
+    thinnest, _ = build(name, CIFAR, 7, 2, width=1e-6)
+    assert parameters(thinnest, CIFAR, (2, 4)) < 5000
+    assert thinnest.out(CIFAR) == (7,)
+
+
+@given(numbers=st.lists(st.integers(1, 2000), min_size=1, max_size=5), width=st.floats(0.001, 3))
+def test_widened_notations(numbers, width):
+    *hidden, last = numbers
+    notation = "-".join([*(f"{n}C3S2-AP2-{n}FC" for n in hidden), f"{last}FC"])
+    wide = [max(1, round(n * width)) for n in hidden]
+    assert widened(notation, width) == "-".join([*(f"{n}C3S2-AP2-{n}FC" for n in wide), f"{last}FC"])
+
+
+@pytest.mark.parametrize("width", [0.5, 2.0])
+@pytest.mark.parametrize("name", ["0C3-10FC", "4C3-0FC-10FC", "4C3-XX-10FC"])
+def test_width_does_not_mend_a_notation(name, width):
+    with pytest.raises(NotationError, match=r"0 makes no sense here|expected 64C3"):
+        build(name, (8, 8, 1), 10, 2, width=width)
 
 
 def test_first_spike_mlp():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from minisnn import checkpoint, cli, plots, run, train
 from minisnn.checkpoint import CheckpointError
-from minisnn.cost import E_GPU, E_TRUENORTH, cost
 from minisnn.data import load_digits
 from minisnn.recipes import ESL_MLP
 from minisnn.structure import grow, prune
@@ -65,7 +64,7 @@ def test_a_run_and_its_folder(tmp_path):
     result = run.run(QUICK, tmp_path / "run")
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json",
-        "learning_curves.png", "firing_rates.png", "receptive_fields.png", "turnover.png",
+        "learning_curves.png", "firing_rates.png", "densities.png", "receptive_fields.png", "turnover.png",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
     rows = run.read_log(tmp_path / "run")
@@ -115,20 +114,6 @@ def test_a_rule_changes_the_structure_but_not_the_data(monkeypatch):
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
-def test_table_1_of_the_paper():
-    params = {"hidden.weight": np.empty((784, 800)), "output.weight": np.empty((800, 10))}
-    dense = cost(params, {})
-    assert dense.connections == 635_200
-    assert dense.joules_gpu == pytest.approx(1.1343e-5, rel=1e-4)
-    mask = np.zeros(784 * 800, bool)
-    mask[:95_040] = True
-    sparse = cost(params, {"hidden.weight": mask.reshape(784, 800)})
-    assert sparse.connections == 103_040
-    assert round(sparse.density, 2) == 0.16
-    assert sparse.joules_gpu == pytest.approx(103_040 * E_GPU) == pytest.approx(1.84e-6, rel=1e-3)
-    assert sparse.joules_truenorth == pytest.approx(103_040 * E_TRUENORTH) == pytest.approx(1.29e-6, rel=2e-3)
-
-
 @given(damage=st.binary(min_size=1, max_size=200), at=st.integers(0, 20_000))
 def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
     folder = tmp_path_factory.mktemp("checkpoint")
@@ -158,9 +143,9 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "fashion"}, "data must be one of digits, mnist, found 'fashion'"),
+        ({"data": "fashion"}, "data must be one of digits, mnist, cifar10, cifar100, found 'fashion'"),
         ({"prune": "smallest"}, "prune must be one of magnitude, set"),
-        ({"grow": "set"}, "grow must be one of random, random-unfired, gradient, momentum"),
+        ({"grow": "set"}, "grow must be one of random, random-unfired, longest-inactive, gradient, momentum"),
         ({"density": 0.5}, "either epsilon or density"),
         ({"epsilon": None, "density": 0.0}, "density must be above 0 and at most 1, found 0"),
         ({"epsilon": None, "density": 1.1}, "density must be above 0 and at most 1, found 1.1"),

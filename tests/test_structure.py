@@ -12,8 +12,8 @@ from strategies import rngs, sizes
 from minisnn.backend import to_host
 from minisnn.optim import SGD
 from minisnn.state import TrainingState
-from minisnn.structure import grow, masks, prune
-from minisnn.structure.evolve import Evolve, rewire
+from minisnn.structure import grow, masks, prune, redistribute
+from minisnn.structure.evolve import Evolve, grow_layer, prune_layer
 from minisnn.structure.grow import Evidence
 from minisnn.structure.schedule import cosine_fraction, round_up
 
@@ -65,8 +65,16 @@ def test_erk_of_vggsnn():
         sizes = {k: np.prod(s) for k, s in shapes.items()}
         assert sum(found[k] * sizes[k] for k in shapes) == pytest.approx(density * sum(sizes.values()))
     assert set(masks.erk_densities(shapes, 1.0).values()) == {1.0}
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        masks.erk_densities(shapes, 0)
+    er = masks.er_densities(shapes, 0.1)  # without the kernel's size
+    assert round(er["conv2"], 4) == 0.4645
+    assert round(er["conv8"], 4) == 0.0774
+    assert set(masks.uniform_densities(shapes, 0.1).values()) == {0.1}
+    for distribution in masks.DISTRIBUTIONS.values():
+        found = distribution(shapes, 0.3)
+        assert sum(found[k] * sizes[k] for k in shapes) == pytest.approx(0.3 * sum(sizes.values()))
+        assert set(distribution(shapes, 1.0).values()) == {1.0}
+        with pytest.raises(ValueError, match="above 0 and at most 1"):
+            distribution(shapes, 0)
 
 
 @given(rng=rngs, N=sizes, M=sizes, density=st.floats(0, 1))
@@ -90,6 +98,8 @@ def test_check_masks(xp):
 def test_cosine_fraction():
     by_hand = [0.5, 0.426777, 0.25, 0.073223, 0, 0]
     np.testing.assert_allclose([cosine_fraction(t, 0.5, 4) for t in range(6)], by_hand, atol=5e-7)
+    itop = [0.5, 0.42751, 0.2525, 0.07749, 0.005, 0.005]
+    np.testing.assert_allclose([cosine_fraction(t, 0.5, 4, 0.005) for t in range(6)], itop, atol=5e-6)
     assert cosine_fraction(3, 0.5, 0) == 0
     assert round_up(0.07 * 100) == 7  # 7.000000000000001
     for t, alpha in [(-1, 0.5), (1, 1.5)]:
@@ -123,7 +133,7 @@ def test_prune_equals_naive(xp, rng, N, M, rule):
 
 def evidence_for(xp, rng, shape):
     score = xp.asarray(rng.integers(-3, 4, shape) / 2.0)
-    return Evidence(score, abs(score) + 1, xp.asarray(rng.random(shape) < 0.7))
+    return Evidence(score, abs(score) + 1, xp.asarray(rng.integers(-1, 4, shape)))
 
 
 @given(rng=rngs, N=sizes, M=sizes, rule=st.sampled_from(list(grow.RULES)))
@@ -142,6 +152,9 @@ def test_grow(xp, rng, N, M, rule):
     if rule == "random-unfired":
         unfired = [i for i in candidates if not fired[i]]
         assert sum(not fired[i] for i in found) == min(count, len(unfired))
+    if rule == "longest-inactive":
+        last = to_host(evidence.last_active).ravel()
+        assert sorted(last[found]) == sorted(last[candidates])[:count]
     if rule in ("gradient", "momentum"):
         score = abs(to_host(evidence.gradient if rule == "gradient" else evidence.momentum)).ravel()
         assert found == sorted(candidates.tolist(), key=lambda i: -score[i])[:count]
@@ -164,35 +177,78 @@ def test_impossible_counts_and_nan_are_refused():
 
 
 @given(
-    rng=rngs, N=sizes, M=sizes,
+    rng=rngs, N=sizes, M=sizes, exclude=st.booleans(), keep=st.booleans(),
     rules=st.tuples(st.sampled_from(list(prune.RULES)), st.sampled_from(list(grow.RULES))),
 )  # fmt: skip
-def test_rewire_invariants(xp, rng, N, M, rules):
+def test_rewiring_invariants(xp, rng, N, M, exclude, keep, rules):
     mask = rng.random((N, M)) < rng.random()
     weight = rng.standard_normal((N, M)) * mask
     weight_x, mask_x = xp.asarray(weight.copy()), xp.asarray(mask.copy())
     count = int(rng.integers(0, mask.sum() + 1))
-    pruned, grown = rewire(
-        weight_x,
-        mask_x,
-        evidence_for(xp, rng, (N, M)),
-        count,
-        prune.RULES[rules[0]],
-        grow.RULES[rules[1]],
-        rng,
+    gone = prune_layer(weight_x, mask_x, count, prune.RULES[rules[0]])
+    pruned = set(to_host(gone).tolist())
+    assert to_host(gone).tolist() == sorted(pruned)
+    candidates = N * M - int(mask.sum()) + count
+    new = min(
+        candidates, max(0, count + int(rng.integers(-3, 4)))
+    )  # redistribution may ask for more or fewer
+    come = grow_layer(
+        weight_x, mask_x, evidence_for(xp, rng, (N, M)), gone, new, grow.RULES[rules[1]], rng, exclude, keep
     )
-    pruned, grown = set(to_host(pruned).tolist()), set(to_host(grown).tolist())
+    weight_x *= mask_x  # as training does
+    grown = set(to_host(come).tolist())
     active, after = set(np.flatnonzero(mask).tolist()), set(np.flatnonzero(to_host(mask_x)).tolist())
-    assert len(after) == len(active)
-    assert len(pruned) == len(grown) == count
+    assert len(pruned) == count
+    assert len(grown) == new
     assert pruned <= active
     assert not grown & (active - pruned)
     assert after == (active - pruned) | grown
-    new = to_host(weight_x).ravel()
-    assert not new[sorted(set(range(N * M)) - after)].any()
-    assert not new[sorted(grown)].any()
-    kept = sorted(active - pruned)
-    assert (new[kept] == weight.ravel()[kept]).all()
+    back = grown & pruned
+    if exclude:
+        assert len(back) == max(0, new - (N * M - int(mask.sum())))
+        assert all(abs(weight.ravel()[i]) >= abs(weight.ravel()[j]) for i in back for j in pruned - back)
+    w, after_w = weight.ravel(), to_host(weight_x).ravel()
+    expected = {i: w[i] for i in active - pruned} | {i: w[i] * keep for i in back}
+    assert after_w.tolist() == [expected.get(i, 0.0) for i in range(N * M)]
+
+
+layers = st.builds(
+    lambda lost, more, momentum: redistribute.Layer(lost, lost + more, momentum),
+    st.integers(0, 30), st.integers(0, 30), st.floats(0, 10),
+)  # fmt: skip
+
+
+@given(rng=rngs, layers=st.lists(layers, max_size=5), rule=st.sampled_from(list(redistribute.RULES)))
+def test_redistribution(rng, layers, rule):
+    """Never more than there is room for; in all as many as were lost, but for a chance draw."""
+    layers = {f"layer{n}": layer for n, layer in enumerate(layers)}
+    counts = redistribute.RULES[rule](layers, rng)
+    assert list(counts) == list(layers)
+    assert all(0 <= counts[key] <= layers[key].free for key in layers)
+    if rule != "bernoulli":
+        assert sum(counts.values()) == sum(layer.lost for layer in layers.values())
+    if rule == "none":
+        assert counts == {key: layer.lost for key, layer in layers.items()}
+
+
+def test_momentum_shares():
+    """Two layers lose 10; the one that wants to move three times as much gets three quarters, as far as it has room."""
+    a, b = redistribute.Layer(5, 100, 3.0), redistribute.Layer(5, 100, 1.0)
+    rng = np.random.default_rng(0)
+    assert redistribute.share_by_momentum({"a": a, "b": b}, rng) == {"a": 8, "b": 2}  # 7.5 and 2.5: the first
+    assert redistribute.share_by_momentum({"a": a._replace(free=5), "b": b}, rng) == {"a": 4, "b": 6}
+    still = {"a": a._replace(momentum=0.0), "b": b._replace(momentum=0.0)}
+    assert redistribute.share_by_momentum(still, rng) == {"a": 5, "b": 5}
+    full = {"a": redistribute.Layer(3, 3, 1.0), "b": redistribute.Layer(1, 1, 9.0)}
+    assert redistribute.share_by_momentum(full, rng) == {"a": 3, "b": 1}
+
+
+def test_bernoulli_growth_is_right_on_average():
+    """The mean over many draws, and their spread, are those of independent positions."""
+    rng, layer = np.random.default_rng(0), {"a": redistribute.Layer(20, 80, 1.0)}
+    drawn = np.array([redistribute.draw_binomially(layer, rng)["a"] for _ in range(4000)])
+    assert abs(drawn.mean() - 20) < 0.3
+    assert abs(drawn.std() - (80 * 0.25 * 0.75) ** 0.5) < 0.2
 
 
 def run_learner(xp, learner, steps, seed=0, shape=(12, 10)):
@@ -214,11 +270,12 @@ def run_learner(xp, learner, steps, seed=0, shape=(12, 10)):
         grads = {key: xp.asarray(rng.standard_normal(w.shape)) for key, w in state.params.items()}
         state.iteration += 1
         optimizer.step(state.params, grads, state.moments, 0.1, state.iteration)
+        history.append(learner.after_step(state, grads, optimizer, 0.1))
         for key, mask in state.masks.items():
             state.params[key] *= mask
-        history.append(learner.after_step(state, grads, optimizer))
         masks.check_masks(state.params, state.masks)
-        assert count == {key: int(m.sum()) for key, m in state.masks.items()}
+        if learner.redistribute is redistribute.return_what_was_lost:
+            assert count == {key: int(m.sum()) for key, m in state.masks.items()}
     return state, history
 
 
@@ -232,7 +289,7 @@ def test_evolve(xp, grow_rule):
     ]
     assert history == expected
     assert set(state.masks) == {"a.weight"}
-    fired = to_host(state.structure["a.weight.fired"])
+    fired = to_host(state.structure["a.weight.last_active"]) >= 0
     assert (fired >= to_host(state.masks["a.weight"])).all()
     assert learner.explored(state) == pytest.approx(fired.mean())
     assert float(abs(state.moments["a.weight"][0]).min()) > 0  # dense: never masked

@@ -147,7 +147,7 @@ def test_a_run_and_its_folder(tmp_path, recwarn):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "cifar"}, "data must be one of digits, mnist, found 'cifar'"),
+        ({"data": "cifar"}, "data must be one of digits, mnist, cifar10, cifar100, found 'cifar'"),
         ({"paper": "tet"}, "paper must be one of esl, sca, found 'tet'"),
         ({"loss": "sdt"}, "loss must be one of tet, mean, found 'sdt'"),
         ({"optimizer": "rmsprop"}, "optimizer must be one of sgd, adam"),

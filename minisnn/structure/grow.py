@@ -24,7 +24,12 @@ class Evidence(NamedTuple):
 
     gradient: Array  # dL/dW of the last batch, taken before the step
     momentum: Array  # how strongly the optimiser wants to move each weight, >= 0
-    fired: Array  # bool: has this connection ever been active?
+    last_active: Array  # int: the iteration at which a connection was last seen active, -1 for never
+
+    @property
+    def fired(self) -> Array:
+        """Has this connection ever been active? bool."""
+        return self.last_active >= 0
 
 
 GrowRule = Callable[[Evidence, Array, int, np.random.Generator], Array]
@@ -48,6 +53,19 @@ def grow_random_unfired(evidence: Evidence, candidates: Array, count: int, rng: 
     return array_module(candidates).concatenate([unfired, others])
 
 
+def grow_longest_inactive(
+    evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator
+) -> Array:
+    """Candidates that have been inactive for longest, never active ones first; among equals by lot.
+
+    ESL wants «the connections not activated for a long time to grow»: random-unfired is ITOP's reading
+    of that, this one is the literal one.
+    """
+    _check_count(candidates, count)
+    shuffled = candidates[array_module(candidates).asarray(rng.permutation(len(candidates)))]
+    return _highest(-evidence.last_active, shuffled, count)
+
+
 def grow_gradient(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
     """The candidates with the largest |dL/dW| (Evci et al. 2020)."""
     return _highest(abs(evidence.gradient), candidates, count)
@@ -59,7 +77,7 @@ def grow_momentum(evidence: Evidence, candidates: Array, count: int, rng: np.ran
 
 
 def _highest(score: Array, candidates: Array, count: int) -> Array:
-    """The `count` candidates with the highest scores; ties go to the lowest index."""
+    """The `count` candidates with the highest scores; ties go to those that stand first."""
     _check_count(candidates, count)
     score = score.ravel()[candidates]
     xp = array_module(score)
@@ -76,6 +94,7 @@ def _check_count(candidates: Array, count: int) -> None:
 RULES: dict[str, GrowRule] = {
     "random": grow_random,
     "random-unfired": grow_random_unfired,
+    "longest-inactive": grow_longest_inactive,
     "gradient": grow_gradient,
     "momentum": grow_momentum,
 }

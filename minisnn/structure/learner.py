@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from minisnn.backend import Array
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from minisnn.backend import Array, array_module
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
 
@@ -18,10 +24,15 @@ class StructureLearner:
         """Called once, when the parameters are initialised."""
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
-        """Called before each optimiser step: may change gradients in place."""
+        """Called before each optimiser step: may change gradients and weights in place."""
 
-    def after_step(self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer) -> int:
-        """Called after each optimiser step, when masks are applied. Returns the number of connections replaced."""
+    def after_step(
+        self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
+    ) -> int:
+        """Called after each optimiser step, before W = M * W: the only place where masks may change.
+
+        Returns the number of connections replaced.
+        """
         return 0
 
     def after_epoch(self, state: TrainingState) -> None:
@@ -30,3 +41,40 @@ class StructureLearner:
     def explored(self, state: TrainingState) -> float:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
+
+
+@dataclass(frozen=True)
+class SparseLearner(StructureLearner):
+    """What learners with masks have in common: the masks at the start, and the count of what was tried.
+
+    densities: by key of params; other parameters stay dense.
+    """
+
+    densities: Mapping[str, float]
+
+    def draw_masks(self, state: TrainingState, sample: Callable[..., np.ndarray]) -> None:
+        """The masks training starts with: `sample(shape, density, rng)` of `masks.py` for each layer."""
+        rng = state.rngs["structure"]
+        for key, density in self.densities.items():
+            weight = state.params[key]
+            mask = array_module(weight).asarray(sample(weight.shape, density, rng))
+            state.masks[key] = mask
+            state.structure[key + ".initial"] = mask.copy()
+            state.structure[key + ".last_active"] = array_module(mask).where(mask, 0, -1).astype("int32")
+            weight *= mask
+            if not mask.any():
+                warnings.warn(f"{key}: no connection was drawn at density {density:g}", stacklevel=3)
+
+    def _seen(self, state: TrainingState, key: str) -> None:
+        """Note which connections are active now."""
+        last = state.structure[key + ".last_active"]
+        last[...] = array_module(last).where(state.masks[key], state.iteration, last)
+
+    def explored(self, state: TrainingState) -> float:
+        last = [state.structure[key + ".last_active"] for key in self.densities]
+        return float(sum((a >= 0).sum() for a in last)) / sum(a.size for a in last)
+
+
+def times_sign(positive: Array, x: Array) -> Array:
+    """s x, with s = 1 where `positive` and -1 elsewhere: from w = s theta to theta, and back."""
+    return array_module(x).where(positive, x, -x)

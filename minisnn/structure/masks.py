@@ -22,19 +22,36 @@ def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
     return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
 
 
-def erk_densities(shapes: Mapping[str, tuple[int, ...]], density: float) -> dict[str, float]:
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of weights, [N_in, N_out] or [k, k, C_in, C_out], by name."""
+
+
+def erk_densities(shapes: Shapes, density: float) -> dict[str, float]:
     r"""Erdős-Rényi-Kernel: Eq. 1 extended to convolutions (Evci et al. 2020).
 
     $$ p_l = e \frac{\sum \mathrm{shape}_l}{\prod \mathrm{shape}_l}, \qquad \sum_l p_l N_l = d \sum_l N_l $$
 
-    shapes: weight shapes by name, [N_in, N_out] or [k, k, C_in, C_out]; N_l is their product.
-    Layers whose p_l would exceed 1 are dense, and e is solved again for the others.
-    Raises ValueError unless 0 < density <= 1.
+    N_l is the product of layer l's shape. Layers whose p_l would exceed 1 are dense, and e is solved again for
+    the others. Raises ValueError unless 0 < density <= 1.
     """
+    return _solved({name: sum(shape) / prod(shape) for name, shape in shapes.items()}, shapes, density)
+
+
+def er_densities(shapes: Shapes, density: float) -> dict[str, float]:
+    r"""Erdős-Rényi without the kernel's size: as `erk_densities`, with p_l = e (C_in + C_out) / (C_in C_out)."""
+    return _solved({name: sum(s[-2:]) / prod(s[-2:]) for name, s in shapes.items()}, shapes, density)
+
+
+def uniform_densities(shapes: Shapes, density: float) -> dict[str, float]:
+    """The same density for every layer."""
+    return _solved(dict.fromkeys(shapes, 1.0), shapes, density)
+
+
+def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, float]:
+    """min(1, e raw) for every layer, with e such that the whole network has the density wanted."""
     if not 0 < density <= 1:
         raise ValueError(f"density must be above 0 and at most 1, found {density}")
     size = {name: prod(shape) for name, shape in shapes.items()}
-    raw = {name: sum(shape) / size[name] for name, shape in shapes.items()}
     dense: set[str] = set()
     while len(dense) < len(shapes):
         sparse = [name for name in shapes if name not in dense]
@@ -42,7 +59,8 @@ def erk_densities(shapes: Mapping[str, tuple[int, ...]], density: float) -> dict
         e = wanted / sum(raw[name] * size[name] for name in sparse)
         highest = max(raw[name] for name in sparse)
         if e * highest <= 1:
-            return {name: 1.0 if name in dense else e * raw[name] for name in shapes}
+            found = {name: 1.0 if name in dense else e * raw[name] for name in shapes}
+            return {name: 1.0 if d > 1 - 1e-12 else d for name, d in found.items()}  # rounding makes no layer sparse
         dense |= {name for name in sparse if raw[name] == highest}
     return dict.fromkeys(shapes, 1.0)
 
@@ -71,4 +89,5 @@ def check_masks(params: Mapping[str, Array], masks: Mapping[str, Array]) -> None
             raise ValueError(f"{key}: {off} weights are not 0 where the mask is")
 
 
+DISTRIBUTIONS = {"erk": erk_densities, "er": er_densities, "uniform": uniform_densities}
 SAMPLERS = {"bernoulli": bernoulli_mask, "exact": exact_mask}

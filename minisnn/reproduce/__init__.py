@@ -1,0 +1,17 @@
+"""The papers' tables and figures, each as one command: its runs, its picture, the paper's values beside ours."""
+
+from __future__ import annotations
+
+from minisnn.reproduce import esl_fig2, esl_fig3, esl_fig4, esl_multispike, esl_table1, esl_table2
+from minisnn.reproduce.target import SCALES, Target, reproduce
+
+TARGETS = {
+    "esl-table1": esl_table1.TARGET,
+    "esl-fig2": esl_fig2.TARGET,
+    "esl-fig3": esl_fig3.TARGET,
+    "esl-fig4": esl_fig4.TARGET,
+    "esl-table2": esl_table2.TARGET,
+    "esl-multispike": esl_multispike.TARGET,
+}
+
+__all__ = ["SCALES", "TARGETS", "Target", "reproduce"]

@@ -1,0 +1,73 @@
+"""ESL Fig. 4: two prune rules, four grow rules, three densities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from minisnn import plots
+from minisnn.recipes import LIFNet
+from minisnn.reproduce.grid import Summary
+from minisnn.reproduce.target import Target
+
+PRUNE = ("magnitude", "set")
+GROW = ("random", "random-unfired", "gradient", "momentum")
+DENSITIES = (0.1, 0.01)  # and 1, where no rule has anything to do: one dense network stands for all
+
+
+def base(scale: str) -> LIFNet:
+    """The dense network at a scale: two convolutions with strides in place of pools, as TET's VGGSNNwoAP has them.
+
+    A wide linear layer holds most of the weights: at a density of 0.01 a VGG with few channels keeps less than one
+    connection per neuron, and falls silent (docs/results). The paper's VGGSNN, at 0.01, keeps about ten.
+    """
+    if scale == "paper":
+        raise ValueError(
+            "at scale paper this figure is of VGGSNN on CIFAR10-DVS, and event cameras' files cannot be read yet: "
+            "use --scale small"
+        )
+    if scale == "small":
+        return LIFNet(net="16C3S2-32C3S2-400FC-10FC", T=2, lr=0.01, epochs=5, t_iter=100)
+    net = "16C3-32C3S2-200FC-10FC"
+    return LIFNet(data="digits", net=net, T=2, lr=0.003, epochs=6, batch_size=50, t_iter=10)
+
+
+def recipes(scale: str) -> dict[str, LIFNet]:
+    """A name is «density, prune + grow»; small dense networks and masks that never change are there for comparison."""
+    found = {"1, dense": base(scale)}
+    for density in DENSITIES:
+        sparse = replace(base(scale), density=density)
+        found[f"{density}, small dense"] = replace(sparse, same_size=True)
+        found[f"{density}, static"] = replace(sparse, alpha=0.0)
+        for p in PRUNE:
+            for g in GROW:
+                found[f"{density}, {p} + {g}"] = replace(sparse, prune=p, grow=g)
+    return found
+
+
+def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
+    """A panel for each density: eight pairs of rules and what they are compared with."""
+    figure.set_size_inches(9, 4.5)
+    for ax, density in zip(figure.subplots(1, len(DENSITIES), sharey=True), DENSITIES, strict=True):
+        runs = {
+            name.partition(", ")[2]: s.accuracies
+            for name, s in found.items()
+            if name == "1, dense" or name.startswith(f"{density}, ")
+        }
+        plots.dots(ax, runs).set_title(f"density {density}")
+
+
+TARGET = Target(
+    "ESL Fig. 4: density, prune + grow",
+    recipes,
+    draw,
+    {
+        "1, dense": "78.58 (CIFAR10-DVS)",
+        "0.1, set + momentum": "78.30 (CIFAR10-DVS)",
+        "0.01, set + momentum": "64.50 (CIFAR10-DVS)",
+    },
+    "The paper's figure is of VGGSNN on CIFAR10-DVS, and only these values are in its text: SET + momentum, «the most "
+    "stable», loses 0.28 and 14.08 points. At density 1 rewiring is off, so all pairs are the same dense network.",
+)

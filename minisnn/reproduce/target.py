@@ -1,0 +1,102 @@
+"""What a table or figure of a paper is: runs, a picture, and what the paper says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from minisnn.checkpoint import write_csv
+from minisnn.reproduce.grid import Row, Summary, markdown, read, run_grid, same, summarise
+from minisnn.run import Recipe
+
+SCALES = {
+    "smoke": "two minutes, on the embedded digits: does everything work?",
+    "small": "within an hour on two cores, on MNIST or CIFAR-10",
+    "paper": "the paper's setting, for a GPU or a cluster",
+}
+
+
+class Target(NamedTuple):
+    """A table or figure."""
+
+    title: str
+    recipes: Callable[[str], Mapping[str, Recipe]]  # of a scale, by the names of the rows
+    draw: Callable[[Figure, Mapping[str, Summary], Mapping[str, float]], None]  # of ours and the paper's
+    paper: Mapping[str, str]  # what the paper has for a name; a number if it is of the same data
+    note: str  # what one should know when comparing
+    extra: Callable[[Summary], Mapping[str, str]] = lambda summary: {}  # more columns of the table
+
+
+def reproduce(
+    name: str,
+    target: Target,
+    scale: str,
+    out: Path,
+    seeds: Sequence[int] = (0, 1),
+    jobs: int = -1,
+    device: str = "cpu",
+    scheduler: str | None = None,
+) -> str:
+    """Run a target's grid and leave in `out` its rows, their means and errors, and its picture.
+
+    out/NAME-SCALE.csv has a row for each run, NAME-SCALE-summary.csv one for each setting; NAME-SCALE/ holds the
+    runs. Returns the table, ours beside the paper's, and what to know of it, as Markdown.
+    """
+    path = out / f"{name}-{scale}.csv"
+    recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
+    run_grid(path, recipes, seeds, jobs, folder=path.with_suffix("").resolve(), scheduler=scheduler)
+    found = ordered(target, scale, read(path))
+    columns = ("name", "mean", "error", "seeds", "density", "connections", "synops", "macs", "paper")
+    summaries = [
+        s._asdict() | {"seeds": len(s.rows), "paper": target.paper.get(s.name, "")} for s in found.values()
+    ]
+    write_csv(out / f"{path.stem}-summary.csv", summaries, columns)
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    numbers = {key: float(value) for key, value in target.paper.items() if value.replace(".", "").isdigit()}
+    target.draw(figure, found, {} if scale == "smoke" else numbers)
+    if handles := figure.axes[0].get_legend_handles_labels()[0]:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    figure.savefig(out / f"{path.stem}.png", dpi=150)
+    said = [table(target, found), "", target.note]
+    if scale == "smoke":
+        said.append("This is a test run on the embedded digits: the paper's values are of other data.")
+    return "\n".join(said)
+
+
+def ordered(target: Target, scale: str, rows: Sequence[Row]) -> dict[str, Summary]:
+    """The rows' summaries in the order of the target's settings, of all seeds; rows of other settings are left out."""
+    recipes = target.recipes(scale)
+
+    def belongs(row: Row) -> bool:
+        old = json.loads(row["recipe"])
+        recipe = recipes.get(row["name"])
+        return recipe is not None and same(replace(recipe, seed=old["seed"], device=old["device"]), old)
+
+    found = summarise([row for row in rows if belongs(row)])
+    return {name: found[name] for name in recipes if name in found}
+
+
+def table(target: Target, found: Mapping[str, Summary]) -> str:
+    """Ours beside the paper's, as Markdown."""
+    rows = [
+        {
+            "name": s.name,
+            "ours": s.plus_minus,
+            "seeds": str(len(s.rows)),
+            "paper": target.paper.get(s.name, ""),
+            "density": f"{s.density:.3f}",
+            "connections": f"{s.connections:,.0f}",
+            "synops": f"{s.synops:,.0f}",
+            "macs": f"{s.macs:,.0f}",
+            **target.extra(s),
+        }
+        for s in found.values()
+    ]
+    heads = {"name": target.title, "ours": "test accuracy / %", "seeds": "seeds", "paper": "paper / %"}
+    heads |= {"density": "density", "connections": "connections", "synops": "SynOps", "macs": "MACs"}
+    return markdown(rows, heads | {key: key for row in rows[:1] for key in row if key not in heads})

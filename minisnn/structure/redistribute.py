@@ -1,0 +1,82 @@
+"""How many connections each layer gets back after pruning. One rule is one function:
+
+    rule(layers, rng) -> counts
+
+layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
+more than are free. ESL says nothing of it; its Fig. 3b shows densities of layers that move, which
+`return_what_was_lost` cannot do and the other two can. To add a rule, write it and name it in RULES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Layer(NamedTuple):
+    """A sparse layer between pruning and growing."""
+
+    lost: int  # connections pruned a moment ago
+    free: int  # inactive positions, these included
+    momentum: float  # mean momentum of the connections that were active before
+
+
+Layers = Mapping[str, Layer]
+RedistributionRule = Callable[[Layers, np.random.Generator], dict[str, int]]
+
+
+def return_what_was_lost(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
+    """Every layer gets exactly as many as it lost: densities never move (SET, RigL)."""
+    return {key: layer.lost for key, layer in layers.items()}
+
+
+def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
+    """Each free position grows with probability lost / free, on its own (sparse_learning, ITOP).
+
+    The number of connections is right only on average: each layer's density makes a random walk.
+    """
+    return {
+        key: int(rng.binomial(layer.free, layer.lost / layer.free)) if layer.free else 0
+        for key, layer in layers.items()
+    }
+
+
+def share_by_momentum(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
+    """All that was pruned is shared in proportion to mean momentum (Dettmers and Zettlemoyer 2019).
+
+    Connections move to layers whose weights want to move; the network's total is exact. No layer is
+    filled beyond 99 % of what is free, as in sparse_learning, unless all are; what a layer
+    cannot take is shared among the others, again by momentum (sparse_learning spreads it evenly).
+    """
+    left = sum(layer.lost for layer in layers.values())
+    room = {key: int(0.99 * layer.free) for key, layer in layers.items()}
+    if left > sum(room.values()):
+        room = {key: layer.free for key, layer in layers.items()}
+    counts = dict.fromkeys(layers, 0)
+    while left:
+        open_ = [key for key in layers if counts[key] < room[key]]
+        weight = np.array([layers[key].momentum for key in open_])
+        share = weight / weight.sum() if weight.sum() > 0 else np.full(len(open_), 1 / len(open_))
+        for key, n in zip(open_, _apportion(left, share), strict=True):
+            taken = min(n, room[key] - counts[key])
+            counts[key] += taken
+            left -= taken
+    return counts
+
+
+def _apportion(total: int, share: np.ndarray) -> list[int]:
+    """Whole numbers that sum to `total`, closest to total * share: the largest remainders are rounded up."""
+    exact = total * share
+    whole = np.floor(exact).astype(int)
+    up = np.argsort(whole - exact, kind="stable")[: total - whole.sum()]
+    whole[up] += 1
+    return whole.tolist()
+
+
+RULES: dict[str, RedistributionRule] = {
+    "none": return_what_was_lost,
+    "bernoulli": draw_binomially,
+    "momentum": share_by_momentum,
+}
