@@ -8,7 +8,7 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ Row = Mapping[str, str]
 def run_grid(
     path: Path,
     recipes: Mapping[str, run.Recipe],
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     jobs: int = -1,
     test: bool = True,
     folder: Path | None = None,
@@ -45,7 +45,9 @@ def run_grid(
     machine's cores; they should see the same folder. Raises ModuleNotFoundError without joblib.
     """
     joblib = _import("joblib", "reproduce")
-    done = [(row["name"], json.loads(row["recipe"])) for row in read(path)]
+    rows = [row for row in read(path) if not test or row["test_accuracy"]]
+    done = [(row["name"], json.loads(row["recipe"])) for row in rows]
+    seeds = dict.fromkeys(seeds)  # each once
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
     wanted = [(name, r) for name, r in wanted if not any(name == n and same(r, old) for n, old in done)]
     calls = [joblib.delayed(one)(name, recipe, test, folder) for name, recipe in wanted]

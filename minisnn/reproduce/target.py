@@ -72,12 +72,12 @@ def ordered(target: Target, scale: str, rows: Sequence[Row]) -> dict[str, Summar
     """The rows' summaries in the order of the target's settings, of all seeds; rows of other settings are left out."""
     recipes = target.recipes(scale)
 
-    def belongs(row: Row) -> bool:
-        old = json.loads(row["recipe"])
-        recipe = recipes.get(row["name"])
-        return recipe is not None and same(replace(recipe, seed=old["seed"], device=old["device"]), old)
-
-    found = summarise([row for row in rows if belongs(row)])
+    once = {}  # a seed counts once, whatever the device
+    for row in rows:
+        old, recipe = json.loads(row["recipe"]), recipes.get(row["name"])
+        if recipe and same(replace(recipe, seed=old["seed"], device=old["device"]), old):
+            once[row["name"], old["seed"]] = row
+    found = summarise(list(once.values()))
     return {name: found[name] for name in recipes if name in found}
 
 
