@@ -35,7 +35,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     ax.set(xlabel="ε", ylabel="connections of the sparse layer", xticks=epsilon)
     for name, value in paper.items():
         accuracy.plot(float(name.split()[1]), value, "*", color=plots.RED, markersize=11, label="paper")
-        accuracy.legend(frameon=False, loc="lower right")
+        accuracy.legend(frameon=False, loc="upper left")
 
 
 TARGET = Target(

@@ -77,7 +77,7 @@ def ordered(target: Target, scale: str, rows: Sequence[Row]) -> dict[str, Summar
         old, recipe = json.loads(row["recipe"]), recipes.get(row["name"])
         if recipe and same(replace(recipe, seed=old["seed"], device=old["device"]), old):
             once[row["name"], old["seed"]] = row
-    found = summarise(list(once.values()))
+    found = summarise([once[key] for key in sorted(once, key=lambda key: key[1])])  # by seed
     return {name: found[name] for name in recipes if name in found}
 
 
