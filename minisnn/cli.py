@@ -171,7 +171,7 @@ examples
         "--seeds", type=int, nargs="+", default=[0, 1], metavar="N", help="of each setting (default 0 1)"
     )
     parser.add_argument(
-        "--jobs", type=int, default=-1, metavar="N", help="runs at a time (default one for each core)"
+        "--jobs", type=int, metavar="N", help="runs at a time (default one for each core, one on a gpu)"
     )
     parser.add_argument(
         "--device", choices=list(DEVICES), default="cpu", help="where to compute (default cpu)"

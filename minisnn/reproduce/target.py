@@ -38,17 +38,19 @@ def reproduce(
     scale: str,
     out: Path,
     seeds: Sequence[int] = (0, 1),
-    jobs: int = -1,
+    jobs: int | None = None,
     device: str = "cpu",
     scheduler: str | None = None,
 ) -> str:
     """Run a target's grid and leave in `out` its rows, their means and errors, and its picture.
 
     out/NAME-SCALE.csv has a row for each run, NAME-SCALE-summary.csv one for each setting; NAME-SCALE/ holds the
-    runs. Returns the table, ours beside the paper's, and what to know of it, as Markdown.
+    runs. jobs: runs at a time; None is one for each core, or one in all on a GPU. Returns the table, ours beside the
+    paper's, and what to know of it, as Markdown.
     """
     path = out / f"{name}-{scale}.csv"
     recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
+    jobs = jobs or (1 if device == "gpu" else -1)
     run_grid(path, recipes, seeds, jobs, folder=path.with_suffix("").resolve(), scheduler=scheduler)
     found = ordered(target, scale, read(path))
     columns = ("name", "mean", "error", "seeds", "density", "connections", "synops", "macs", "paper")
