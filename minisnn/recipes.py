@@ -27,7 +27,7 @@ from minisnn.structure.masks import erdos_renyi_density
 from minisnn.train import Objective, Penalty, Setup
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Structure:
     """What every recipe can choose about its connections: how they are drawn, and how they change.
 
@@ -96,7 +96,7 @@ class Structure:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ESLMLP(Structure):
     """ESL's multi-layer network on first spikes, dense or sparse (Table 1, Fig. 2).
 
@@ -210,7 +210,7 @@ class ESLMLP(Structure):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LIFNet(Structure):
     """Any LIF network of both papers, dense or sparse, on images by direct coding (ESL Fig. 3, Fig. 4, Table 2).
 
