@@ -45,11 +45,9 @@ class Structure:
     exclude_pruned: bool = False  # what was pruned a moment ago may not grow
     keep_weights: bool = False  # what grows again at once keeps its weight
     reset_moments: bool = False  # new connections start without the optimiser's moments
-    learner: str = (
-        "evolve"  # of ESL; deep-r and grad-r are of neither paper, and heed only `sample` of the above
-    )
-    deep_r_l1: float = 1e-5
-    deep_r_temperature: float = 0.0
+    learner: str = "evolve"  # or deep-r, grad-r, of neither paper: they heed nothing of the above
+    deep_r_l1: float = 1e-5  # Deep R's pull towards 0; it heeds `sample`, too
+    deep_r_temperature: float = 0.0  # of Deep R's random walk
     grad_r_alpha: float = 1e-3  # strength of Grad R's prior
 
     def __post_init__(self) -> None:
