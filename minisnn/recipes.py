@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, prod
@@ -18,80 +17,10 @@ from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, latency_code
 from minisnn.fast import fast
 from minisnn.stages import Shape
-from minisnn.structure import grow, masks, prune, redistribute
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.evolve import Evolve
-from minisnn.structure.grad_r import GradR
-from minisnn.structure.learner import StructureLearner
+from minisnn.structure import masks
+from minisnn.structure.choice import Structure, must, one_of
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.train import Objective, Penalty, Setup
-
-
-@dataclass(frozen=True, kw_only=True)
-class Structure:
-    """What every recipe can choose about its connections: how they are drawn, and how they change.
-
-    Raises ValueError for a name or a value that makes no sense, saying what would.
-    """
-
-    sample: str = "bernoulli"  # how masks are drawn
-    prune: str = "set"
-    grow: str = "random"
-    alpha: float = 0.3  # fraction of connections replaced at first; 0 keeps the first mask
-    eta_min: float = 0.0  # fraction of connections replaced at last
-    t_iter: float = 100  # iterations from one rewiring to the next; below 1, as a fraction of training
-    t_end: float = 0.75  # when rewiring ends, as a fraction of training; above 1, in iterations
-    redistribute: str = "none"  # how many connections each layer gets back
-    exclude_pruned: bool = False  # what was pruned a moment ago may not grow
-    keep_weights: bool = False  # what grows again at once keeps its weight
-    reset_moments: bool = False  # new connections start without the optimiser's moments
-    learner: str = "evolve"  # or deep-r, grad-r, of neither paper: they heed nothing of the above
-    deep_r_l1: float = 1e-5  # Deep R's pull towards 0; it heeds `sample`, too
-    deep_r_temperature: float = 0.0  # of Deep R's random walk
-    grad_r_alpha: float = 1e-3  # strength of Grad R's prior
-
-    def __post_init__(self) -> None:
-        _one_of("sample", self.sample, masks.SAMPLERS)
-        _one_of("prune", self.prune, prune.RULES)
-        _one_of("grow", self.grow, grow.RULES)
-        _one_of("redistribute", self.redistribute, redistribute.RULES)
-        _one_of("learner", self.learner, LEARNERS)
-        for name in ("deep_r_l1", "deep_r_temperature", "grad_r_alpha"):
-            _must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
-        _must("alpha", self.alpha, 0 <= self.alpha <= 1, "0 to 1")
-        _must("eta_min", self.eta_min, 0 <= self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
-        _must("t_end", self.t_end, 0 <= self.t_end < np.inf, "0 or more")
-        _must("t_iter", self.t_iter, 0 < self.t_iter < np.inf, "above 0")
-        for name, value in (("t_iter", self.t_iter), ("t_end", self.t_end)):
-            _must(
-                name, value, value <= 1 or value == int(value), "a fraction, or a whole number of iterations"
-            )
-
-    def structure_learner(self, densities: Mapping[str, float], iterations: int) -> StructureLearner:
-        """Of a network with these densities, trained so long."""
-        sparse = {key: density for key, density in densities.items() if density < 1}
-        if not sparse:
-            return StructureLearner()
-        if self.learner == "deep-r":
-            return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, masks.SAMPLERS[self.sample])
-        if self.learner == "grad-r":
-            return GradR(sparse, self.grad_r_alpha)
-        t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations
-        t_end = self.t_end if self.t_end > 1 else self.t_end * iterations
-        return Evolve(
-            sparse,
-            t_end=round(t_end),
-            t_iter=max(1, round(t_iter)),
-            alpha=self.alpha,
-            eta_min=self.eta_min,
-            prune=prune.RULES[self.prune],
-            grow=grow.RULES[self.grow],
-            sample=masks.SAMPLERS[self.sample],
-            redistribute=redistribute.RULES[self.redistribute],
-            exclude_pruned=self.exclude_pruned,
-            keep_weights=self.keep_weights,
-            reset_moments=self.reset_moments,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,31 +52,31 @@ class ESLMLP(Structure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of("data", self.data, LOADERS)
-        _one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
-        _one_of("schedule", self.schedule, optim.SCHEDULES)
-        _one_of("normalise", self.normalise, optim.NORMALISATIONS)
+        one_of("data", self.data, LOADERS)
+        one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
+        one_of("schedule", self.schedule, optim.SCHEDULES)
+        one_of("normalise", self.normalise, optim.NORMALISATIONS)
         if (self.epsilon is None) == (self.density is None):
             raise ValueError("give either epsilon or density: each decides the other")
         if self.density is not None:
-            _must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
+            must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
         if self.epsilon is not None:
-            _must("epsilon", self.epsilon, self.epsilon > 0, "above 0")
-        _must(
+            must("epsilon", self.epsilon, self.epsilon > 0, "above 0")
+        must(
             "hidden",
             self.hidden,
             self.hidden and min(self.hidden) >= 1,
             "at least one layer of at least 1 neuron",
         )
-        _must("levels", self.levels, self.levels >= 2, "at least 2")
-        _one_of("device", self.device, DEVICES)
+        must("levels", self.levels, self.levels >= 2, "at least 2")
+        one_of("device", self.device, DEVICES)
         for name in ("epochs", "batch_size", "accumulate"):
-            _must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end", "limit"):
             value = getattr(self, name)
-            _must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
+            must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
         for name in ("weight_sum", "shift", "seed"):
-            _must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+            must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def densities(self, n_in: int) -> tuple[float, ...]:
         """Of the weights into each hidden layer, for n_in inputs. ValueError if epsilon overfills one."""
@@ -248,27 +177,27 @@ class LIFNet(Structure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of("data", self.data, LOADERS)
-        _one_of("distribution", self.distribution, masks.DISTRIBUTIONS)
-        _must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
-        _must("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
+        one_of("data", self.data, LOADERS)
+        one_of("distribution", self.distribution, masks.DISTRIBUTIONS)
+        must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
+        must("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
         if self.paper is not None:
-            _one_of("paper", self.paper, networks.STYLES)
+            one_of("paper", self.paper, networks.STYLES)
         if self.loss is not None:
-            _one_of("loss", self.loss, ("tet", "mean"))
+            one_of("loss", self.loss, ("tet", "mean"))
         if self.optimizer is not None:
-            _one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
-        _one_of("schedule", self.schedule, optim.SCHEDULES)
-        _one_of("l1_on", self.l1_on, ("conv", "gamma"))
-        _one_of("device", self.device, DEVICES)
+            one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
+        one_of("schedule", self.schedule, optim.SCHEDULES)
+        one_of("l1_on", self.l1_on, ("conv", "gamma"))
+        one_of("device", self.device, DEVICES)
         for name in ("T", "epochs", "batch_size", "accumulate"):
-            _must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end"):
             value = getattr(self, name)
-            _must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
-        _must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
+            must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
+        must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
         for name in ("l1", "shift", "seed"):
-            _must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+            must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
 
     def plain(self, data: DataSet) -> Sequential:
         """The network for these data, as one reads it."""
@@ -349,7 +278,6 @@ def tet(lam: float = 0.0) -> Objective:
 
 
 DEVICES = ("cpu", "gpu")
-LEARNERS = ("evolve", "deep-r", "grad-r")
 
 
 def _is_weight(key: str, weight: Array) -> bool:
@@ -363,16 +291,6 @@ def _is_conv(key: str, weight: Array) -> bool:
 
 def _is_gamma(key: str, weight: Array) -> bool:
     return key.endswith(".gamma")
-
-
-def _one_of(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, found {value!r}")
-
-
-def _must(name: str, value: object, holds: object, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} must be {expected}, found {value}")
 
 
 ESL_MLP = {

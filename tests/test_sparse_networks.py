@@ -15,12 +15,13 @@ from strict_array import StrictArray
 from strict_array import xp as strict
 from tqdm import tqdm
 
-from minisnn import cli, networks, recipes, train
+from minisnn import cli, networks, train
 from minisnn.backend import to_host
 from minisnn.data import load_digits
 from minisnn.data.dataset import DataSet, Split
-from minisnn.recipes import ESL_MLP, LIFNet, Structure, weight_shapes
-from minisnn.structure import grow, prune, redistribute
+from minisnn.recipes import ESL_MLP, LIFNet, weight_shapes
+from minisnn.structure import choice, grow, prune, redistribute
+from minisnn.structure.choice import Structure
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.masks import DISTRIBUTIONS, check_masks
 
@@ -450,7 +451,7 @@ def test_nonsense_is_refused(capsys, tmp_path, words, message):
 
 @pytest.mark.parametrize("field", ["distribution", "redistribute", "learner", "sample", "prune", "grow"])
 def test_unknown_names_are_refused_with_the_known_ones(field):
-    known = {"distribution": DISTRIBUTIONS, "redistribute": redistribute.RULES, "learner": recipes.LEARNERS}
+    known = {"distribution": DISTRIBUTIONS, "redistribute": redistribute.RULES, "learner": choice.LEARNERS}
     with pytest.raises(ValueError, match=f"^{field} must be one of .*found 'nothing'$") as error:
         LIFNet(**{field: "nothing"})
     assert all(name in str(error.value) for name in known.get(field, ()))
