@@ -23,7 +23,13 @@ from minisnn.options import (
 )
 from minisnn.recipes import DEVICES, ESL_MLP, LIF
 
+# names only: what they stand for draws pictures, and matplotlib takes longest to import
 TARGETS = ("esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike")
+SCALES = {
+    "smoke": "two minutes, on the embedded digits: does everything work?",
+    "small": "within an hour on two cores, on MNIST or CIFAR-10",
+    "paper": "the paper's setting, for a GPU or a cluster",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,12 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (
-        ValueError,
-        OSError,
-        NoGPUError,
-        ModuleNotFoundError,
-    ) as error:  # DataError and CheckpointError are ValueErrors
+    # DataError and CheckpointError are ValueErrors
+    except (ValueError, OSError, NoGPUError, ModuleNotFoundError) as error:
         print(f"minisnn: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -94,8 +96,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reproduce_command(commands: Any) -> None:
-    from minisnn.reproduce.target import SCALES
-
     scales = "\n".join(f"  {name:6} {text}" for name, text in SCALES.items())
     parser = commands.add_parser(
         "reproduce",

@@ -47,7 +47,7 @@ def tables() -> dict[Path, dict[str, str]]:
         name: ordered(target, "small", read(RESULTS / f"{name}-small.csv"))
         for name, target in TARGETS.items()
     }
-    found = {name: table(target, summaries[name]) for name, target in TARGETS.items()}
+    found = {name: f"{table(t, summaries[name])}\n\n{t.note}" for name, t in TARGETS.items()}
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
     selected = markdown(summary(RESULTS / "esl_selection.csv", "val_accuracy"), chosen)
     page = found | {"esl selected": selected, "rewiring": rewiring()}

@@ -24,10 +24,11 @@ from matplotlib.image import imread
 import minisnn
 from minisnn import checkpoint, cli, run, train
 from minisnn.blocks import use_threads
+from minisnn.cli import SCALES
 from minisnn.data import LOADERS, load_digits
 from minisnn.networks import NETWORKS
 from minisnn.recipes import ESL_MLP, ESLMLP, LIF, LIFNet
-from minisnn.reproduce import SCALES, TARGETS, esl_fig4, grid, reproduce
+from minisnn.reproduce import TARGETS, esl_fig4, grid, reproduce
 from minisnn.reproduce.grid import run_grid, summarise
 
 pytestmark = [

@@ -1,6 +1,8 @@
 """Training, its folder and the command line, end to end on the embedded digits."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -249,3 +251,9 @@ def test_training_keeps_its_dtype(dtype):
         train.step(setup, state, images, labels, lr=0.1)
     assert {w.dtype for w in state.params.values()} == {np.dtype(dtype)}
     assert {m.dtype for moment in state.moments.values() for m in moment} == {np.dtype(dtype)}
+
+
+def test_the_command_line_starts_without_matplotlib():
+    """It takes longest to import, and most commands draw nothing before they have run for long."""
+    code = "import sys; from minisnn import cli; cli._parser(); sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

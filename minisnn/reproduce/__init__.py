@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minisnn.reproduce import esl_fig2, esl_fig3, esl_fig4, esl_multispike, esl_table1, esl_table2
-from minisnn.reproduce.target import SCALES, Target, reproduce
+from minisnn.reproduce.target import Target, reproduce
 
 TARGETS = {
     "esl-table1": esl_table1.TARGET,
@@ -14,4 +14,4 @@ TARGETS = {
     "esl-multispike": esl_multispike.TARGET,
 }
 
-__all__ = ["SCALES", "TARGETS", "Target", "reproduce"]
+__all__ = ["TARGETS", "Target", "reproduce"]

@@ -52,7 +52,6 @@ TARGET = Target(
     recipes,
     draw,
     {
-        "density 0.1": "",
         "density 0.3": "77.40 (CIFAR10-DVS)",
         "density 1": "78.58 (CIFAR10-DVS)",
     },

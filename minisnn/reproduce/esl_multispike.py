@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from matplotlib.figure import Figure
-
-from minisnn import plots
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.reproduce.target import Target, draw_runs
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
@@ -29,15 +24,10 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     }
 
 
-def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Every run a dot."""
-    plots.dots(figure.subplots(), {s.name: s.accuracies for s in found.values()}, paper)
-
-
 TARGET = Target(
     "ESL, multi-spike MLP 784-800-10",
     recipes,
-    draw,
+    draw_runs,
     {"density 0.3": "97.69"},
     "The paper does not say what its multi-spike network on MNIST is; 784-800-10 is that of its first-spike net.",
 )

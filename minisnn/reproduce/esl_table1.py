@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from matplotlib.figure import Figure
-
-from minisnn import plots
 from minisnn.cost import E_GPU, E_TRUENORTH
 from minisnn.recipes import ESL_MLP, ESLMLP
 from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.reproduce.target import Target, draw_runs
 
 
 def base(scale: str) -> ESLMLP:
@@ -36,12 +32,6 @@ def recipes(scale: str) -> dict[str, ESLMLP]:
     }
 
 
-def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Every run a dot."""
-    runs = {s.name: s.accuracies for s in found.values()}
-    plots.dots(figure.subplots(), runs, paper)
-
-
 def joules(s: Summary) -> dict[str, str]:
     """As the paper counts them: connections times a constant."""
     paper = {"SNN": ("1.13e-05", "7.95e-06"), "ESL-SNN": ("1.84e-06", "1.29e-06")}.get(s.name, ("", ""))
@@ -53,7 +43,7 @@ def joules(s: Summary) -> dict[str, str]:
 TARGET = Target(
     "ESL Table 1: first-spike network",
     recipes,
-    draw,
+    draw_runs,
     {"SNN": "96.7", "ESL-SNN": "96.58", "SNN of the same size": "about 92"},
     "Joules are connections times a constant, as in the paper; SynOps are measured on real spikes. "
     "The paper does not say of how many seeds its numbers are, nor its epochs, initial weights, alpha and T_iter.",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from matplotlib.figure import Figure
-
-from minisnn import plots
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.reproduce.target import Target, draw_runs
 
 SMALL = "32C3-AP2-64C3-AP2-128C3-AP2-10FC"
 
@@ -40,15 +35,10 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     }
 
 
-def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Every run a dot."""
-    plots.dots(figure.subplots(), {s.name: s.accuracies for s in found.values()}, paper)
-
-
 TARGET = Target(
     "ESL Table 2",
     recipes,
-    draw,
+    draw_runs,
     {
         "CIFAR-10, dense": "92.79",
         "CIFAR-10, density 0.5": "91.09",

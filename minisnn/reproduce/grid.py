@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ def _backend(joblib: Any, jobs: int, scheduler: str | None) -> Iterator[None]:
 
 def _import(name: str, extra: str) -> Any:
     try:
-        return __import__(name)
+        return import_module(name)
     except ModuleNotFoundError:
         raise ModuleNotFoundError(f"this needs {name}: pip install 'minisnn[{extra}]'") from None
 

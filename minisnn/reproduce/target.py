@@ -10,15 +10,10 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from minisnn import plots
 from minisnn.checkpoint import write_csv
 from minisnn.reproduce.grid import Row, Summary, markdown, read, run_grid, same, summarise
 from minisnn.run import Recipe
-
-SCALES = {
-    "smoke": "two minutes, on the embedded digits: does everything work?",
-    "small": "within an hour on two cores, on MNIST or CIFAR-10",
-    "paper": "the paper's setting, for a GPU or a cluster",
-}
 
 
 class Target(NamedTuple):
@@ -30,6 +25,11 @@ class Target(NamedTuple):
     paper: Mapping[str, str]  # what the paper has for a name; a number if it is of the same data
     note: str  # what one should know when comparing
     extra: Callable[[Summary], Mapping[str, str]] = lambda summary: {}  # more columns of the table
+
+
+def draw_runs(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
+    """Every run a dot."""
+    plots.dots(figure.subplots(), {s.name: s.accuracies for s in found.values()}, paper)
 
 
 def reproduce(

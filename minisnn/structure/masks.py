@@ -60,9 +60,8 @@ def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, 
         highest = max(raw[name] for name in sparse)
         if e * highest <= 1:
             found = {name: 1.0 if name in dense else e * raw[name] for name in shapes}
-            return {
-                name: 1.0 if d > 1 - 1e-12 else d for name, d in found.items()
-            }  # rounding makes no layer sparse
+            # rounding must not make a full layer sparse
+            return {name: 1.0 if d > 1 - 1e-12 else d for name, d in found.items()}
         dense |= {name for name in sparse if raw[name] == highest}
     return dict.fromkeys(shapes, 1.0)
 
