@@ -22,7 +22,7 @@ from minisnn.backend import to_host
 from minisnn.state import TrainingState
 
 FORMAT = 2
-GROUPS = ("params", "buffers", "masks", "structure")
+GROUPS = ("params", "buffers", "masks", "channels", "structure")
 
 
 class CheckpointError(ValueError):

@@ -16,12 +16,14 @@ from minisnn.backend import NoGPUError
 from minisnn.options import (
     ESL_MLP_TEXTS,
     LIF_TEXTS,
+    SCA_TEXTS,
     add_option,
     common_options,
     esl_mlp_options,
     lif_options,
+    sca_options,
 )
-from minisnn.recipes import DEVICES, ESL_MLP, LIF
+from minisnn.recipes import DEVICES, ESL_MLP, LIF, SCA_VGG16
 
 # names only: what they stand for draws pictures, and matplotlib takes longest to import
 TARGETS = ("esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike")
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, defaults, options, texts in (
         ("esl-mlp", ESL_MLP, esl_mlp_options, ESL_MLP_TEXTS),
         ("lif", LIF, lif_options, LIF_TEXTS),
+        ("sca-vgg16", SCA_VGG16, sca_options, SCA_TEXTS),
     ):
         kind = kinds.add_parser(
             name,
@@ -91,8 +94,33 @@ def _parser() -> argparse.ArgumentParser:
         options(kind, option)
         common_options(kind, option, name)
         kind.set_defaults(run=partial(_train, name, defaults))
+    _slim_command(commands)
     _reproduce_command(commands)
     return parser
+
+
+def _slim_command(commands: Any) -> None:
+    parser = commands.add_parser(
+        "slim",
+        help="remove the masked channels of a run for good",
+        description="Remove the masked channels of a run for good, with all that hangs on them, check that the small "
+        "network gives the same spikes, and say what it costs before and after (SCA, Section 4.1).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples
+  minisnn slim runs/sca-vgg16-digits-seed0
+  minisnn slim runs/sca-vgg16-digits-seed0 --epochs 5 --lr 0.01    and train the small network on
+
+what it leaves in --out
+  a run like any other: config.json (the network stage by stage), checkpoint.npz, log.csv, result.json, pictures
+""",
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run of sca-vgg16")
+    parser.add_argument("--out", type=Path, help="folder of the small network (default RUN-slim)")
+    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="train on so long (default 0)")
+    parser.add_argument("--lr", type=float, help="learning rate at first (default that of the run)")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object, last")
+    parser.set_defaults(run=_slim)
 
 
 def _reproduce_command(commands: Any) -> None:
@@ -171,6 +199,26 @@ def _train(name: str, defaults: dict[str, Any], arguments: argparse.Namespace) -
             f"{result['synops']:,.0f} synaptic operations an image, in {result['seconds']:.0f} s\n"
             f"{folder}/ holds the log, the checkpoint and pictures"
         )
+
+
+def _slim(arguments: argparse.Namespace) -> None:
+    from minisnn.slim_run import slim_run
+
+    a = arguments
+    out = a.out or a.folder.with_name(a.folder.name + "-slim")
+    result = slim_run(a.folder, out, a.epochs, a.lr, progress="training on" if a.epochs else None)
+    if a.json:
+        print(json.dumps(result))
+        return
+    before = result["before"]
+    counts = {"channels": (sum(before["channels"].values()), sum(result["channels"].values()))}
+    for name in ("parameters", "operations", "synops", "macs"):
+        counts[name] = (before[name], result[name])
+    print(f"{'':12}{'before':>14}{'after':>14}")
+    for name, (b, c) in counts.items():
+        print(f"{name:12}{b:14,.0f}{c:14,.0f}{100 * c / b:10.1f} %")
+    print(f"{'accuracy / %':12}{before['test_accuracy']:14.2f}{result['test_accuracy']:14.2f}")
+    print(f"spikes and outputs were the same before any training on; {out}/ is the small network")
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:

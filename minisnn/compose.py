@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from minisnn.backend import Array
 from minisnn.blocks import hold_blas
-from minisnn.stages import Arrays, Shape, Stage
+from minisnn.stages import LIF, Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,56 @@ class Residual:
         return None if dx is None else dx + dz, _both(g, h)
 
 
-def firing_rates(stage: Stage, cache: Any, name: str = "") -> dict[str, Array]:
+def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:
     """The fraction of every layer's neurons, over batch and time, that fired, by the stage's name."""
+    return {name: neurons.firing_rate() for name, neurons in neuron_caches(stage, cache)}
+
+
+def activities(stage: Stage, cache: Any) -> dict[str, Array]:
+    """The activity of every channel [C], by the name of the neurons' stage, where stages have a `score`."""
+    found = {name: getattr(neurons, "activity", None) for name, neurons in neuron_caches(stage, cache)}
+    return {name: activity for name, activity in found.items() if activity is not None}
+
+
+def neuron_caches(stage: Stage, cache: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The caches of all neurons, with their stages' names."""
     if isinstance(stage, Residual):
         stage = Sequential((("main", stage.main), ("shortcut", stage.shortcut)))
     if isinstance(stage, Sequential):
-        rates: dict[str, Array] = {}
         for inner, s in stage.stages:
             label = getattr(s, "name", inner)  # of the neurons, where they are joined with batch norm
-            rates |= firing_rates(s, cache[inner], f"{name}.{label}".strip("."))
-        return rates
-    return {name: cache.firing_rate()} if hasattr(cache, "firing_rate") else {}
+            yield from neuron_caches(s, cache[inner], f"{name}.{label}".strip("."))
+    elif hasattr(cache, "firing_rate"):
+        yield name, cache
+
+
+def rebuilt(stage: Stage, change: Callable[[str, Stage], Iterable[tuple[str, Stage]]], name: str = "") -> Any:
+    """The network with every leaf replaced by what `change(name, leaf)` gives: pairs of the last name and a stage."""
+    if isinstance(stage, Residual):
+        main, shortcut = (
+            rebuilt(branch, change, f"{name}{which}.")
+            for which, branch in (("main", stage.main), ("shortcut", stage.shortcut))
+        )
+        return Residual(main, shortcut)
+    assert isinstance(stage, Sequential)
+    stages: list[tuple[str, Stage]] = []
+    for inner, s in stage.stages:
+        if isinstance(s, (Sequential, Residual)):
+            stages.append((inner, rebuilt(s, change, f"{name}{inner}.")))
+        else:
+            stages += change(f"{name}{inner}", s)
+    return Sequential(tuple(stages))
+
+
+def scored(net: Sequential, score: str) -> Sequential:
+    """The same network, whose neurons measure their channels' activity while it trains (SCA Eq. 4)."""
+
+    def change(name: str, stage: Stage) -> list[tuple[str, Stage]]:
+        stage = replace(stage, score=score) if isinstance(stage, LIF) else stage
+        return [(name.rpartition(".")[2], stage)]
+
+    result: Sequential = rebuilt(net, change)
+    return result
 
 
 def inside(name: str, arrays: Arrays) -> Arrays:

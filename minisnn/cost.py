@@ -28,6 +28,7 @@ from minisnn.stages import (
     Linear,
     MeanOverTime,
     Repeat,
+    Select,
     Stage,
     WindowPool,
     fold,
@@ -154,7 +155,7 @@ def _frames(stage: Stage, name: str, frames: int, T: int) -> int:
     """Different frames of real numbers in a stage's output, from those among the T steps of its input."""
     if isinstance(stage, (LIF, FirstSpike)):
         return 0
-    if isinstance(stage, (Flatten, GlobalPool, Repeat, WindowPool)):
+    if isinstance(stage, (Flatten, GlobalPool, Repeat, Select, WindowPool)):
         return frames
     if isinstance(stage, (BatchNorm, Conv, Linear)):
         return frames or T

@@ -160,6 +160,7 @@ class NormLIF:
         spikes, cache, running = norm_lif_forward(
             x, params["gamma"], params["beta"], Running(**buffers), train,
             self.neurons.neuron, norm.momentum, self.repeat, norm.scale,
+            self.neurons.score if train else None,
         )  # fmt: skip
         return spikes, cache, running._asdict()
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from minisnn.compose import Residual, Sequential
+from minisnn.describe import from_text
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 from minisnn.stages import (
     LIF,
@@ -275,6 +276,15 @@ def pre_resnet18(
     return _built(stages, shape, None)
 
 
+def _from_text(text: str, shape: Shape) -> Sequential:
+    try:
+        net = from_text(text)
+        net.out(shape)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotationError(f"cannot build the network for {shape}: {error}") from error
+    return net
+
+
 def _built(stages: list[Named], shape: Shape, T: int | None) -> Sequential:
     net = Sequential((*([] if T is None else [("repeat", Repeat(T))]), *stages))
     for name, stage in net.stages:
@@ -301,6 +311,7 @@ def build(
 ) -> tuple[Sequential, str]:
     """A network by name or notation, with the neurons of a paper; by default its own, or ESL's for a notation.
 
+    name: or the text of a network, see `describe`.
     width: multiplies the channels and units of all layers but the last.
     Returns the network and the paper. Raises NotationError for what cannot be built, also if the readout of a
     notation does not have n_classes.
@@ -309,7 +320,12 @@ def build(
         builder, own = NETWORKS[name]
         return builder(shape, n_classes, T, STYLES[paper or own].neuron, width=width), paper or own
     style = STYLES[paper or "esl"]
-    net = from_notation(widened(name, width), shape, T, style)
+    if name.startswith("{"):
+        if width != 1:
+            raise NotationError("width needs a name or a notation: a network's text has its widths")
+        net = _from_text(name, shape)
+    else:
+        net = from_notation(widened(name, width), shape, T, style)
     if net.out(shape) != (n_classes,):
         raise NotationError(
             f"{name!r} ends with {net.out(shape)[0]} outputs, but there are {n_classes} classes"

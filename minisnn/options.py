@@ -9,8 +9,10 @@ from typing import Any
 
 from minisnn import optim
 from minisnn.networks import NETWORKS, STYLES
+from minisnn.ops.lif import SCORES
 from minisnn.recipes import DEVICES, ESL_MLP
 from minisnn.structure import grow, masks, prune, redistribute
+from minisnn.structure.channels import MODES
 from minisnn.structure.choice import LEARNERS
 
 ESL_MLP_TEXTS: dict[str, Any] = {
@@ -61,6 +63,30 @@ examples
 a run leaves in --out
   config.json, log.csv (a row for each epoch, with every layer's firing rate), checkpoint.npz, result.json
   and pictures
+""",
+}
+SCA_TEXTS: dict[str, Any] = {
+    "help": "SCA's networks, whose channels are pruned and regrown while they learn",
+    "description": "Train a convolutional network of integrate-and-fire neurons whose channels go and come back: "
+    "pruned by spiking activity, regrown by the gradient of batch norm's gamma (SCA Eq. 4, Algorithm 1).",
+    "epilog": """\
+what happens
+  After every --every epochs the channels of all layers are ranked by their activity. The fraction 1 - p - q is kept;
+  of the others the fraction q with the largest |dgamma| comes back; the rest, p, is masked. Accuracies and
+  costs are those of the network without it. `minisnn slim` then removes it for good.
+  The network is VGG16 for cifar10 and cifar100, and a small VGG where images are too small for its five pools.
+
+examples
+  minisnn train sca-vgg16                                   on the embedded 8x8 digits
+  minisnn train sca-vgg16 --p 0.8                           a fifth of the channels
+  minisnn train sca-vgg16 --q 0                             an ablation: prune only
+  minisnn train sca-vgg16 --mode random                     an ablation: drawn at the start, never changed
+  minisnn train sca-vgg16 --mode hard                       masked channels stand still until they come back
+  minisnn train sca-vgg16 --net pre-resnet18 --data mnist   or resnet19, 5conv, vggsnn, any notation
+  minisnn slim runs/sca-vgg16-digits-seed0
+
+a run leaves in --out
+  config.json, log.csv (a row for each epoch, with every layer's channels), checkpoint.npz, result.json and pictures
 """,
 }
 
@@ -132,31 +158,59 @@ def structure_options(option: Callable[..., None]) -> None:
     option("--grad-r-alpha", "strength of Grad R's prior, which decides how sparse it gets", type=float)
 
 
-def lif_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
-    """The options that only LIF networks have."""
+def images_options(option: Callable[..., None]) -> None:
+    """The options of all LIF networks."""
     option("--net", f"{', '.join(NETWORKS)}, or a notation such as 64C3-AP2-10FC")
     option(
         "--paper",
-        "whose neurons and training (default the net's own; esl for a notation)",
+        "whose neurons and training (without it the net's own; esl for a notation)",
         choices=list(STYLES),
     )
     option("--T", "time steps", type=int, metavar="N")
     option("--width", "multiplies the width of all layers but the last", type=float)
-    option("--density", "of all weights together, above 0 and at most 1; 1 is the dense net", type=float)
-    option("--distribution", "of the density over the layers", choices=list(masks.DISTRIBUTIONS))
-    option("--same-size", "instead: dense, and so narrow that it has as many weights", action="store_true")
-    structure_options(option)
     option(
         "--loss",
         "at each step, or of the mean over time (default tet for esl, mean for sca)",
         choices=["tet", "mean"],
     )
     option("--lam", "lambda of TET's second term", type=float)
-    option("--lr", "learning rate at first (default 0.001 with adam, 0.01 with sgd)", type=float)
-    option("--lr-end", "learning rate at last (default 0; a hundredth of --lr if exponential)", type=float)
+    option("--lr", "learning rate at first (without it 0.001 with adam, 0.01 with sgd)", type=float)
+    option("--lr-end", "learning rate at last (default 0 if cosine, else a hundredth of --lr)", type=float)
     option("--l1", "price of the L1 norm", type=float)
     option("--l1-on", "of convolutions (SCA's code), or of batch norm's gamma", choices=["conv", "gamma"])
-    option("--flip", "augment by mirror images", action="store_true")
+    option("--flip", "augment by mirror images", action=argparse.BooleanOptionalAction)
+
+
+def sca_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
+    """The options of networks whose channels come and go."""
+    images_options(option)
+    option("--p", "fraction of all channels that is masked", type=float)
+    option(
+        "--q",
+        "fraction of all channels that is pruned, and as many regrown, besides; 0 only prunes",
+        type=float,
+    )
+    option("--every", "epochs between updates of the masks", type=int, metavar="N")
+    option("--end", "fraction of the epochs after which masks change no more", type=float, metavar="F")
+    option(
+        "--mode",
+        "masked channels learn on until the next update, stand still, or are drawn once",
+        choices=MODES,
+    )
+    option(
+        "--score", "spikes and potential after the reset (SCA's code), or a potential alone", choices=SCORES
+    )
+    option("--per-map", "scores are sums over a channel's map, not means", action="store_true")
+    option("--strict", "channels without a gradient do not regrow", action="store_true")
+
+
+def lif_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:
+    """The options of networks with sparse connections."""
+    images_options(option)
+    option("--density", "of all weights together, above 0 and at most 1; 1 is the dense net", type=float)
+    option("--distribution", "of the density over the layers", choices=list(masks.DISTRIBUTIONS))
+    option("--same-size", "instead: dense, and so narrow that it has as many weights", action="store_true")
+    structure_options(option)
 
 
 def esl_mlp_options(parser: argparse.ArgumentParser, option: Callable[..., None]) -> None:

@@ -15,16 +15,15 @@ from matplotlib.figure import Figure
 import minisnn
 from minisnn import checkpoint, plots, train
 from minisnn.backend import to_device, to_host
-from minisnn.cost import connections, measure, total
+from minisnn.compose import Sequential
+from minisnn.cost import Connections, connections, measure, total
 from minisnn.data import LOADERS
 from minisnn.data.dataset import DataSet
-from minisnn.recipes import ESLMLP, LIFNet
+from minisnn.recipes import RECIPES, Recipe
 from minisnn.state import TrainingState
+from minisnn.structure.slim import Slimmer
 
 Result = dict[str, Any]
-Recipe = ESLMLP | LIFNet
-RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet}
-"""By the name that the command line and a run's config.json have for them."""
 
 
 def run(
@@ -43,22 +42,34 @@ def run(
     setup = recipe.setup(data)
     state = train.start(setup, recipe.seed)
     if folder:
-        if (folder / "config.json").exists():
-            raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(folder / "checkpoint.npz", state)
-        versions = {
-            "minisnn": minisnn.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        }
-        kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
-        _write_json(folder / "config.json", {"train": kind, "recipe": asdict(recipe), "versions": versions})
-    return _finish(recipe, setup, data, state, [], folder, progress, test, pictures)
+        create(folder, recipe, state)
+    return finish(recipe, data, state, [], folder, progress, test, pictures)
+
+
+def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
+    """A new run's folder, with configuration and checkpoint. Raises FileExistsError if it holds a run already."""
+    if (folder / "config.json").exists():
+        raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(folder / "checkpoint.npz", state)
+    versions = {
+        "minisnn": minisnn.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
+    write_json(folder / "config.json", {"train": kind, "recipe": asdict(recipe), "versions": versions})
 
 
 def resume(folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True) -> Result:
     """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
+    recipe, state = load(folder)
+    data = LOADERS[recipe.data]()
+    return finish(recipe, data, state, read_log(folder)[: state.epoch], folder, progress, test, pictures)
+
+
+def load(folder: Path) -> tuple[Recipe, TrainingState]:
+    """A run's recipe and last checkpoint, on the recipe's device. Raises FileNotFoundError or ValueError."""
     config = folder / "config.json"
     if not config.is_file():
         raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
@@ -75,9 +86,7 @@ def resume(folder: Path, progress: str | None = None, test: bool = True, picture
         arrays = getattr(state, group)
         arrays |= {key: to_device(a, recipe.device) for key, a in arrays.items()}
     state.moments = {k: tuple(to_device(a, recipe.device) for a in m) for k, m in state.moments.items()}
-    data = LOADERS[recipe.data]()
-    rows = read_log(folder)[: state.epoch]
-    return _finish(recipe, recipe.setup(data), data, state, rows, folder, progress, test, pictures)
+    return recipe, state
 
 
 def read_log(folder: Path) -> list[train.Row]:
@@ -88,26 +97,29 @@ def read_log(folder: Path) -> list[train.Row]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _finish(
+def finish(
     recipe: Recipe,
-    setup: train.Setup,
     data: DataSet,
     state: TrainingState,
     rows: list[train.Row],
-    folder: Path | None,
-    progress: str | None,
-    test: bool,
-    pictures: bool,
+    folder: Path | None = None,
+    progress: str | None = None,
+    test: bool = True,
+    pictures: bool = True,
 ) -> Result:
+    """Train from where `state` and `rows`, the log, stand to the last epoch; then as `run`."""
+    setup = recipe.setup(data)
+
     def after_epoch(row: train.Row) -> None:
-        counted = connections(state.params, state.masks)
+        counted = _connections(left(recipe, data, state)[1], state)
         rows.append(row | {"density": counted.density, "connections": counted.active})
         if folder:
             checkpoint.write_csv(folder / "log.csv", rows, list(rows[0]))
             checkpoint.save(folder / "checkpoint.npz", state)
 
     train.fit(setup, state, data, after_epoch, progress)
-    counted = connections(state.params, state.masks)
+    net, small = left(recipe, data, state)
+    counted = _connections(small, state)
     result: Result = {}
     if test:
         result["test_accuracy"], result["test_loss"] = train.evaluate(setup, state, data.test)
@@ -116,19 +128,21 @@ def _finish(
         "train_accuracy": rows[-1]["train_accuracy"],
         "density": counted.density,
         "connections": counted.active,
-        "parameters": sum(w.size for w in state.params.values()),
-        **_costs(recipe, setup, data, state),
+        "parameters": sum(w.size for w in small.params.values()),
+        **costs(setup, net, small, data),
         "explored": rows[-1]["explored"],
         "seconds": sum(row["seconds"] for row in rows),
-        "densities": {
-            key.removeprefix("density_"): [row[key] for row in rows]
-            for key in rows[0]
-            if key.startswith("density_")
+        "densities": _columns(rows, "density_"),
+        "channels": _columns(rows, "channels_"),
+        "regrown": [row["regrown"] for row in rows if "regrown" in row],
+        "scores": {
+            key: [round(float(x), 5) for x in to_host(state.structure[f"{key}.score"])]
+            for key in state.channels
         },
         "recipe": asdict(recipe),
     }
     if folder:
-        _write_json(folder / "result.json", result)
+        write_json(folder / "result.json", result)
         if pictures:
             _draw(folder, recipe, data, state, rows)
     return result
@@ -137,10 +151,30 @@ def _finish(
 SAMPLES = 100  # validation images on which costs are measured
 
 
-def _costs(recipe: Recipe, setup: train.Setup, data: DataSet, state: TrainingState) -> Result:
+def left(recipe: Recipe, data: DataSet, state: TrainingState) -> tuple[Sequential, TrainingState]:
+    """The plain network and its state without the channels that are masked."""
+    net = recipe.plain(data)
+    if not state.channels:
+        return net, state
+    slimmer = Slimmer(net, data.train.images.shape[1:], state.channels)
+    return slimmer.net, slimmer.state(state)
+
+
+def _connections(small: TrainingState, whole: TrainingState) -> Connections:
+    """The weights that masks of connections and of channels leave, among all."""
+    active, _ = connections(small.params, small.masks)
+    return Connections(active, connections(whole.params, {}).possible)
+
+
+def _columns(rows: list[train.Row], prefix: str) -> dict[str, list[float]]:
+    """The log's columns with a prefix, by what stands behind it."""
+    return {key.removeprefix(prefix): [row[key] for row in rows] for key in rows[0] if key.startswith(prefix)}
+
+
+def costs(setup: train.Setup, net: Sequential, state: TrainingState, data: DataSet) -> Result:
     """Operations of one pass at one time step, and what the spikes of real images set in motion over all T."""
     x = setup.encode(to_device(data.validation.images[:SAMPLES], setup.device))
-    found = total(measure(recipe.plain(data), state.params, state.buffers, state.masks, x))
+    found = total(measure(net, state.params, state.buffers, state.masks, x))
     return {
         "operations": found.operations,
         "synops": found.synops,
@@ -185,7 +219,8 @@ def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, row
     figure.savefig(folder / "turnover.png", dpi=150)
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Atomically."""
     checkpoint.write_atomically(
         path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode())
     )

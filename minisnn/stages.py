@@ -210,14 +210,18 @@ class BatchNorm(Plain):
 
 @dataclass(frozen=True)
 class LIF(Plain):
-    """Neurons over time, by `lif_forward`: currents [T, B, ...] -> spikes, bool, of the same shape."""
+    """Neurons over time, by `lif_forward`: currents [T, B, ...] -> spikes, bool, of the same shape.
+
+    score: the measure of channels' activity that the cache holds in training, see there.
+    """
 
     neuron: Neuron = field(default=Neuron())
+    score: str | None = None
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, LIFCache, Arrays]:
-        return *lif_forward(x, self.neuron), buffers
+        return *lif_forward(x, self.neuron, self.score if train else None), buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: LIFCache, need_dx: bool = True
@@ -301,6 +305,28 @@ class Flatten(Plain):
         self, params: Arrays, dy: Array, cache: Shape, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         return dy.reshape(cache), {}
+
+
+@dataclass(frozen=True)
+class Select(Plain):
+    """Some of the channels, in the order of `index`: what is left of a residual stream for a pruned branch."""
+
+    index: tuple[int, ...]
+
+    def out(self, shape: Shape) -> Shape:
+        if not self.index or not 0 <= min(self.index) <= max(self.index) < shape[-1]:
+            raise ValueError(f"cannot select channels {self.index} of {shape[-1]}")
+        return (*shape[:-1], len(self.index))
+
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Shape, Arrays]:
+        return x.take(array_module(x).asarray(self.index), -1), x.shape, buffers
+
+    def backward(
+        self, params: Arrays, dy: Array, cache: Shape, need_dx: bool = True
+    ) -> tuple[Array | None, Arrays]:
+        dx = array_module(dy).zeros(cache, dy.dtype)
+        dx[..., list(self.index)] = dy
+        return dx, {}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class TrainingState:
     params: dict[str, Array]
     buffers: dict[str, Array] = field(default_factory=dict)
     masks: dict[str, Array] = field(default_factory=dict)  # bool; a subset of the keys of params
+    channels: dict[str, Array] = field(default_factory=dict)  # bool [C]; by the names of neurons' stages
     moments: dict[str, tuple[Array, ...]] = field(default_factory=dict)  # the optimiser's, never masked
     structure: dict[str, Array] = field(default_factory=dict)  # the structure learner's memory
     rngs: dict[str, np.random.Generator] = field(default_factory=dict)  # one stream for each use of chance

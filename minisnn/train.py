@@ -115,6 +115,7 @@ def gradients(
     for part in np.array_split(np.arange(len(labels)), min(setup.accumulate, len(labels))):
         share = len(part) / len(labels)
         y, cache, part_loss, loss_cache = _forward(setup, state, images[part], labels[part], train=True)
+        setup.learner.after_forward(state, setup.net, cache, len(part))
         correct += int((setup.objective.predict(y) == to_device(labels[part], setup.device)).sum())
         loss += share * part_loss
         for name, rate in firing_rates(setup.net, cache).items():
@@ -134,7 +135,8 @@ def _forward(
 ) -> tuple[Array, Any, Array, Any]:
     """Outputs and the net's cache, loss and the loss's cache. In training, moves the running statistics on."""
     x = setup.encode(to_device(images, setup.device))
-    y, cache, buffers = setup.net.forward(state.params, state.buffers, x, train)
+    params = state.params if train else setup.learner.parameters(state)
+    y, cache, buffers = setup.net.forward(params, state.buffers, x, train)
     if train:
         state.buffers = buffers
     return y, cache, *setup.objective.forward(y, to_device(labels, setup.device))
@@ -157,6 +159,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         sizes.append(len(index))
         bar.update(len(index))
     state.epoch += 1
+    before = dict(state.channels)
     setup.learner.after_epoch(state)
     weight = np.array(sizes) / n
     firing = {name: float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing}
@@ -169,6 +172,12 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         "replaced": sum(s.replaced for s in steps),
         "explored": setup.learner.explored(state),
         **{f"density_{key}": float(mask.mean()) for key, mask in state.masks.items()},
+        **{f"channels_{key}": int(mask.sum()) for key, mask in state.channels.items()},
+        **(
+            {"regrown": sum(int((new & ~before[key]).sum()) for key, new in state.channels.items())}
+            if before
+            else {}
+        ),
         **{f"firing_{name}": rate for name, rate in firing.items()},
         "seconds": time.perf_counter() - began,
     }

@@ -151,7 +151,7 @@ def test_a_run_and_its_folder(tmp_path, recwarn):
         ({"paper": "tet"}, "paper must be one of esl, sca, found 'tet'"),
         ({"loss": "sdt"}, "loss must be one of tet, mean, found 'sdt'"),
         ({"optimizer": "rmsprop"}, "optimizer must be one of sgd, adam"),
-        ({"schedule": "step"}, "schedule must be one of exponential, cosine"),
+        ({"schedule": "stairs"}, "schedule must be one of exponential, cosine, step"),
         ({"l1_on": "fc"}, "l1_on must be one of conv, gamma"),
         ({"device": "tpu"}, "device must be one of cpu, gpu"),
         ({"T": 0}, "T must be at least 1, found 0"),

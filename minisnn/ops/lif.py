@@ -18,6 +18,7 @@ from typing import NamedTuple
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, split
 from minisnn.ops.lif_cuda import lif_cuda_backward, lif_cuda_forward, runs_here
+from minisnn.ops.linear import column_sums
 from minisnn.ops.neuron import Neuron
 
 BLOCK = 1 << 15  # neurons at a time: their arrays of 128 KiB stay in cache from step to step
@@ -29,20 +30,22 @@ class LIFCache(NamedTuple):
     u: Array  # [T, ...] potentials before the reset
     spikes: Array  # [T, ...]
     neuron: Neuron
+    activity: Array | None = None  # [C], mean over all axes but the last; None unless asked for
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
         return array_module(self.spikes).count_nonzero(self.spikes) / self.spikes.size
 
 
-def lif_forward(current: Array, neuron: Neuron) -> tuple[Array, LIFCache]:
+def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tuple[Array, LIFCache]:
     r"""Spikes of neurons over time (ESL Eq. 7-9; chapters 07-09 and 11).
 
     $$ u_t = r + \lambda (v_{t-1} - r) + g I_t, \qquad a_t = \Theta(u_t - V_{th}), \qquad
        v_t = (1 - a_t) u_t + a_t V_{reset} $$
 
     current: [T, ...] floating. Returns spikes, bool of the same shape (floating if the neuron is smooth),
-    and the cache. Raises ValueError for an array without time or not of floating dtype.
+    and the cache. score: one of `SCORES`, the measure of channels' activity that the cache holds; None is none.
+    Raises ValueError for an array without time or not of floating dtype.
     """
     if not current.ndim or not len(current) or current.dtype.kind != "f":
         raise ValueError(
@@ -54,8 +57,13 @@ def lif_forward(current: Array, neuron: Neuron) -> tuple[Array, LIFCache]:
     spikes = xp.empty(flat.shape, current.dtype if neuron.smooth else bool)
     blocks = split(flat.shape[1], 1, BLOCK, u)
     each(lambda n: integrate(flat[:, n], neuron, u[:, n], spikes[:, n]), blocks)
+    activity = None
+    if score:
+        C = current.shape[-1]
+        steps = (polarisation(*z, neuron, score) for z in zip(u, spikes, strict=True))
+        activity = sum(column_sums(step.reshape(-1, C)) for step in steps) * C / u.size
     spikes = spikes.reshape(current.shape)
-    return spikes, LIFCache(u.reshape(current.shape), spikes, neuron)
+    return spikes, LIFCache(u.reshape(current.shape), spikes, neuron, activity)
 
 
 def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
@@ -67,7 +75,7 @@ def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
     with g_t = dspikes; g, without an index, is the gain. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the
     terms with h_t in the brackets are left out. dspikes: [T, ...]; returns dcurrent of the same shape.
     """
-    u, spikes, neuron = cache
+    u, spikes, neuron, _ = cache
     T = len(u)
     dcurrent = array_module(u).empty_like(u)
     flat = [a.reshape(T, -1) for a in (dspikes, u, spikes, dcurrent)]
@@ -136,6 +144,34 @@ def adjoint(dspikes: Array, u: Array, spikes: Array, dcurrent: Array, neuron: Ne
         xp.multiply(delta, neuron.decay, out=carry)
         if neuron.gain != 1:
             delta *= neuron.gain
+
+
+SCORES = ("code", "post-reset", "pre-reset")
+
+
+def polarisation(u: Array, spikes: Array, neuron: Neuron, score: str) -> Array:
+    r"""How far each neuron is from rest at each step: what SCA's score of a channel averages (Eq. 4, chapter 17).
+
+    $$ \text{code: } a_t + |v_t| \qquad \text{post-reset: } |v_t| \qquad \text{pre-reset: } |u_t| $$
+
+    u, spikes: potentials before the reset and what they fire, of equal shapes; v_t is the potential after the
+    reset. «code» is what SCA's code does, the others readings of the paper's words. Returns an array of u's shape and
+    dtype. Raises ValueError for another score.
+    """
+    if score not in SCORES:
+        raise ValueError(f"score must be one of {', '.join(SCORES)}, found {score!r}")
+    if score == "pre-reset":
+        return abs(u)
+    if neuron.v_reset is None:
+        v = u - spikes * u.dtype.type(neuron.v_th)
+    else:
+        v = u * _not(spikes)
+        if neuron.v_reset:
+            v += spikes * u.dtype.type(neuron.v_reset)
+    array_module(u).absolute(v, out=v)
+    if score == "code":
+        v += spikes
+    return v
 
 
 def _not(a: Array) -> Array:

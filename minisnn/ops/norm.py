@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split
-from minisnn.ops.lif import BLOCK, adjoint, integrate
+from minisnn.ops.lif import BLOCK, adjoint, integrate, polarisation
 from minisnn.ops.linear import column_sums
 from minisnn.ops.neuron import Neuron
 
@@ -96,6 +96,7 @@ class NormLIFCache(NamedTuple):
     beta: Array  # [C]
     spikes: Array  # [T, ..., C]
     neuron: Neuron
+    activity: Array | None = None  # [C], as in LIFCache
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
@@ -112,10 +113,11 @@ def norm_lif_forward(
     momentum: float = 0.1,
     repeat: int = 1,
     scale: float = 1.0,
+    score: str | None = None,
 ) -> tuple[Array, NormLIFCache, Running]:
     """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
 
-    x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps.
+    x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps. score: as in `lif_forward`.
     Returns spikes [T, ..., C], the cache and the running statistics.
     """
     statistics, running = _statistics(x, gamma, beta, running, train, momentum, repeat, scale)
@@ -125,21 +127,27 @@ def norm_lif_forward(
     spikes = xp.empty((T, *flat.shape[1:]), x.dtype if neuron.smooth else bool)
     blocks = split(flat.shape[1], C, BLOCK, x)
     a, b = _wide(_affine(statistics, beta), blocks)
+    sums = xp.zeros((len(blocks), C), x.dtype)
 
-    def work(n: slice) -> None:
-        current = _current(flat[:, n], a, b, T)
-        integrate(current, neuron, current, spikes[:, n])
+    def work(block: tuple[int, slice]) -> None:
+        number, n = block
+        u = _current(flat[:, n], a, b, T)
+        integrate(u, neuron, u, spikes[:, n])
+        if score:
+            for step in zip(u, spikes[:, n], strict=True):
+                sums[number] += column_sums(polarisation(*step, neuron, score))
 
-    each(work, blocks)
+    each(work, numbered(blocks))
+    activity = sums.sum(0) * C / spikes.size if score else None
     spikes = spikes.reshape(T, *x.shape[1:])
-    return spikes, NormLIFCache(statistics, beta, spikes, neuron), running
+    return spikes, NormLIFCache(statistics, beta, spikes, neuron, activity), running
 
 
 def norm_lif_backward(
     dspikes: Array, cache: NormLIFCache, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
     """Gradients of `norm_lif_forward`: dx (None unless need_dx), dgamma, dbeta."""
-    norm, beta, spikes, neuron = cache
+    norm, beta, spikes, neuron, _ = cache
     xp = array_module(dspikes)
     T, C = len(dspikes), dspikes.shape[-1]
     steps = len(norm.x)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from minisnn.backend import Array, array_module
+from minisnn.compose import Sequential
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
 
@@ -23,6 +25,9 @@ class StructureLearner:
     def start(self, state: TrainingState) -> None:
         """Called once, when the parameters are initialised."""
 
+    def after_forward(self, state: TrainingState, net: Sequential, cache: Any, samples: int) -> None:
+        """Called after each forward pass in training, with the net's caches and the number of images in it."""
+
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
         """Called before each optimiser step: may change gradients and weights in place."""
 
@@ -36,7 +41,11 @@ class StructureLearner:
         return 0
 
     def after_epoch(self, state: TrainingState) -> None:
-        """Called after each epoch."""
+        """Called after each epoch: the only place where channel masks may change."""
+
+    def parameters(self, state: TrainingState) -> dict[str, Array]:
+        """What an evaluation runs with; for most learners, simply the parameters."""
+        return state.params
 
     def explored(self, state: TrainingState) -> float:
         """The fraction of the learner's connections that have ever been active."""

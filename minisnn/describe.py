@@ -1,0 +1,64 @@
+"""A network as text and back: JSON of its stages, for networks that no name and no notation describes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from minisnn import stages
+from minisnn.compose import Residual, Sequential
+from minisnn.ops import surrogate
+from minisnn.ops.neuron import Neuron
+
+KNOWN: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *(getattr(stages, name) for name in ("Accumulate", "AveragePool", "BatchNorm", "Conv", "FirstSpike", "Flatten",
+          "GlobalPool", "LIF", "Linear", "MaxPool", "MeanOverTime", "Repeat", "Select", "SumPool")),
+        *(getattr(surrogate, name) for name in ("ArcTan", "Rectangle", "Sigmoid", "Triangle")),
+        Neuron, Residual, Sequential,
+    )
+}  # fmt: skip
+"""What a text may name; nothing else is ever built from one."""
+
+
+def to_text(net: Sequential) -> str:
+    """A plain network as one line of JSON. Raises ValueError for a stage that no text can name, such as fast ones."""
+    return json.dumps(_plain(net))
+
+
+def from_text(text: str) -> Sequential:
+    """The network that `to_text` wrote. Raises ValueError for anything else, saying what is wrong."""
+    try:
+        net = _built(json.loads(text))
+    except (json.JSONDecodeError, TypeError, RecursionError) as error:
+        raise ValueError(f"not the description of a network: {error}") from error
+    if not isinstance(net, Sequential):
+        raise ValueError(f"not the description of a network: found {type(net).__name__}, expected Sequential")
+    return net
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as {"is": name, field: value, ...}, without the fields that have their defaults."""
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if not is_dataclass(value):
+        return value
+    name = type(value).__name__
+    if KNOWN.get(name) is not type(value):
+        raise ValueError(f"cannot describe a {name}: describe the plain network")
+    default = {f.name: f.default for f in fields(value)}
+    held = {f.name: getattr(value, f.name) for f in fields(value)}
+    return {"is": name} | {key: _plain(v) for key, v in held.items() if v != default[key]}
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_built(v) for v in value)
+    if not isinstance(value, dict):
+        return value
+    name = value.get("is")
+    if name not in KNOWN:
+        raise ValueError(f"not the description of a network: there is no stage {name!r}")
+    return KNOWN[name](**{key: _built(v) for key, v in value.items() if key != "is"})

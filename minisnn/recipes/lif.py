@@ -1,0 +1,78 @@
+"""Networks of LIF neurons, dense or sparse from the first step (ESL Fig. 3, Fig. 4, Table 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from minisnn.compose import Sequential
+from minisnn.data.dataset import DataSet
+from minisnn.recipes.images import Images
+from minisnn.stages import Shape
+from minisnn.structure import masks
+from minisnn.structure.choice import Structure, must, one_of
+from minisnn.train import Setup
+
+
+@dataclass(frozen=True, kw_only=True)
+class LIFNet(Structure, Images):
+    """Any LIF network of both papers with connections that come and go, or dense.
+
+    The pair of rules is the one that ESL finds most stable. alpha and T_end are not in the paper; 0.5 is
+    sparse_learning's and ITOP's.
+    Raises ValueError for a name or a value that makes no sense, saying what would.
+    """
+
+    density: float = 1.0  # of all weights of convolutions and linear layers together; 1 is the dense net
+    distribution: str = "erk"  # of the density over the layers
+    same_size: bool = False  # a baseline: no masks, but so narrow that it has as many weights
+    grow: str = "momentum"
+    alpha: float = 0.5
+    t_end: float = 1.0
+
+    def __post_init__(self) -> None:
+        Structure.__post_init__(self)
+        Images.__post_init__(self)
+        one_of("distribution", self.distribution, masks.DISTRIBUTIONS)
+        must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
+
+    def build(self, data: DataSet) -> tuple[Sequential, str]:
+        """The plain network for these data, and the paper whose training it has."""
+        if not self.same_size:
+            return self._network(data, self.width)
+        shape = data.train.images.shape[1:]
+
+        def size(width: float) -> int:
+            return sum(map(prod, weight_shapes(self._network(data, width)[0], shape).values()))
+
+        wanted = self.density * size(self.width)
+        low, high = 0.0, self.width
+        for _ in range(12):  # bisection, to a 4096th
+            middle = (low + high) / 2
+            low, high = (middle, high) if size(middle) < wanted else (low, middle)
+        return self._network(data, min(low, high, key=lambda width: abs(size(width) - wanted)))
+
+    def setup(self, data: DataSet) -> Setup:
+        """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
+        net, paper = self.build(data)
+        density = 1.0 if self.same_size else self.density
+        shapes = weight_shapes(net, data.train.images.shape[1:])
+        densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
+        return self.training(data, net, paper, self.structure_learner(densities, self.iterations(data)))
+
+
+def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Of all weights of convolutions and linear layers, by key: what can be sparse."""
+    params, _ = net.init(np.random.default_rng(0), shape)
+    return {key: w.shape for key, w in params.items() if w.ndim > 1}
+
+
+LIF = {
+    "mnist": LIFNet(),
+    "cifar10": LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000),
+    "cifar100": LIFNet(data="cifar100", net="vggsnn", T=4, epochs=100, shift=4, flip=True, t_iter=1000),
+    "digits": LIFNet(data="digits", epochs=20, batch_size=32, t_iter=20),
+}
+"""The defaults of `minisnn train lif`, by data set."""

@@ -1,0 +1,107 @@
+"""`minisnn slim`: a run's network without its masked channels, as a run of its own."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from minisnn import describe, run, train
+from minisnn.backend import array_module, to_device
+from minisnn.checkpoint import write_csv
+from minisnn.compose import Sequential, neuron_caches
+from minisnn.data import LOADERS
+from minisnn.data.dataset import DataSet
+from minisnn.recipes import LIFNet, Recipe
+from minisnn.recipes.images import Images
+from minisnn.stages import Arrays
+from minisnn.state import TrainingState
+from minisnn.structure.slim import Slimmer
+
+IMAGES = 8  # on which the two networks are compared, spike by spike
+
+
+def slim_run(
+    folder: Path,
+    out: Path,
+    epochs: int = 0,
+    lr: float | None = None,
+    progress: str | None = None,
+    pictures: bool = True,
+) -> run.Result:
+    """Remove a run's masked channels for good, and leave the small network in `out`, an ordinary run.
+
+    Its recipe is that of a dense network, which `config.json` describes stage by stage; its checkpoint holds the cut
+    parameters, statistics and moments. epochs: how many the small network trains on, with a learning rate that starts
+    anew, at lr if given. Both networks see the same images first, in float64: their spikes must be equal.
+    Returns the small run's result, and under "before" the counts of the network with its masked channels.
+    Raises ValueError for a run without channel masks, FileExistsError if `out` holds a run already.
+    """
+    recipe, state = run.load(folder)
+    if not state.channels or not isinstance(recipe, Images):
+        raise ValueError(f"{folder}: there are no channel masks; a run of `minisnn train sca-vgg16` has them")
+    if (out / "config.json").exists():
+        raise FileExistsError(f"{out} holds a run already: choose another folder")
+    data = LOADERS[recipe.data]()
+    setup = recipe.setup(data)
+    plain, paper = recipe.build(data)
+    slimmer = Slimmer(plain, setup.shape, state.channels)
+    masked = replace(state, params=setup.learner.parameters(state), channels={})
+    small = slimmer.state(state)
+    check_equal(recipe, data, (plain, masked), (slimmer.net, small))
+    shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
+    shared |= {"net": describe.to_text(slimmer.net), "width": 1.0, "paper": paper}
+    rows = run.read_log(folder)[: state.epoch]
+    if epochs:
+        rows, lr = [], lr or recipe.lr
+        shared |= {"epochs": epochs, "lr": lr}
+        small = replace(small, epoch=0, iteration=0, moments=setup.optimizer.init(small.params))
+    elif state.epoch < recipe.epochs:
+        raise ValueError(
+            f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
+        )
+    thin = LIFNet(**shared)
+    run.create(out, thin, small)
+    if rows:
+        write_csv(out / "log.csv", rows, list(rows[0]))
+    result = run.finish(thin, data, small, rows, out, progress, pictures=pictures)
+    before = {
+        "test_accuracy": train.evaluate(setup, state, data.test)[0],
+        "parameters": sum(w.size for w in state.params.values()),
+        "channels": {key: mask.size for key, mask in state.channels.items()},
+        **run.costs(setup, plain, masked, data),
+    }
+    result |= {"before": before, "channels": {key: int(m.sum()) for key, m in state.channels.items()}}
+    run.write_json(out / "result.json", result)
+    return result
+
+
+def check_equal(
+    recipe: Recipe,
+    data: DataSet,
+    masked: tuple[Sequential, TrainingState],
+    small: tuple[Sequential, TrainingState],
+) -> None:
+    """Raise RuntimeError unless both networks give the same spikes and outputs, in float64, on validation images."""
+    setup = recipe.setup(data)
+    x = setup.encode(to_device(data.validation.images[:IMAGES], setup.device)).astype(float)
+    seen = []
+    for net, state in (masked, small):
+        params, buffers = (_float64(arrays) for arrays in (state.params, state.buffers))
+        y, cache, _ = net.forward(params, buffers, x, train=False)
+        spikes = {name: c.spikes.sum() for name, c in neuron_caches(net, cache)}
+        seen.append((y, spikes))
+    (y, spikes), (z, fewer) = seen
+    xp = array_module(y)
+    off = float(abs(y - z).max() / xp.maximum(abs(y).max(), 1))
+    differ = [name for name in spikes if int(spikes[name]) != int(fewer[name])]
+    if differ or not off < 1e-9:
+        raise RuntimeError(
+            f"the small network does not compute what the masked one does: outputs differ by {off:.1e}, "
+            f"spikes in {', '.join(differ) or 'no layer'}"
+        )
+
+
+def _float64(arrays: Arrays) -> Arrays:
+    return {key: a.astype(np.float64) for key, a in arrays.items()}

@@ -1,0 +1,87 @@
+"""Channels leave for good: the small network computes what the masked one computed (SCA §4.1, chapter 19)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from minisnn.backend import Array, array_module, to_host
+from minisnn.compose import Sequential, rebuilt
+from minisnn.stages import Arrays, Conv, Select, Shape, Stage
+from minisnn.state import TrainingState
+from minisnn.structure.wiring import Axis, Wiring
+
+
+class Slimmer:
+    """How a network loses the channels that masks take away, and with them all that hangs on them.
+
+    That is filters, gamma, beta, running statistics, and the next layers' weights on these inputs. A branch that
+    selects from a residual stream gets a `Select`; a stream loses what nothing reads any more. Names of stages and
+    keys of parameters stay.
+
+    net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
+    one stays whole. `net` is the small network, `take` cuts an array.
+    Raises ValueError for a mask that does not fit, or leaves nothing of a layer.
+    """
+
+    def __init__(self, net: Sequential, shape: Shape, channels: Mapping[str, Array]):
+        self.wiring = Wiring(net, shape)
+        sizes = {layer.key: layer.size for layer in self.wiring.layers}
+        masks = {key: to_host(mask) for key, mask in channels.items()}
+        for key, mask in masks.items():
+            if key not in sizes:
+                raise ValueError(
+                    f"mask {key}: there is no such layer of channels; there are {', '.join(sizes)}"
+                )
+            if mask.shape != (sizes[key],) or mask.dtype != bool:
+                raise ValueError(
+                    f"mask {key}: expected bool ({sizes[key]},), found {mask.dtype} {mask.shape}"
+                )
+            if not mask.any():
+                raise ValueError(f"mask {key} leaves no channel: signals must pass")
+        self.kept = self.wiring.kept(masks)
+        self.net: Sequential = rebuilt(net, self._smaller)
+
+    def take(self, key: str, array: Array) -> Array:
+        """What is left of a parameter or buffer, or of anything of its shape: mask, moment, gradient."""
+        for axis in self.wiring.axes.get(key, ()):
+            index = array_module(array).asarray(self._index(axis))
+            array = array.take(index, axis.number)
+        return array
+
+    def arrays(self, arrays: Arrays) -> Arrays:
+        """What is left of all parameters, or of all buffers, or masks."""
+        return {key: self.take(key, array) for key, array in arrays.items()}
+
+    def state(self, state: TrainingState) -> TrainingState:
+        """What is left of a whole training state. Channel masks and the learner's memory end here."""
+        return replace(
+            state,
+            params=self.arrays(state.params),
+            buffers=self.arrays(state.buffers),
+            masks=self.arrays(state.masks),
+            moments={key: tuple(self.take(key, m) for m in moment) for key, moment in state.moments.items()},
+            channels={},
+            structure={},
+        )
+
+    def _index(self, axis: Axis) -> np.ndarray:
+        kept = self.kept[axis.space]
+        index: np.ndarray = np.arange(axis.copies)[:, None] * len(kept) + np.flatnonzero(kept)
+        return index.ravel()
+
+    def _smaller(self, name: str, stage: Stage) -> list[tuple[str, Stage]]:
+        """A stage of the small network, with a selection in front of it where it needs one."""
+        inner = name.rpartition(".")[2]
+        if isinstance(stage, Conv):
+            made = self.wiring.axes[f"{name}.weight"][1].space
+            return [(inner, replace(stage, n_out=int(self.kept[made].sum())))]
+        if name in self.wiring.selecting:
+            selection = self.wiring.selecting[name]
+            there = self.kept[self.wiring.source(selection)]
+            index = np.flatnonzero(self.kept[selection][there])
+            if len(index) < there.sum():
+                return [(f"select_{inner}", Select(tuple(map(int, index)))), (inner, stage)]
+        return [(inner, stage)]

@@ -1,0 +1,205 @@
+"""Which channels belong together: a walk that follows them from the filters that make them to all that reads them.
+
+Conv            makes channels
+BatchNorm, LIF  act on each channel by itself
+a residual sum  ties the channels of its branches: channel k goes in both or in neither
+BatchNorm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
+                channel that the stream keeps for others (Pre-ResNet)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from minisnn.compose import Residual, Sequential
+from minisnn.stages import (
+    LIF,
+    Accumulate,
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalPool,
+    Linear,
+    MeanOverTime,
+    Repeat,
+    Select,
+    Shape,
+    Stage,
+    WindowPool,
+)
+
+
+class Channels(NamedTuple):
+    """Channels that can be pruned, one layer of them, by the names of the stages they go through."""
+
+    key: str  # of their mask: the first of their neurons
+    size: int
+    positions: int  # H * W of a channel's map
+    neurons: tuple[str, ...]  # whose activity is their score
+    norms: tuple[str, ...]  # whose gamma and beta are theirs
+    convs: tuple[str, ...]  # whose filters make them; none where they are selected from a residual stream
+
+
+class Axis(NamedTuple):
+    """Which axis of a parameter runs over the channels of which space."""
+
+    number: int
+    space: int
+    copies: int = 1  # the index is copy * channels + channel: behind Flatten, a copy for each position
+
+
+@dataclass
+class Space:
+    """Channels that come and go together, while and after the walk."""
+
+    size: int
+    positions: int
+    fixed: bool = False  # inputs, outputs and units of linear layers, which SCA does not prune
+    source: int | None = None  # the space that these are a selection of
+    convs: list[str] = field(default_factory=list)
+    norms: list[str] = field(default_factory=list)
+    neurons: list[str] = field(default_factory=list)
+    selections: list[int] = field(default_factory=list)  # spaces that select from this one
+    read: bool = False  # by weights, which see every channel
+
+
+class Signal(NamedTuple):
+    """What stands between two stages."""
+
+    space: int
+    shape: Shape
+    copies: int = 1
+    fresh: bool = False  # straight from a convolution: the next batch norm belongs to its channels
+
+
+class Wiring:
+    """What a plain network's channels are, and which axes of its parameters and buffers run over them.
+
+    net: a plain network, shape: of one sample. layers: the `Channels` that can be pruned, in the order of the network.
+    Raises ValueError for a stage that the walk does not know, such as those of a fast twin.
+    """
+
+    def __init__(self, net: Sequential, shape: Shape):
+        self.axes: dict[str, tuple[Axis, ...]] = {}  # by key of params and buffers
+        self.selecting: dict[str, int] = {}  # batch norms that select from a stream: their new space
+        self._spaces = [Space(shape[-1], prod(shape[:-1]), fixed=True)]
+        self._same = [0]  # spaces that sums have tied: the number of one of them
+        out = self._walk(net, "", Signal(0, shape))
+        self._space(out.space).fixed = True
+        found: dict[int, Channels] = {}
+        for number in range(len(self._spaces)):
+            number, space = self._root(number), self._space(number)
+            if number not in found and _prunable(space):
+                names = (tuple(space.neurons), tuple(space.norms), tuple(space.convs))
+                found[number] = Channels(space.neurons[0], space.size, space.positions, *names)
+        self.layers = tuple(found.values())
+        self._prunable = {number: layer.key for number, layer in found.items()}
+
+    def kept(self, channels: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """Which channels of every space stay, bool: those of a mask, and all that anything else still reads.
+
+        A residual stream loses the channels that none of its readers selects. channels: masks by `Channels.key`.
+        """
+        kept: dict[int, np.ndarray] = {}
+        for number in reversed(range(len(self._spaces))):  # selections come after their sources
+            if number != self._root(number):
+                continue
+            space = self._spaces[number]
+            if number in self._prunable and self._prunable[number] in channels:
+                kept[number] = np.asarray(channels[self._prunable[number]], bool)
+            elif space.selections and not space.fixed and not space.read:
+                kept[number] = np.any([kept[self._root(s)] for s in space.selections], 0)
+            else:
+                kept[number] = np.ones(space.size, bool)
+        return {number: kept[self._root(number)] for number in range(len(self._spaces))}
+
+    def source(self, selection: int) -> int:
+        """The space that a selection selects from."""
+        source = self._spaces[selection].source
+        assert source is not None
+        return self._root(source)
+
+    def _walk(self, stage: Stage, name: str, x: Signal) -> Signal:
+        """The signal behind a stage; name: of the stage, with a dot behind it."""
+        if isinstance(stage, Residual):
+            x = x._replace(fresh=False)
+            main = self._walk(stage.main, f"{name}main.", x)
+            shortcut = self._walk(stage.shortcut, f"{name}shortcut.", x)
+            self._tie(main.space, shortcut.space)
+            return main._replace(fresh=False)
+        if isinstance(stage, Sequential):
+            for inner, s in stage.stages:
+                x = self._walk(s, f"{name}{inner}.", x)
+            return x
+        shape = stage.out(x.shape)
+        if isinstance(stage, (Conv, Linear)):
+            self._space(x.space).read = True
+            made = self._new(shape, fixed=isinstance(stage, Linear))
+            if isinstance(stage, Conv):
+                self._spaces[made].convs.append(name[:-1])
+            last = 3 if isinstance(stage, Conv) else 1
+            self.axes[f"{name}weight"] = (Axis(last - 1, x.space, x.copies), Axis(last, made))
+            if stage.bias:
+                self.axes[f"{name}bias"] = (Axis(0, made),)
+            return Signal(made, shape, fresh=isinstance(stage, Conv))
+        if isinstance(stage, BatchNorm):
+            space = self._space(x.space)
+            if not x.fresh and not space.fixed:
+                selection = self._new(shape)
+                self._spaces[selection].source = x.space
+                space.selections.append(selection)
+                self.selecting[name[:-1]] = selection
+                x = x._replace(space=selection)
+            self._space(x.space).norms.append(name[:-1])
+            for key in ("gamma", "beta", "mean", "var"):
+                self.axes[name + key] = (Axis(0, x.space),)
+            return x._replace(fresh=False)
+        if isinstance(stage, LIF):
+            self._space(x.space).neurons.append(name[:-1])
+            return x._replace(fresh=False)
+        if isinstance(stage, Flatten):
+            return x._replace(shape=shape, copies=x.copies * prod(x.shape[:-1]))
+        if isinstance(stage, (Accumulate, GlobalPool, MeanOverTime, Repeat, WindowPool)):
+            return x._replace(shape=shape)
+        hint = "it has been slimmed already" if isinstance(stage, Select) else "take the plain network"
+        raise ValueError(f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; {hint}")
+
+    def _new(self, shape: Shape, fixed: bool = False) -> int:
+        self._spaces.append(Space(shape[-1], prod(shape[:-1]), fixed))
+        self._same.append(len(self._same))
+        return len(self._same) - 1
+
+    def _root(self, number: int) -> int:
+        while self._same[number] != number:
+            number = self._same[number]
+        return number
+
+    def _space(self, number: int) -> Space:
+        return self._spaces[self._root(number)]
+
+    def _tie(self, a: int, b: int) -> None:
+        """Make one space of two."""
+        a, b = sorted((self._root(a), self._root(b)))
+        if a == b:
+            return
+        one, other = self._spaces[a], self._spaces[b]
+        self._same[b] = a
+        one.fixed |= other.fixed or one.source is not None or other.source is not None
+        one.read |= other.read
+        for mine, its in (
+            (one.convs, other.convs), (one.norms, other.norms), (one.neurons, other.neurons),
+        ):  # fmt: skip
+            mine += its
+        one.selections += other.selections
+
+
+def _prunable(space: Space) -> bool:
+    """Neurons score these channels, and batch norm stands between them and whatever writes them."""
+    if space.fixed or not space.neurons or not space.norms or space.selections:
+        return False
+    return space.source is not None or len(space.norms) == len(space.convs)
