@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minisnn.backend import Array, to_device
+from minisnn.blocks import keep_memory
 from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
 from minisnn.optim import Optimizer
@@ -221,6 +222,7 @@ def fit(
 ) -> list[Row]:
     """Train from where `state` stands to the last epoch; a progress bar is shown if it has a name. Returns the log."""
     rows = []
+    keep_memory()
     n = len(data.train.labels)
     with tqdm(
         total=setup.epochs * n, initial=state.epoch * n, unit="img", unit_scale=True, desc=progress,

@@ -14,7 +14,7 @@ from minisnn import blocks
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops import lif
-from minisnn.ops.lif import lif_backward, lif_forward
+from minisnn.ops.lif import SCORES, lif_backward, lif_forward, polarisation
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
 from minisnn.ops.surrogate import SURROGATES
 
@@ -86,6 +86,74 @@ def test_gradient(xp, rng, neuron, T, B, N):
     u = lif_forward(current, neuron)[1].u
     assume(kink_distance(neuron.surrogate, u - neuron.v_th) > 1e-4)
     check_gradient(lambda x: lif_forward(x, neuron), lif_backward, (xp.asarray(current),), rng)
+
+
+def naive_activity(u, a, n, score):
+    """Of each channel, the mean of SCA's measure, by a sum over steps, images, rows and columns."""
+    T, B, H, W, C = u.shape
+    total = [0.0] * C
+    for t, b, y, x, c in np.ndindex(u.shape):
+        fired, before = float(a[t, b, y, x, c]), u[t, b, y, x, c]
+        soft, hard = before - n.v_th * fired, before + fired * ((n.v_reset or 0) - before)
+        after = soft if n.v_reset is None else hard
+        total[c] += {"code": fired + abs(after), "post-reset": abs(after), "pre-reset": abs(before)}[score]
+    return np.array(total) / (T * B * H * W)
+
+
+@given(
+    rng=rngs, neuron=neurons, T=few, B=few, H=few, W=few, C=few,
+    score=st.sampled_from(SCORES), smooth=st.booleans(), block=sizes,
+)  # fmt: skip
+def test_activity_equals_a_loop(xp, rng, neuron, T, B, H, W, C, score, smooth, block):
+    neuron = replace(neuron, smooth=smooth)
+    current = xp.asarray(rng.normal(0.5, 1, (T, B, H, W, C)))
+    spikes, cache = lif_forward(current, neuron, score)
+    u, a, found = map(to_host, (cache.u, spikes, cache.activity))
+    np.testing.assert_allclose(found, naive_activity(u, a, neuron, score), rtol=1e-10, atol=1e-12)
+    plain, without = lif_forward(current, neuron)
+    assert without.activity is None
+    np.testing.assert_array_equal(to_host(plain), a)
+    with pieces(block, (lif, "BLOCK")):
+        np.testing.assert_array_equal(to_host(lif_forward(current, neuron, score)[1].activity), found)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "scores"),
+    [
+        (Neuron(), {"pre-reset": 2.8 / 3, "post-reset": 1.5 / 3, "code": 2.5 / 3}),
+        (Neuron(v_reset=None), {"pre-reset": 2.95 / 3, "post-reset": 1.95 / 3, "code": 2.95 / 3}),
+    ],
+)
+def test_worked_activity(xp, neuron, scores):
+    """The potentials of `test_worked_neurons`; beside them a channel that never moves."""
+    current = xp.asarray(np.array([[0.8, 0], [0.9, 0], [0.7, 0]])[:, None])
+    for score, expected in scores.items():
+        found = to_host(lif_forward(current, neuron, score)[1].activity)
+        np.testing.assert_allclose(found, [expected, 0], atol=1e-12)
+
+
+def test_below_rest_counts_too(xp):
+    """|v|, not v."""
+    current = xp.asarray(np.array([[[-0.5]], [[0.5]]]))
+    for score in SCORES:
+        found = to_host(lif_forward(current, IF, score)[1].activity)
+        np.testing.assert_allclose(found, [0.25], atol=1e-12)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("v_reset", [None, 0.0, -0.25])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_activity_keeps_its_dtype(xp, score, v_reset, smooth):
+    current = xp.asarray(np.ones((2, 3, 4), np.float32))
+    neuron = Neuron(v_reset=v_reset, smooth=smooth)
+    spikes, cache = lif_forward(current, neuron, score)
+    assert cache.activity.dtype == polarisation(cache.u, spikes, neuron, score).dtype == np.float32
+
+
+def test_other_scores_are_refused(xp):
+    current = xp.asarray(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="score must be one of code, post-reset, pre-reset, found 'l1'"):
+        lif_forward(current, Neuron(), "l1")
 
 
 def changed(**fields):
@@ -301,3 +369,26 @@ def test_exceptions_pass_through_and_threads_are_restored():
     with pytest.raises(ValueError, match="at least 1, found 0"), blocks.use_threads(0):
         pass
     assert (blocks.threads(), blas_threads()) == before
+
+
+def test_memory_is_kept_where_the_library_can_be_told(monkeypatch):
+    told = []
+
+    class Libc:
+        def mallopt(self, parameter, value):
+            told.append((parameter, value))
+
+    for libc, expected in ((Libc(), 2), (object(), 0), (OSError("no library"), 0)):
+        told.clear()
+        blocks.keep_memory.cache_clear()
+
+        def load(name, libc=libc):
+            if isinstance(libc, OSError):
+                raise libc
+            return libc
+
+        monkeypatch.setattr(blocks.ctypes, "CDLL", load)
+        blocks.keep_memory()
+        blocks.keep_memory()
+        assert len(told) == expected
+    blocks.keep_memory.cache_clear()

@@ -11,7 +11,7 @@ from strategies import arctans, few, neurons, pieces, rngs, sigmoids, sizes
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops import norm
-from minisnn.ops.lif import lif_backward, lif_forward
+from minisnn.ops.lif import SCORES, lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import (
     Running,
@@ -232,6 +232,40 @@ def test_fused_equals_one_after_the_other(xp, rng, T, repeat, B, C, neuron, trai
     fused()
     with pieces(size, *PIECES):
         fused()
+
+
+@given(
+    rng=rngs, T=few, repeat=few, B=sizes, C=sizes, neuron=neurons, smooth=st.booleans(),
+    train=st.booleans(), score=st.sampled_from(SCORES), size=sizes,
+)  # fmt: skip
+def test_fused_activity_equals_that_of_the_two(xp, rng, T, repeat, B, C, neuron, smooth, train, score, size):
+    """Each of them against a loop in test_lif.py. Static input, too; as a whole and in pieces."""
+    neuron = replace(neuron, smooth=smooth)
+    x, gamma, beta, running = draw(xp, rng, 1 if repeat > 1 else T, B + 3, 2, C)
+    current, _, _ = batch_norm_forward(x.repeat(repeat, 0), gamma, beta, running, train)
+    expected = lif_forward(current, neuron, score)[1].activity
+
+    def fused(score):
+        return norm_lif_forward(x, gamma, beta, running, train, neuron, repeat=repeat, score=score)[
+            1
+        ].activity
+
+    assert fused(None) is None
+    assert expected.shape == (C,)
+    close([fused(score)], [expected])
+    with pieces(size, *PIECES):
+        close([fused(score)], [expected])
+
+
+def test_fused_activity_keeps_its_dtype_and_refuses_other_scores(xp):
+    x, gamma, beta, running = draw(xp, np.random.default_rng(0), 3, 4, 5)
+    x, gamma, beta = (z.astype(np.float32) for z in (x, gamma, beta))
+    running = Running(*(z.astype(np.float32) for z in running))
+    for v_reset in (None, -0.1):
+        _, cache, _ = norm_lif_forward(x, gamma, beta, running, True, Neuron(v_reset=v_reset), score="code")
+        assert cache.activity.dtype == np.float32
+    with pytest.raises(ValueError, match="score must be one of code, post-reset, pre-reset, found 'l1'"):
+        norm_lif_forward(x, gamma, beta, running, True, Neuron(), score="l1")
 
 
 def smooth_pair(neuron, running, train, repeat):

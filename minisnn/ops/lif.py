@@ -150,7 +150,7 @@ SCORES = ("code", "post-reset", "pre-reset")
 
 
 def polarisation(u: Array, spikes: Array, neuron: Neuron, score: str) -> Array:
-    r"""How far each neuron is from rest at each step: what SCA's score of a channel averages (Eq. 4, chapter 17).
+    r"""How far each potential is from 0, at each step: what SCA's score of a channel averages (Eq. 4, chapter 17).
 
     $$ \text{code: } a_t + |v_t| \qquad \text{post-reset: } |v_t| \qquad \text{pre-reset: } |u_t| $$
 

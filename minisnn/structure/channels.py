@@ -101,7 +101,7 @@ class SCA(StructureLearner):
     layers:  what can be pruned, `Wiring.layers`. The network's neurons must measure their activity (`compose.scored`).
     p:       the fraction of all channels that is masked; q: how many more are pruned and regrown each time. q = 0 is
              the paper's «only prune».
-    end:     the last epoch that changes masks; after it they are held, as in hard mode.
+    end:     no later epoch changes masks; from their last change on they are held, as in hard mode.
     mode:    «soft», the paper's way: a masked channel's W, gamma and beta are set to 0 once and learn on from there,
              nothing is masked until the next update. «hard»: batch norm puts out 0 until the channel returns; W stays
              where it was (or dgamma would be 0 too, chapter 18), gamma and beta wait. «random», an ablation:
@@ -149,7 +149,7 @@ class SCA(StructureLearner):
             for name in layer.norms if self.mode == "hard" else ():
                 for key in ("gamma", "beta"):
                     state.structure[f"{name}.{key}"] = state.params[f"{name}.{key}"].copy()
-        state.structure["samples"] = np.zeros((), int)
+        state.structure["samples"] = np.zeros(1, int)
         if self.mode == "random":
             masks = draw_channels(
                 {layer.key: layer.size for layer in self.layers}, self.p, state.rngs["structure"]
@@ -159,11 +159,15 @@ class SCA(StructureLearner):
     def after_forward(self, state: TrainingState, net: Sequential, cache: Any, samples: int) -> None:
         """Add up the activity of the batch."""
         found = activities(net, cache)
+        if missing := [name for layer in self.layers for name in layer.neurons if name not in found]:
+            raise ValueError(
+                f"{', '.join(missing)}: no activity was measured; train `compose.scored(net, ...)`"
+            )
         for layer in self.layers:
             mean = sum(found[name] for name in layer.neurons) / len(layer.neurons)
             mean *= samples * (layer.positions if self.per_map else 1)
             state.structure[f"{layer.key}.activity"] += mean
-        state.structure["samples"] = state.structure["samples"] + samples
+        state.structure["samples"] += samples
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
         """Note |dgamma|; keep what is held where it is."""
@@ -185,15 +189,15 @@ class SCA(StructureLearner):
             }
             for key in ("activity", "dgamma")
         }
-        samples = max(1, int(state.structure["samples"]))
+        samples = max(1, int(to_host(state.structure["samples"])[0]))
         scores = {key: activity / samples for key, activity in read["activity"].items()}
         n_keep, n_grow = channel_counts(self.size, self.p, self.q)
         kept = keep_most_active(scores, n_keep)
-        gone = np.concatenate([read["dgamma"][key][~mask] for key, mask in kept.items()])
-        if n_grow and len(gone) and not gone.any():
+        gone = np.concatenate([read["dgamma"][key][~to_host(mask)] for key, mask in state.channels.items()])
+        if n_grow and len(gone) and not gone.any():  # of those just pruned, most have one
             warnings.warn(
-                "no pruned channel has a gradient to come back by: activity decides. "
-                "Does the surrogate reach a potential of 0?",
+                "no masked channel has a gradient to come back by: only those pruned just now can return. In hard mode "
+                "it takes a surrogate that reaches a potential of 0, in soft mode momentum",
                 stacklevel=2,
             )
         self._change(state, regrow(kept, read["dgamma"], scores, n_grow, self.strict))
@@ -201,7 +205,7 @@ class SCA(StructureLearner):
             mask, activity = state.channels[layer.key], state.structure[f"{layer.key}.activity"]
             state.structure[f"{layer.key}.score"] = activity / samples * mask
             activity[...] = 0
-        state.structure["samples"] = np.zeros((), int)
+        state.structure["samples"] = np.zeros(1, int)
 
     def parameters(self, state: TrainingState) -> dict[str, Array]:
         """Those of the masked network: gamma and beta are 0 where a channel is masked."""
@@ -214,8 +218,8 @@ class SCA(StructureLearner):
         return state.params | masked
 
     def _held(self, epoch: int) -> bool:
-        """Do masked channels stand still in this epoch (the first is 0)?"""
-        return self.mode != "soft" or epoch >= self.end
+        """Do masked channels stand still in this epoch (the first is 0)? In soft mode, once no update is to come."""
+        return self.mode != "soft" or (epoch // self.every + 1) * self.every > self.end
 
     def _change(self, state: TrainingState, masks: Masks) -> None:
         """Put new masks in the place of the old."""
