@@ -26,7 +26,10 @@ from minisnn.options import (
 from minisnn.recipes import DEVICES, ESL_MLP, LIF, SCA_VGG16
 
 # names only: what they stand for draws pictures, and matplotlib takes longest to import
-TARGETS = ("esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike")
+TARGETS = (
+    "esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike",
+    "sca-fig2", "sca-fig3", "sca-fig4", "sca-table1",
+)  # fmt: skip
 SCALES = {
     "smoke": "two minutes, on the embedded digits: does everything work?",
     "small": "within an hour on two cores, on MNIST or CIFAR-10",
@@ -137,7 +140,8 @@ scales
 
 what it leaves in --out
   TARGET-SCALE.csv (a row for each run), TARGET-SCALE-summary.csv (means and errors), TARGET-SCALE.png, and
-  TARGET-SCALE/ with the runs. Called again, it goes on where it stopped.
+  TARGET-SCALE/ with the runs. Called again, it goes on where it stopped. SCA's figures share their runs: rows and
+  runs are in sca-SCALE.
 
 examples
   minisnn reproduce esl-fig4
@@ -205,8 +209,13 @@ def _slim(arguments: argparse.Namespace) -> None:
     from minisnn.slim_run import slim_run
 
     a = arguments
-    out = a.out or a.folder.with_name(a.folder.name + "-slim")
-    result = slim_run(a.folder, out, a.epochs, a.lr, progress="training on" if a.epochs else None)
+    out = a.out or Path(f"{a.folder.resolve()}-slim")  # "." has no name
+    try:
+        result = slim_run(a.folder, out, a.epochs, a.lr, progress="training on" if a.epochs else None)
+    except KeyboardInterrupt:
+        if (out / "config.json").exists():
+            print(f"go on with: minisnn train lif --resume {out}", file=sys.stderr)
+        raise
     if a.json:
         print(json.dumps(result))
         return
@@ -216,7 +225,7 @@ def _slim(arguments: argparse.Namespace) -> None:
         counts[name] = (before[name], result[name])
     print(f"{'':12}{'before':>14}{'after':>14}")
     for name, (b, c) in counts.items():
-        print(f"{name:12}{b:14,.0f}{c:14,.0f}{100 * c / b:10.1f} %")
+        print(f"{name:12}{b:14,.0f}{c:14,.0f}" + (f"{100 * c / b:10.1f} %" if b else ""))
     print(f"{'accuracy / %':12}{before['test_accuracy']:14.2f}{result['test_accuracy']:14.2f}")
     print(f"spikes and outputs were the same before any training on; {out}/ is the small network")
 

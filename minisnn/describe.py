@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from minisnn import stages
 from minisnn.compose import Residual, Sequential
@@ -29,7 +30,10 @@ def to_text(net: Sequential) -> str:
 
 
 def from_text(text: str) -> Sequential:
-    """The network that `to_text` wrote. Raises ValueError for anything else, saying what is wrong."""
+    """The network that `to_text` wrote. Raises ValueError for anything else, saying what is wrong.
+
+    That is: fields have their types, whole numbers are 1 or more, and no two stages have the same name.
+    """
     try:
         net = _built(json.loads(text))
     except (json.JSONDecodeError, TypeError, RecursionError) as error:
@@ -61,4 +65,30 @@ def _built(value: Any) -> Any:
     name = value.get("is")
     if name not in KNOWN:
         raise ValueError(f"not the description of a network: there is no stage {name!r}")
-    return KNOWN[name](**{key: _built(v) for key, v in value.items() if key != "is"})
+    built = KNOWN[name](**{key: _built(v) for key, v in value.items() if key != "is"})
+    for key, hint in get_type_hints(KNOWN[name]).items():
+        found = getattr(built, key)
+        if key in value and (not _fits(found, hint) or (hint is int and found < (key != "padding"))):
+            raise ValueError(f"not the description of a network: {name} cannot have {key} = {found!r:.80}")
+    if isinstance(built, Sequential):
+        names = [inner for inner, _ in built.stages]
+        for n, inner in enumerate(names):
+            if not inner or "." in inner or inner in names[:n]:
+                raise ValueError(
+                    f"not the description of a network: names of stages must differ and hold no dot, found {inner!r}"
+                )
+    return built
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Is a value what a field's annotation says?"""
+    inner = get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, h) for h in inner)
+    if get_origin(hint) is tuple:
+        if type(value) is tuple and inner[-1] is ...:
+            inner = inner[:1] * len(value)
+        return type(value) is tuple and len(value) == len(inner) and all(map(_fits, value, inner))
+    if hint in (stages.Stage, surrogate.Surrogate):
+        return hasattr(value, "backward" if hint is stages.Stage else "slope")
+    return type(value) in ((int, float) if hint is float else (hint,))

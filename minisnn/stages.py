@@ -314,8 +314,9 @@ class Select(Plain):
     index: tuple[int, ...]
 
     def out(self, shape: Shape) -> Shape:
-        if not self.index or not 0 <= min(self.index) <= max(self.index) < shape[-1]:
-            raise ValueError(f"cannot select channels {self.index} of {shape[-1]}")
+        index = self.index
+        if not index or not 0 <= min(index) <= max(index) < shape[-1] or len(set(index)) < len(index):
+            raise ValueError(f"cannot select channels {index} of {shape[-1]}")
         return (*shape[:-1], len(self.index))
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Shape, Arrays]:

@@ -33,7 +33,7 @@ class Slimmer:
         for key, mask in masks.items():
             if key not in sizes:
                 raise ValueError(
-                    f"mask {key}: there is no such layer of channels; there are {', '.join(sizes)}"
+                    f"mask {key}: there is no such layer of channels; there are {', '.join(sizes) or 'none'}"
                 )
             if mask.shape != (sizes[key],) or mask.dtype != bool:
                 raise ValueError(
@@ -45,10 +45,19 @@ class Slimmer:
         self.net: Sequential = rebuilt(net, self._smaller)
 
     def take(self, key: str, array: Array) -> Array:
-        """What is left of a parameter or buffer, or of anything of its shape: mask, moment, gradient."""
-        for axis in self.wiring.axes.get(key, ()):
-            index = array_module(array).asarray(self._index(axis))
-            array = array.take(index, axis.number)
+        """What is left of a parameter or buffer, or of anything of its shape: mask, moment, gradient.
+
+        Raises ValueError for a key that the network does not have, or an array too short or too long.
+        """
+        if key not in self.wiring.axes:
+            raise ValueError(f"{key}: the network has no such parameter or buffer")
+        for axis in self.wiring.axes[key]:
+            expected = axis.copies * len(self.kept[axis.space])
+            if array.shape[axis.number : axis.number + 1] != (expected,):
+                raise ValueError(
+                    f"{key}: expected {expected} along axis {axis.number}, found an array of shape {array.shape}"
+                )
+            array = array.take(array_module(array).asarray(self._index(axis)), axis.number)
         return array
 
     def arrays(self, arrays: Arrays) -> Arrays:
@@ -78,10 +87,9 @@ class Slimmer:
         if isinstance(stage, Conv):
             made = self.wiring.axes[f"{name}.weight"][1].space
             return [(inner, replace(stage, n_out=int(self.kept[made].sum())))]
-        if name in self.wiring.selecting:
-            selection = self.wiring.selecting[name]
-            there = self.kept[self.wiring.source(selection)]
-            index = np.flatnonzero(self.kept[selection][there])
-            if len(index) < there.sum():
-                return [(f"select_{inner}", Select(tuple(map(int, index)))), (inner, stage)]
-        return [(inner, stage)]
+        if name not in self.wiring.selecting:
+            return [(inner, stage)]
+        index = self.wiring.selected(self.wiring.selecting[name], self.kept)
+        if isinstance(stage, Select):
+            return [] if index is None else [(inner, Select(index))]
+        return [(inner, stage)] if index is None else [(f"select_{inner}", Select(index)), (inner, stage)]

@@ -5,11 +5,12 @@ BatchNorm, LIF  act on each channel by itself
 a residual sum  ties the channels of its branches: channel k goes in both or in neither
 BatchNorm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
                 channel that the stream keeps for others (Pre-ResNet)
+Select          is a selection that has been made
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import NamedTuple
@@ -59,8 +60,9 @@ class Space:
 
     size: int
     positions: int
-    fixed: bool = False  # inputs, outputs and units of linear layers, which SCA does not prune
+    fixed: bool = False  # not to be pruned: inputs, outputs, units of linear layers, what cannot be silenced
     source: int | None = None  # the space that these are a selection of
+    index: tuple[int, ...] = ()  # of them among the source's
     convs: list[str] = field(default_factory=list)
     norms: list[str] = field(default_factory=list)
     neurons: list[str] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Signal(NamedTuple):
     space: int
     shape: Shape
     copies: int = 1
-    fresh: bool = False  # straight from a convolution: the next batch norm belongs to its channels
+    fresh: bool = False  # from a convolution or selection: the next batch norm belongs to its channels
 
 
 class Wiring:
@@ -86,7 +88,7 @@ class Wiring:
 
     def __init__(self, net: Sequential, shape: Shape):
         self.axes: dict[str, tuple[Axis, ...]] = {}  # by key of params and buffers
-        self.selecting: dict[str, int] = {}  # batch norms that select from a stream: their new space
+        self.selecting: dict[str, int] = {}  # stages that select from a stream: their new space
         self._spaces = [Space(shape[-1], prod(shape[:-1]), fixed=True)]
         self._same = [0]  # spaces that sums have tied: the number of one of them
         out = self._walk(net, "", Signal(0, shape))
@@ -105,24 +107,27 @@ class Wiring:
 
         A residual stream loses the channels that none of its readers selects. channels: masks by `Channels.key`.
         """
-        kept: dict[int, np.ndarray] = {}
-        for number in reversed(range(len(self._spaces))):  # selections come after their sources
-            if number != self._root(number):
-                continue
-            space = self._spaces[number]
+        kept = {number: np.ones(space.size, bool) for number, space in enumerate(self._spaces)}
+        for number, space in reversed(list(enumerate(self._spaces))):  # selections come after their sources
             if number in self._prunable and self._prunable[number] in channels:
                 kept[number] = np.asarray(channels[self._prunable[number]], bool)
             elif space.selections and not space.fixed and not space.read:
-                kept[number] = np.any([kept[self._root(s)] for s in space.selections], 0)
-            else:
-                kept[number] = np.ones(space.size, bool)
-        return {number: kept[self._root(number)] for number in range(len(self._spaces))}
+                kept[number][:] = False
+                for s in space.selections:
+                    kept[number][self._chosen(s, kept)] = True
+        return {number: kept[self._root(number)] for number in kept}
 
-    def source(self, selection: int) -> int:
-        """The space that a selection selects from."""
+    def selected(self, selection: int, kept: Mapping[int, np.ndarray]) -> tuple[int, ...] | None:
+        """What a selection takes of all that is left of its source; None if that is everything, in order."""
         source = self._spaces[selection].source
         assert source is not None
-        return self._root(source)
+        left = kept[source]
+        index = left.cumsum()[self._chosen(selection, kept)] - 1
+        return None if np.array_equal(index, np.arange(left.sum())) else tuple(map(int, index))
+
+    def _chosen(self, selection: int, kept: Mapping[int, np.ndarray]) -> np.ndarray:
+        """What stays of a selection, as indices of its source."""
+        return np.array(self._spaces[selection].index)[kept[self._root(selection)]]
 
     def _walk(self, stage: Stage, name: str, x: Signal) -> Signal:
         """The signal behind a stage; name: of the stage, with a dot behind it."""
@@ -130,7 +135,10 @@ class Wiring:
             x = x._replace(fresh=False)
             main = self._walk(stage.main, f"{name}main.", x)
             shortcut = self._walk(stage.shortcut, f"{name}shortcut.", x)
-            self._tie(main.space, shortcut.space)
+            if main.copies == shortcut.copies:
+                self._tie(main.space, shortcut.space)
+            else:  # a channel meets units of a linear layer
+                self._space(main.space).fixed = self._space(shortcut.space).fixed = True
             return main._replace(fresh=False)
         if isinstance(stage, Sequential):
             for inner, s in stage.stages:
@@ -147,27 +155,39 @@ class Wiring:
             if stage.bias:
                 self.axes[f"{name}bias"] = (Axis(0, made),)
             return Signal(made, shape, fresh=isinstance(stage, Conv))
+        if isinstance(stage, (BatchNorm, Select)) and x.copies > 1:
+            self._space(x.space).fixed = True  # gamma, or what is taken, differs from position to position
         if isinstance(stage, BatchNorm):
-            space = self._space(x.space)
-            if not x.fresh and not space.fixed:
-                selection = self._new(shape)
-                self._spaces[selection].source = x.space
-                space.selections.append(selection)
-                self.selecting[name[:-1]] = selection
-                x = x._replace(space=selection)
+            if not x.fresh and not self._space(x.space).fixed:
+                x = self._select(name[:-1], x, range(shape[-1]))
             self._space(x.space).norms.append(name[:-1])
             for key in ("gamma", "beta", "mean", "var"):
-                self.axes[name + key] = (Axis(0, x.space),)
+                self.axes[name + key] = (Axis(0, x.space, x.copies),)
             return x._replace(fresh=False)
+        if isinstance(stage, Select):
+            if self._space(x.space).fixed:
+                return Signal(self._new(shape, fixed=True), shape)
+            return self._select(name[:-1], x._replace(shape=shape), stage.index)
         if isinstance(stage, LIF):
-            self._space(x.space).neurons.append(name[:-1])
+            space, neuron = self._space(x.space), stage.neuron
+            space.fixed |= neuron.smooth or neuron.rest >= neuron.v_th  # they fire without input
+            if x.copies == 1:
+                space.neurons.append(name[:-1])
             return x._replace(fresh=False)
         if isinstance(stage, Flatten):
             return x._replace(shape=shape, copies=x.copies * prod(x.shape[:-1]))
         if isinstance(stage, (Accumulate, GlobalPool, MeanOverTime, Repeat, WindowPool)):
             return x._replace(shape=shape)
-        hint = "it has been slimmed already" if isinstance(stage, Select) else "take the plain network"
-        raise ValueError(f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; {hint}")
+        raise ValueError(
+            f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; take the plain network"
+        )
+
+    def _select(self, name: str, x: Signal, index: Iterable[int]) -> Signal:
+        """The signal behind a stage that selects."""
+        self.selecting[name] = made = self._new(x.shape)
+        self._spaces[made].source, self._spaces[made].index = x.space, tuple(index)
+        self._space(x.space).selections.append(made)
+        return x._replace(space=made, fresh=True)
 
     def _new(self, shape: Shape, fixed: bool = False) -> int:
         self._spaces.append(Space(shape[-1], prod(shape[:-1]), fixed))
