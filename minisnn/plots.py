@@ -80,13 +80,90 @@ def bars_and_line(
 def layer_densities(ax: Axes, densities: Mapping[str, Sequence[float]], epochs: int) -> Axes:
     """The density of each layer over epochs, early layers dark; a single value stands for all epochs."""
     for n, (name, values) in enumerate(densities.items()):
-        colour = colormaps["viridis"](0.9 * n / max(1, len(densities) - 1))
         y = values if len(values) > 1 else [values[0]] * epochs
-        ax.plot(range(1, epochs + 1), y, ".-", color=colour, label=name.removesuffix(".weight"))
+        ax.plot(
+            range(1, epochs + 1), y, ".-", color=colour(n, len(densities)), label=name.removesuffix(".weight")
+        )
     ax.set(xlabel="epoch", ylabel="density", ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+def channels_over_epochs(ax: Axes, channels: Mapping[str, Sequence[int]]) -> Axes:
+    """How many channels each layer has after each epoch, early layers dark."""
+    _counts(ax, channels).set_xlabel("epoch")
+    return ax
+
+
+def channels_by_layer(ax: Axes, channels: Mapping[float, Sequence[int]]) -> Axes:
+    """How many channels are left in each layer, a line for each pruning ratio, small ratios dark."""
+    _counts(ax, {f"p = {p:g}": counts for p, counts in channels.items()}).set_xlabel("layer")
+    return ax
+
+
+def _counts(ax: Axes, lines: Mapping[str, Sequence[int]]) -> Axes:
+    """Channels over 1, 2, 3 ...; a line for each name, dark to light."""
+    for n, (name, counts) in enumerate(lines.items()):
+        style = ".-" if len(counts) < 50 else "-"
+        ax.plot(range(1, len(counts) + 1), counts, style, color=colour(n, len(lines)), label=name)
+    ax.set(ylabel="channels", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend = ax.legend(frameon=False, fontsize="small")
+    if len(lines) > 5:  # it would lie on the lines
+        legend.set(loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def score_distributions(ax: Axes, scores: Mapping[float, Sequence[float]]) -> Axes:
+    """The scores of all channels, a column of dots for each pruning ratio; removed channels have 0."""
+    rng = np.random.default_rng(0)
+    step = min(np.diff(sorted(scores)), default=1.0)
+    for n, (p, values) in enumerate(scores.items()):
+        x = p + step * rng.uniform(-0.3, 0.3, len(values))
+        size = 6 if len(values) < 1000 else 2
+        ax.plot(x, values, ".", color=BLUE, alpha=0.4, markersize=size, label="" if n else "a channel")
+        ax.plot(p, np.mean(values), "_", color="black", markersize=16, label="" if n else "mean of all")
+    top = max(max(values) for values in scores.values())
+    ax.set(xlabel="p, fraction of channels pruned", ylabel="score", ylim=(-0.02 * top, 1.2 * top or 1))
+    ax.legend(frameon=False, fontsize="small", loc="upper right", ncols=2)
+    return ax
+
+
+def accuracy_and_costs(
+    ax: Axes,
+    ratios: Sequence[float],
+    accuracies: Sequence[float],
+    errors: Sequence[float],
+    costs: Mapping[str, Sequence[float]],
+    paper: Mapping[float, float] | None = None,
+) -> Axes:
+    """Bars of accuracy over pruning ratios, not from 0 on, the paper's as stars; costs in percent of the first."""
+    paper = paper or {}
+    width = 0.6 * min(np.diff(sorted(ratios)), default=0.1)
+    ax.bar(ratios, accuracies, width, yerr=errors, capsize=3, color=BLUE, alpha=0.5, label="accuracy")
+    if paper:
+        ax.plot(list(paper), list(paper.values()), "*", color=RED, markersize=11, label="paper")
+    low, high = (f([*accuracies, *paper.values()]) for f in (min, max))
+    margin = 0.5 * (high - low) + 1
+    ax.set(xlabel="p, fraction of channels pruned", ylabel="test accuracy / %", xticks=ratios)
+    ax.set_ylim(max(0, low - margin), min(100, high + margin))
+    right = ax.twinx()
+    percents = {name: [100 * v / values[0] for v in values] for name, values in costs.items()}
+    for (name, values), mark in zip(percents.items(), (GREEN, ORANGE), strict=False):
+        right.plot(ratios, values, "o-", color=mark, label=name)
+    right.set(ylabel="costs / % of the dense network", ylim=(0, 1.05 * max(map(max, percents.values()))))
+    handles = [handle for each in (ax, right) for handle in each.get_legend_handles_labels()[0]]
+    ax.legend(
+        handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=len(handles)
+    )
+    return ax
+
+
+def colour(n: int, of: int) -> tuple[float, float, float, float]:
+    """The n-th of so many colours, from dark to light."""
+    r, g, b, alpha = colormaps["viridis"](0.9 * n / max(1, of - 1))
+    return r, g, b, alpha
 
 
 def connections_per_pixel(
@@ -173,3 +250,26 @@ def _tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], f
         top, left = n // columns * (H + 1) + 1, n % columns * (W + 1) + 1
         sheet[top : top + H, left : left + W] = values[:, n].reshape(image)
     return sheet
+
+
+def channel_masks(ax: Axes, masks: Sequence[Mapping[str, np.ndarray]]) -> Axes:
+    """Which channels left, came back and stayed, from each of the masks, bool [C] by layer, to the next."""
+    flat = np.array([np.concatenate(list(layers.values())) for layers in masks]).astype(int)
+    colours = ListedColormap(["white", RED, BLUE, GREY])  # off before and after, on before, after, both
+    box = (0.5, len(flat) - 0.5, flat.shape[1], 0)
+    ax.imshow(
+        (flat[:-1] + 2 * flat[1:]).T, cmap=colours, vmin=0, vmax=3, aspect="auto", extent=box,
+        interpolation="nearest",
+    )  # fmt: skip
+    ends = np.cumsum([len(mask) for mask in masks[0].values()])
+    ax.hlines(ends[:-1], *box[:2], color="black", linewidth=0.8)
+    ax.set_yticks(
+        [end - len(mask) / 2 for end, mask in zip(ends, masks[0].values(), strict=True)], list(masks[0])
+    )
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for name, mark in (("left", RED), ("came back", BLUE), ("stayed", GREY)):
+        ax.plot([], [], "s", color=mark, label=name)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, handletextpad=0.2)
+    return ax
