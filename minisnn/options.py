@@ -178,6 +178,7 @@ def images_options(option: Callable[..., None]) -> None:
     option("--lr-end", "learning rate at last (default 0 if cosine, else a hundredth of --lr)", type=float)
     option("--l1", "price of the L1 norm", type=float)
     option("--l1-on", "of convolutions (SCA's code), or of batch norm's gamma", choices=["conv", "gamma"])
+    option("--images", "train on the first so many images (default all)", type=int, metavar="N")
     option("--flip", "augment by mirror images", action=argparse.BooleanOptionalAction)
 
 

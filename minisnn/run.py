@@ -17,7 +17,6 @@ from minisnn import checkpoint, plots, train
 from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
-from minisnn.data import LOADERS
 from minisnn.data.dataset import DataSet
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.state import TrainingState
@@ -38,7 +37,7 @@ def run(
     test: False leaves the test set alone, for comparing settings on validation data. pictures: False draws none.
     Raises FileExistsError if the folder holds a run already.
     """
-    data = LOADERS[recipe.data]()
+    data = recipe.load()
     setup = recipe.setup(data)
     state = train.start(setup, recipe.seed)
     if folder:
@@ -64,7 +63,7 @@ def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
 def resume(folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True) -> Result:
     """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
     recipe, state = load(folder)
-    data = LOADERS[recipe.data]()
+    data = recipe.load()
     return finish(recipe, data, state, read_log(folder)[: state.epoch], folder, progress, test, pictures)
 
 

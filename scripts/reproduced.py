@@ -1,6 +1,6 @@
 """The results of `minisnn reproduce --scale small`: what was compared before on validation data, and the tables.
 
-MINISNN_DATA=... python scripts/reproduced.py select     docs/results/esl_selection.csv, seed 100, no test set
+MINISNN_DATA=... python scripts/reproduced.py select     docs/results/*_selection.csv, seed 100, no test set
 python scripts/reproduced.py tables                      put results and benchmark into the Markdown pages
 """
 
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.recipes import LIFNet
-from minisnn.reproduce import TARGETS, esl_fig4, esl_table2
+from minisnn.recipes import LIFNet, SCANet
+from minisnn.reproduce import TARGETS, esl_fig4, esl_table2, sca_fig2
 from minisnn.reproduce.grid import Summary, markdown, read, run_grid
 from minisnn.reproduce.target import ordered, table
 
@@ -41,16 +41,27 @@ def selection() -> dict[str, LIFNet]:
     }
 
 
+def sca_selection() -> dict[str, SCANet]:
+    """Learning rate, when masks come to rest, mode and price of L1, of SCA's network on MNIST."""
+    recipe = replace(sca_fig2.bases("small")["MNIST"], p=0.5, l1=3e-5)
+    rates = {f"rate {lr:g}": replace(recipe, lr=lr) for lr in (0.02, 0.05, 0.1)}
+    ends = {f"masks change until {end:g}": replace(recipe, end=end) for end in (0.5, 1.0)}
+    prices = {f"p 0.8, L1 {l1:g}": replace(recipe, p=0.8, l1=l1) for l1 in (3e-5, 3e-4, 1e-3)}
+    return rates | ends | {"hard": replace(recipe, mode="hard")} | prices
+
+
 def tables() -> dict[Path, dict[str, str]]:
     """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
     summaries = {
-        name: ordered(target, "small", read(RESULTS / f"{name}-small.csv"))
+        name: ordered(target, "small", read(RESULTS / f"{target.grid or name}-small.csv"))
         for name, target in TARGETS.items()
     }
     found = {name: f"{table(t, summaries[name])}\n\n{t.note}" for name, t in TARGETS.items()}
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
     selected = markdown(summary(RESULTS / "esl_selection.csv", "val_accuracy"), chosen)
-    page = found | {"esl selected": selected, "rewiring": rewiring()}
+    page = found | {"esl selected": selected, "rewiring": rewiring(), "slim speed": slimming()}
+    page["sca selected"] = markdown(summary(RESULTS / "sca_selection.csv", "val_accuracy"), chosen)
+    page["ablation"] = ablation(summaries["sca-fig4"])
     smoke = ordered(TARGETS["esl-fig4"], "smoke", read(RESULTS / "esl-fig4-smoke.csv"))
     exact = [s for name, s in summaries["esl-fig3"].items() if "," not in name]
     page["densities"] = f"The {len(exact)} densities of (a) have {scatter(exact)}."
@@ -58,7 +69,10 @@ def tables() -> dict[Path, dict[str, str]]:
     page["esl-fig4 smoke"] = table(TARGETS["esl-fig4"], smoke)
     return {
         RESULTS / "README.md": page,
-        RESULTS.parent.parent / "README.md": {"esl-multispike": found["esl-multispike"]},
+        RESULTS.parent.parent / "README.md": {
+            "esl-multispike": found["esl-multispike"],
+            "slim speed": slimming(),
+        },
     }
 
 
@@ -88,6 +102,64 @@ def pairs(found: Mapping[str, Summary]) -> str:
     return "\n".join(lines)
 
 
+def ablation(found: Mapping[str, Summary]) -> str:
+    """SCA Fig. 4: prune and regrow minus each ablation, ratio by ratio, over the seeds."""
+    rows = []
+    for what, by_ratio in sca_fig2.grouped(found).items():
+        method = what.partition(", ")[2]
+        for p, s in by_ratio.items() if method else ():
+            ours = found[f"{what.partition(', ')[0]}, p {p:g}"]
+            gains = [a - b for a, b in zip(ours.accuracies, s.accuracies, strict=True)]
+            error = statistics.stdev(gains) / len(gains) ** 0.5
+            rows.append(
+                {
+                    "p": f"{p:g}",
+                    "method": method,
+                    "gain": f"{statistics.mean(gains):+.2f} ± {error:.2f}",
+                    "seeds": ", ".join(f"{g:+.2f}" for g in gains),
+                    "parameters": f"{s.parameters / ours.parameters:.2f}",
+                }
+            )
+    rows.sort(key=lambda row: (row["method"], row["p"]))
+    heads = {
+        "method": "prune and regrow minus",
+        "p": "p",
+        "gain": "accuracy / points",
+        "seeds": "seed by seed",
+    }
+    return markdown(rows, heads | {"parameters": "parameters, as a multiple"})
+
+
+def slimming() -> str:
+    """What removing masked channels gains in time: a sentence and a Markdown table."""
+    report = json.loads((RESULTS / "bench_slim.json").read_text())
+    rows = [
+        {
+            "score": f"{found['score']}; {what}",
+            "parameters": f"{found['parameters']['slim']:,}",
+            "fewer": f"{found['fewer operations']:.2f}",
+            "dense": f"{found[what]['dense / s']:.3f}",
+            "slim": f"{found[what]['slim / s']:.3f}",
+            "faster": f"{found[what]['faster']:.2f} ({' to '.join(f'{q:.2f}' for q in found[what]['quartiles'])})",
+            "gain": f"{found[what]['gain']:.2f}",
+        }
+        for found in report["runs"].values()
+        for what in ("evaluation", "training step")
+    ]
+    heads = {"score": "channels by", "parameters": "parameters", "fewer": "times fewer operations"}
+    heads |= {
+        "dense": "dense / s",
+        "slim": "slim / s",
+        "faster": "times as fast",
+        "gain": "faster over fewer",
+    }
+    first, machine = next(iter(report["runs"].values())), report["machine"]
+    return (
+        f"{first['network']}, p = {first['p']:g}, float32, {machine['threads']} thread, one {machine['processor']}; "
+        f"dense: {first['parameters']['dense']:,} parameters.\n\n{markdown(rows, heads)}"
+    )
+
+
 def rewiring() -> str:
     """What rewiring costs: a sentence and a Markdown table."""
     report = json.loads((RESULTS / "bench_rewiring.json").read_text())
@@ -113,6 +185,7 @@ def main() -> None:
     parser.add_argument("what", choices=["select", "tables"])
     if parser.parse_args().what == "select":
         run_grid(RESULTS / "esl_selection.csv", selection(), seeds=(100,), test=False)
+        run_grid(RESULTS / "sca_selection.csv", sca_selection(), seeds=(100,), test=False)
         return
     for page, parts in tables().items():
         page.write_text(fill(page.read_text(), parts))

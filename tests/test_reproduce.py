@@ -27,7 +27,7 @@ from minisnn.blocks import use_threads
 from minisnn.cli import SCALES
 from minisnn.data import LOADERS, load_digits
 from minisnn.networks import NETWORKS
-from minisnn.recipes import ESL_MLP, ESLMLP, LIF, LIFNet
+from minisnn.recipes import ESL_MLP, ESLMLP, LIF, LIFNet, SCANet
 from minisnn.reproduce import TARGETS, esl_fig4, grid, reproduce
 from minisnn.reproduce.grid import run_grid, summarise
 
@@ -99,8 +99,10 @@ def test_a_row_for_each_run_and_only_once(tmp_path, no_training):
     for row in rows:
         recipe = replace(GRID[row["name"]], seed=int(row["seed"]))
         result = alone(recipe)
-        for key in set(grid.COLUMNS) - {"name", "seed", "seconds", "densities", "recipe"}:
+        of_channels = {"channels", "regrown", "scores"}
+        for key in set(grid.COLUMNS) - {"name", "seed", "seconds", "densities", "recipe"} - of_channels:
             assert float(row[key]) == pytest.approx(result[key], rel=1e-6), key
+        assert {key: json.loads(row[key]) for key in of_channels} == {key: result[key] for key in of_channels}
         assert json.loads(row["recipe"]) == json.loads(json.dumps(asdict(recipe)))
         densities = json.loads(row["densities"])
         assert densities.keys() == result["densities"].keys()
@@ -143,14 +145,14 @@ def test_rows_older_than_a_field_or_a_column(tmp_path, no_training):
         for name in ("learner", "redistribute", "width", "flip"):
             recipe.pop(name, None)
         row["recipe"] = json.dumps(recipe)
-        del row["explored"]
+        del row["explored"], row["parameters"]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     run_grid(path, {"conv": replace(CONV, redistribute="bernoulli")}, [0], jobs=1)  # not the default: another
     found = rows_of(path)
-    assert found[:2] == [row | {"explored": ""} for row in rows]
+    assert found[:2] == [row | {"explored": "", "parameters": ""} for row in rows]
     assert len(found) == 3
     assert tuple(found[2]) == grid.COLUMNS
     assert float(found[2]["explored"]) > 0
@@ -375,7 +377,8 @@ def test_recipes_of_targets(name, scale):
     assert {recipe.data for recipe in recipes.values()} <= {
         "smoke": {"digits"}, "small": {"mnist", "cifar10"}, "paper": {"mnist", "cifar10", "cifar100"},
     }[scale]  # fmt: skip
-    assert all(isinstance(recipe, ESLMLP | LIFNet) for recipe in recipes.values())
+    kinds = SCANet if name.startswith("sca") else ESLMLP | LIFNet
+    assert all(isinstance(recipe, kinds) for recipe in recipes.values())
     assert {replace(recipe, seed=1).seed for recipe in recipes.values()} == {1}
 
 
@@ -417,10 +420,12 @@ def test_what_the_targets_compare():
 
 def tiny(recipe):
     """As small as it gets."""
-    small = {"epochs": 1, "batch_size": 200, "t_iter": 2, "data": "digits"}
+    small = {"epochs": 1, "batch_size": 200, "data": "digits"}
+    if isinstance(recipe, SCANet):
+        return replace(recipe, net="12C3S2-12C3S2-10FC", T=1, images=None, **small)
     if isinstance(recipe, ESLMLP):
-        return replace(recipe, hidden=(30,), **small)
-    return replace(recipe, net="8C3S2-60FC-10FC", T=1, lr=0.01, **small)
+        return replace(recipe, hidden=(30,), t_iter=2, **small)
+    return replace(recipe, net="8C3S2-60FC-10FC", T=1, lr=0.01, t_iter=2, **small)
 
 
 def shrink(monkeypatch, name, change=tiny):
@@ -440,6 +445,7 @@ def command(name, out, *words):
 @pytest.mark.parametrize("name", TARGETS)
 def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
     names = list(shrink(monkeypatch, name)("smoke"))
+    runs = f"{TARGETS[name].grid or name}-smoke"  # SCA's figures share theirs
     assert command(name, tmp_path, "--seeds", "0") == 0  # one seed: no error of the mean, and still a picture
     one = tmp_path / f"{name}-smoke-summary.csv"
     assert {row["error"] for row in rows_of(one)} == {"nan"}
@@ -448,10 +454,10 @@ def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
     assert command(name, tmp_path, "--seeds", "0", "1") == 0
     out = capsys.readouterr().out
     assert {p.name for p in tmp_path.iterdir()} == {
-        f"{name}-smoke{end}" for end in ("", ".csv", "-summary.csv", ".png")
-    }
-    assert len(list((tmp_path / f"{name}-smoke").iterdir())) == 2 * len(names)
-    rows = rows_of(tmp_path / f"{name}-smoke.csv")
+        runs, f"{runs}.csv", f"{name}-smoke-summary.csv", f"{name}-smoke.png",
+    }  # fmt: skip
+    assert len(list((tmp_path / runs).iterdir())) == 2 * len(names)
+    rows = rows_of(tmp_path / f"{runs}.csv")
     assert sorted((r["name"], r["seed"]) for r in rows) == sorted((n, s) for n in names for s in "01")
 
     summary = rows_of(one)
@@ -480,7 +486,7 @@ def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
 
     no_training()
     assert command(name, tmp_path) == 0  # seeds 0 and 1 are the default
-    assert rows_of(tmp_path / f"{name}-smoke.csv") == rows
+    assert rows_of(tmp_path / f"{runs}.csv") == rows
     assert out.endswith(capsys.readouterr().out)
 
 
@@ -516,6 +522,8 @@ def summaries(recipes, densities=None):
                     "density": "0.5",
                     "connections": str(1000 + 10 * n),
                     "densities": json.dumps(densities(recipe) if densities else {}),
+                    "channels": "{}",
+                    "regrown": "[]",
                     "recipe": json.dumps(asdict(replace(recipe, seed=seed))),
                 }
             )
@@ -602,7 +610,7 @@ def test_only_numbers_of_the_same_data_are_drawn(name, scale, monkeypatch, tmp_p
     text = reproduce(name, target, scale, tmp_path, jobs=1)
     numbers = {key: value for key, value in target.paper.items() if re.fullmatch(r"[\d.]+", value)}
     assert seen == [{} if scale == "smoke" else {key: float(value) for key, value in numbers.items()}]
-    assert ("other data" in text) == (scale == "smoke")
+    assert ("values are of other data" in text) == (scale == "smoke")
 
 
 def test_joules_of_table_1():
@@ -662,7 +670,7 @@ def test_what_is_not_installed_is_named(monkeypatch, tmp_path, capsys, no_traini
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit):
         cli.main(["reproduce", "--help"])
-    out = capsys.readouterr().out
+    out = re.sub(r"-\n +", "-", capsys.readouterr().out)  # a list of targets is cut where a line is full
     for word in (*TARGETS, *SCALES, *SCALES.values(), "--dask", "minisnn reproduce esl-fig4\n"):
         assert word in out
 

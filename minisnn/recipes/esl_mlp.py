@@ -92,6 +92,10 @@ class ESLMLP(Structure):
             found.append(erdos_renyi_density(before, after, self.epsilon))
         return tuple(found)
 
+    def load(self) -> DataSet:
+        """The data."""
+        return LOADERS[self.data]()
+
     def plain(self, data: DataSet) -> Sequential:
         """The network for these data."""
         densities = self.densities(data.train.images[0].size)

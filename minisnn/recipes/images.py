@@ -47,6 +47,7 @@ class Images:
     lr_end: float | None = None  # in the last epoch; None: 0 if the schedule is cosine, else lr / 100
     l1: float = 0.0  # price of the L1 norm
     l1_on: str = "conv"  # of what: convolutions (SCA's code) or batch norm's gamma
+    images: int | None = None  # of the training set, the first so many; None: all
     shift: int = 0  # augmentation by random shifts of so many pixels
     flip: bool = False  # augmentation by mirror images
     fast: bool = True  # False walks the plain stages: the same numbers to rounding, slowly
@@ -71,8 +72,16 @@ class Images:
             value = getattr(self, name)
             must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
         must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
+        must("images", self.images, self.images is None or self.images >= 1, "at least 1")
         for name in ("l1", "shift", "seed"):
             must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+
+    def load(self) -> DataSet:
+        """The data. ValueError for more images than there are."""
+        data = LOADERS[self.data]()
+        there = len(data.train.labels)
+        must("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
+        return data._replace(train=data.train.take(np.arange(self.images))) if self.images else data
 
     def plain(self, data: DataSet) -> Sequential:
         """The network for these data, as one reads it."""

@@ -22,8 +22,9 @@ from minisnn.blocks import use_threads
 from minisnn.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
-           "operations", "synops", "macs", "explored", "seconds", "densities", "recipe")  # fmt: skip
-COUNTS = ("density", "connections", "synops", "macs")
+           "parameters", "operations", "synops", "macs", "explored", "seconds", "densities", "channels", "regrown",
+           "scores", "recipe")  # fmt: skip
+COUNTS = ("density", "connections", "parameters", "synops", "macs")
 MOVED = 1e-4  # a layer's density that changes by less has not moved: one value says it all
 
 Row = Mapping[str, str]
@@ -81,6 +82,7 @@ def one(name: str, recipe: run.Recipe, test: bool, folder: Path | None) -> dict[
     return row | {
         "name": name,
         "seed": recipe.seed,
+        **{key: json.dumps(result.get(key, {})) for key in ("channels", "regrown", "scores")},
         "densities": json.dumps(densities),
         "recipe": json.dumps(asdict(recipe)),
     }
@@ -131,6 +133,7 @@ class Summary(NamedTuple):
     accuracies: tuple[float, ...]
     density: float
     connections: float
+    parameters: float  # biases and batch norm included
     synops: float  # of an image, over all time steps; nan where it was not measured
     macs: float  # of an image, on its grey values
     rows: tuple[Row, ...]
@@ -148,11 +151,8 @@ def summarise(rows: Sequence[Row], key: str = "test_accuracy") -> dict[str, Summ
         mine = tuple(row for row in rows if row["name"] == name)
         a = tuple(float(row[key]) for row in mine)
         error = statistics.stdev(a) / len(a) ** 0.5 if len(a) > 1 else float("nan")
-        density, connections, synops, macs = (
-            statistics.mean(float(r.get(k) or "nan") for r in mine) for k in COUNTS
-        )
-        mean = statistics.mean(a)
-        found[name] = Summary(name, mean, error, a, density, connections, synops, macs, mine)
+        counts = {k: statistics.mean(float(r.get(k) or "nan") for r in mine) for k in COUNTS}
+        found[name] = Summary(name, statistics.mean(a), error, a, rows=mine, **counts)
     return found
 
 

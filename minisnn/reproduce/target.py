@@ -25,6 +25,7 @@ class Target(NamedTuple):
     paper: Mapping[str, str]  # what the paper has for a name; a number if it is of the same data
     note: str  # what one should know when comparing
     extra: Callable[[Summary], Mapping[str, str]] = lambda summary: {}  # more columns of the table
+    grid: str = ""  # targets that share runs have one table of rows, under this name
 
 
 def draw_runs(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
@@ -45,25 +46,37 @@ def reproduce(
     """Run a target's grid and leave in `out` its rows, their means and errors, and its picture.
 
     out/NAME-SCALE.csv has a row for each run, NAME-SCALE-summary.csv one for each setting; NAME-SCALE/ holds the
-    runs. jobs: runs at a time; None is one for each core, or one in all on a GPU. Returns the table, ours beside the
-    paper's, and what to know of it, as Markdown.
+    runs. Targets with a `grid` have that name for rows and runs. jobs: runs at a time; None is one for each core, or
+    one in all on a GPU. Returns the table, ours beside the paper's, and what to know of it, as Markdown.
     """
-    path = out / f"{name}-{scale}.csv"
+    path = out / f"{target.grid or name}-{scale}.csv"
     recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
     jobs = jobs or (1 if device == "gpu" else -1)
     run_grid(path, recipes, seeds, jobs, folder=path.with_suffix("").resolve(), scheduler=scheduler)
     found = ordered(target, scale, read(path))
-    columns = ("name", "mean", "error", "seeds", "density", "connections", "synops", "macs", "paper")
+    columns = (
+        "name",
+        "mean",
+        "error",
+        "seeds",
+        "density",
+        "connections",
+        "parameters",
+        "synops",
+        "macs",
+        "paper",
+    )
     summaries = [
         s._asdict() | {"seeds": len(s.rows), "paper": target.paper.get(s.name, "")} for s in found.values()
     ]
-    write_csv(out / f"{path.stem}-summary.csv", summaries, columns)
+    write_csv(out / f"{name}-{scale}-summary.csv", summaries, columns)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     numbers = {key: float(value) for key, value in target.paper.items() if value.replace(".", "").isdigit()}
     target.draw(figure, found, {} if scale == "smoke" else numbers)
-    if handles := figure.axes[0].get_legend_handles_labels()[0]:
+    handles = figure.axes[0].get_legend_handles_labels()[0]
+    if handles and not any(ax.get_legend() for ax in figure.axes):
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    figure.savefig(out / f"{path.stem}.png", dpi=150)
+    figure.savefig(out / f"{name}-{scale}.png", dpi=150)
     said = [table(target, found), "", target.note]
     if scale == "smoke":
         said.append("This is a test run on the embedded digits: the paper's values are of other data.")

@@ -1,0 +1,60 @@
+"""SCA Fig. 3: channels in each layer over pruning ratios, and over epochs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from minisnn import plots
+from minisnn.reproduce import sca_fig2
+from minisnn.reproduce.grid import Summary
+from minisnn.reproduce.target import Target
+
+P = 0.5  # of the training whose epochs are shown
+
+
+def recipes(scale: str) -> dict[str, sca_fig2.SCANet]:
+    """Those of Fig. 2, of the first network only: the runs are shared."""
+    what = next(iter(sca_fig2.bases(scale)))
+    return {name: r for name, r in sca_fig2.recipes(scale).items() if name.startswith(f"{what}, p ")}
+
+
+def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
+    """(a) channels left in each layer, a line for each ratio; (b) over the epochs at p = 0.5; of the first seed."""
+    figure.set_size_inches(11, 4.2)
+    a, b = figure.subplots(1, 2)
+    ((what, by_ratio),) = sca_fig2.grouped(found).items()
+    left = {p: channels(s) for p, s in by_ratio.items() if p}
+    plots.channels_by_layer(a, {p: [c[-1] for c in layers.values()] for p, layers in left.items()})
+    a.set_title(f"(a) {what}, after training")
+    if P in left:
+        plots.channels_over_epochs(b, left[P]).set_title(f"(b) {what}, p = {P}")
+
+
+def channels(s: Summary) -> dict[str, list[int]]:
+    """The first seed's channels in each layer, over epochs."""
+    return {key: list(map(int, c)) for key, c in json.loads(s.rows[0]["channels"]).items()}
+
+
+def moved(s: Summary) -> dict[str, str]:
+    """Columns of the table: where channels are left, and how restless they were."""
+    layers, regrown = channels(s), json.loads(s.rows[0]["regrown"])
+    return {
+        "channels per layer": " ".join(str(c[-1]) for c in layers.values()),
+        "regrown each epoch": " ".join(str(int(n)) for n in regrown[1:]),
+    }
+
+
+TARGET = Target(
+    "SCA Fig. 3: channels per layer",
+    recipes,
+    draw,
+    {},
+    "The paper's figure has no numbers in its text. It says that deep layers lose more channels than shallow ones, "
+    "that some layers fluctuate much during training and others little, and that the structure comes to rest as "
+    "training converges. Channels are those of the first seed, after each epoch but the first.",
+    moved,
+    grid="sca",
+)
