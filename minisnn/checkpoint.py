@@ -10,11 +10,11 @@ import csv
 import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -31,15 +31,17 @@ class CheckpointError(ValueError):
 
 def write_atomically(path: Path, write: Any) -> None:
     """Call `write(file)` on a new binary file beside `path`, and put it in the place of `path` when it is complete."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+    part = path.with_name(
+        f"{path.name}.{uuid4().hex}.part"
+    )  # not mkstemp: its files are for nobody else to read
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

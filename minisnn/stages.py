@@ -277,7 +277,8 @@ class GlobalPool(Plain):
     """One mean over all positions: [T, B, H, W, C] -> [T, B, 1, 1, C]."""
 
     def out(self, shape: Shape) -> Shape:
-        return (1, 1, shape[2])
+        _, _, C = shape
+        return (1, 1, C)
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool

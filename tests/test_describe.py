@@ -295,6 +295,7 @@ def test_nothing_but_known_classes():
             0.5,
             "width needs a name or a notation: a network's text has its widths",
         ),
+        (text(FLAT, {"is": "GlobalPool"}, OUT), (4, 4, 1), 1.0, r"cannot build the network for \(4, 4, 1\)"),
         ("{}", (4, 4, 1), 1.0, "there is no stage None"),
         ("{" * 9, (4, 4, 1), 1.0, "not the description of a network"),
     ],

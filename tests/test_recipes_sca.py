@@ -41,6 +41,7 @@ def no_data(shape=(8, 8, 1), n_classes=10):
         ({"p": 1.0, "q": 0.0}, "p and q must be 0 or more and p + q below 1, found p = 1.0, q = 0.0"),
         ({"p": float("nan")}, "p and q must be 0 or more and p + q below 1, found p = nan, q = 0.1"),
         ({"every": 0}, "every must be at least 1, found 0"),
+        ({"every": 3, "end": 0.5}, "every must be at most 2, where masks may change last, found 3"),
         ({"end": 0.0}, "end must be above 0 and at most 1, found 0.0"),
         ({"end": 1.5}, "end must be above 0 and at most 1, found 1.5"),
         ({"mode": "gentle"}, "mode must be one of soft, hard, random, found 'gentle'"),
@@ -147,10 +148,11 @@ def scores_of(net):
 )
 def test_the_learner_has_what_the_recipe_says(rng, mode, score, flags):
     p, q = rng.uniform(0, [0.5, 0.3])
-    every, end = int(rng.integers(1, 9)), rng.uniform(0.01, 1)
+    epochs, end = int(rng.integers(1, 40)), rng.uniform(0.01, 1)
+    every = int(rng.integers(1, max(1, round(end * epochs)) + 1))
     recipe = replace(
         TINY, p=p, q=q, every=every, end=end, mode=mode, score=score, per_map=flags[0], strict=flags[1], fast=False,
-        epochs=int(rng.integers(1, 40)),
+        epochs=epochs,
     )  # fmt: skip
     setup = recipe.setup(no_data())
     expected = {

@@ -131,6 +131,13 @@ def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
         assert "bad.npz" in str(error)
 
 
+def test_what_is_written_is_as_readable_as_any_file(tmp_path):
+    (tmp_path / "plain").write_text("")
+    checkpoint.write_atomically(tmp_path / "ours", lambda file: file.write(b"x"))
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ours", "plain"]
+
+
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     state = train.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(tmp_path / "c.npz", state)

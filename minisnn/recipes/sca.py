@@ -47,8 +47,16 @@ class SCANet(Images):
         channel_counts(1, self.p, self.q)
         must("every", self.every, self.every >= 1, "at least 1")
         must("end", self.end, 0 < self.end <= 1, "above 0 and at most 1")
+        must(
+            "every", self.every, self.every <= self.last, f"at most {self.last}, where masks may change last"
+        )
         one_of("mode", self.mode, MODES)
         one_of("score", self.score, SCORES)
+
+    @property
+    def last(self) -> int:
+        """The last epoch that may change masks."""
+        return max(1, round(self.end * self.epochs))
 
     def setup(self, data: DataSet) -> Setup:
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
@@ -60,7 +68,7 @@ class SCANet(Images):
             self.p,
             self.q,
             self.every,
-            max(1, round(self.end * self.epochs)),
+            self.last,
             self.mode,
             self.per_map,
             self.strict,
