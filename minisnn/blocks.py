@@ -128,7 +128,7 @@ def keep_memory() -> None:
     By default large arrays are handed back to the system, and every new one is made of pages that it must first map
     and clear. `train.fit` calls this.
     """
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):  # no glibc: macOS, Windows
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

@@ -378,12 +378,12 @@ def test_memory_is_kept_where_the_library_can_be_told(monkeypatch):
         def mallopt(self, parameter, value):
             told.append((parameter, value))
 
-    for libc, expected in ((Libc(), 2), (object(), 0), (OSError("no library"), 0)):
+    for libc, expected in ((Libc(), 2), (object(), 0), (OSError("no library"), 0), (TypeError("no name"), 0)):
         told.clear()
         blocks.keep_memory.cache_clear()
 
         def load(name, libc=libc):
-            if isinstance(libc, OSError):
+            if isinstance(libc, Exception):
                 raise libc
             return libc
 
