@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 
 import numpy as np
 from first_spike import machine
+from rewiring import timed
 
 from minisnn import run, train
 from minisnn.blocks import keep_memory
@@ -36,13 +36,6 @@ from minisnn.structure.slim import Slimmer
 OUT = Path(__file__).resolve().parent.parent / "docs" / "results" / "bench_slim.json"
 SHAPES = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "mnist": (28, 28, 1), "digits": (8, 8, 1)}
 REPEATS = 15
-
-
-def timed(work: Callable[[], Any]) -> float:
-    """Seconds."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def compare(folder: Path, batch: int) -> dict[str, Any]:

@@ -90,19 +90,19 @@ def layer_densities(ax: Axes, densities: Mapping[str, Sequence[float]], epochs: 
     return ax
 
 
-def channels_over_epochs(ax: Axes, channels: Mapping[str, Sequence[int]]) -> Axes:
+def channels_over_epochs(ax: Axes, channels: Mapping[str, Sequence[float]]) -> Axes:
     """How many channels each layer has after each epoch, early layers dark."""
     _counts(ax, channels).set_xlabel("epoch")
     return ax
 
 
-def channels_by_layer(ax: Axes, channels: Mapping[float, Sequence[int]]) -> Axes:
+def channels_by_layer(ax: Axes, channels: Mapping[float, Sequence[float]]) -> Axes:
     """How many channels are left in each layer, a line for each pruning ratio, small ratios dark."""
     _counts(ax, {f"p = {p:g}": counts for p, counts in channels.items()}).set_xlabel("layer")
     return ax
 
 
-def _counts(ax: Axes, lines: Mapping[str, Sequence[int]]) -> Axes:
+def _counts(ax: Axes, lines: Mapping[str, Sequence[float]]) -> Axes:
     """Channels over 1, 2, 3 ...; a line for each name, dark to light."""
     for n, (name, counts) in enumerate(lines.items()):
         style = ".-" if len(counts) < 50 else "-"

@@ -42,7 +42,7 @@ def run(
     state = train.start(setup, recipe.seed)
     if folder:
         create(folder, recipe, state)
-    return finish(recipe, data, state, [], folder, progress, test, pictures)
+    return finish(recipe, setup, data, state, [], folder, progress, test, pictures)
 
 
 def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
@@ -64,7 +64,8 @@ def resume(folder: Path, progress: str | None = None, test: bool = True, picture
     """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
     recipe, state = load(folder)
     data = recipe.load()
-    return finish(recipe, data, state, read_log(folder)[: state.epoch], folder, progress, test, pictures)
+    rows = read_log(folder)[: state.epoch]
+    return finish(recipe, recipe.setup(data), data, state, rows, folder, progress, test, pictures)
 
 
 def load(folder: Path) -> tuple[Recipe, TrainingState]:
@@ -98,6 +99,7 @@ def read_log(folder: Path) -> list[train.Row]:
 
 def finish(
     recipe: Recipe,
+    setup: train.Setup,
     data: DataSet,
     state: TrainingState,
     rows: list[train.Row],
@@ -107,7 +109,6 @@ def finish(
     pictures: bool = True,
 ) -> Result:
     """Train from where `state` and `rows`, the log, stand to the last epoch; then as `run`."""
-    setup = recipe.setup(data)
 
     def after_epoch(row: train.Row) -> None:
         counted = _connections(left(recipe, data, state)[1], state)
@@ -196,6 +197,10 @@ def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, row
         densities = {key: [row[f"density_{key}"] for row in rows] for key in state.masks}
         plots.layer_densities(figure.subplots(), densities, len(rows))
         figure.savefig(folder / "densities.png", dpi=150)
+    if state.channels:
+        figure = Figure(figsize=(5, 3.5), layout="constrained")
+        plots.channels_over_epochs(figure.subplots(), _columns(rows, "channels_"))
+        figure.savefig(folder / "channels.png", dpi=150)
     image = data.train.images.shape[1:3]
     key = next(key for key, w in state.params.items() if w.ndim > 1)  # of the layer that sees the image
     if key not in state.masks or state.masks[key].shape[0] != image[0] * image[1]:

@@ -12,7 +12,7 @@ from minisnn.backend import array_module, to_device
 from minisnn.checkpoint import write_csv
 from minisnn.compose import Sequential, neuron_caches
 from minisnn.data.dataset import DataSet
-from minisnn.recipes import LIFNet, Recipe
+from minisnn.recipes import LIFNet
 from minisnn.recipes.images import Images
 from minisnn.stages import Arrays
 from minisnn.state import TrainingState
@@ -58,7 +58,7 @@ def slim_run(
     slimmer = Slimmer(plain, setup.shape, state.channels)
     masked = replace(state, params=setup.learner.parameters(state), channels={})
     small = slimmer.state(state)
-    check_equal(recipe, data, (plain, masked), (slimmer.net, small))
+    check_equal(setup, data, (plain, masked), (slimmer.net, small))
     shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
     shared |= {"net": describe.to_text(slimmer.net), "width": 1.0, "paper": paper}
     if epochs:
@@ -69,7 +69,7 @@ def slim_run(
     run.create(out, thin, small)
     if rows:
         write_csv(out / "log.csv", rows, list(rows[0]))
-    result = run.finish(thin, data, small, rows, out, progress, pictures=pictures)
+    result = run.finish(thin, thin.setup(data), data, small, rows, out, progress, pictures=pictures)
     before = {
         "test_accuracy": train.evaluate(setup, state, data.test)[0],
         "parameters": sum(w.size for w in state.params.values()),
@@ -82,7 +82,7 @@ def slim_run(
 
 
 def check_equal(
-    recipe: Recipe,
+    setup: train.Setup,
     data: DataSet,
     masked: tuple[Sequential, TrainingState],
     small: tuple[Sequential, TrainingState],
@@ -90,7 +90,6 @@ def check_equal(
     """Raise RuntimeError unless both networks give the same outputs in float64 on validation images, and equally many
     spikes in each layer, step and image.
     """
-    setup = recipe.setup(data)
     x = setup.encode(to_device(data.validation.images[:IMAGES], setup.device)).astype(float)
     seen = []
     for net, state in (masked, small):

@@ -55,7 +55,7 @@ def contents(folder):
 
 def test_a_run_with_channels(trained):
     folder, result = trained
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES | {"channels.png"}
     config = json.loads((folder / "config.json").read_text())
     assert (config["train"], config["recipe"]["net"]) == ("sca-vgg16", TINY)
     _, state = run.load(folder)

@@ -53,6 +53,12 @@ def recipes(scale: str) -> dict[str, SCANet]:
     return found
 
 
+def of_first_network(scale: str) -> dict[str, SCANet]:
+    """Those of `recipes` that concern the first network, which Fig. 3 and Fig. 4 are about."""
+    what = next(iter(bases(scale)))
+    return {name: recipe for name, recipe in recipes(scale).items() if name.startswith(f"{what}, p ")}
+
+
 def grouped(found: Mapping[str, Summary]) -> dict[str, dict[float, Summary]]:
     """Summaries by ratio, by what their names begin with."""
     groups: dict[str, dict[float, Summary]] = {}

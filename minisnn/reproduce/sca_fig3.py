@@ -15,12 +15,6 @@ from minisnn.reproduce.target import Target
 P = 0.5  # of the training whose epochs are shown
 
 
-def recipes(scale: str) -> dict[str, sca_fig2.SCANet]:
-    """Those of Fig. 2, of the first network only: the runs are shared."""
-    what = next(iter(sca_fig2.bases(scale)))
-    return {name: r for name, r in sca_fig2.recipes(scale).items() if name.startswith(f"{what}, p ")}
-
-
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
     """(a) channels left in each layer, a line for each ratio; (b) over the epochs at p = 0.5; of the first seed."""
     figure.set_size_inches(11, 4.2)
@@ -49,7 +43,7 @@ def moved(s: Summary) -> dict[str, str]:
 
 TARGET = Target(
     "SCA Fig. 3: channels per layer",
-    recipes,
+    sca_fig2.of_first_network,
     draw,
     {},
     "The paper's figure has no numbers in its text. It says that deep layers lose more channels than shallow ones, "

@@ -20,13 +20,13 @@ ABLATIONS: dict[str, dict[str, Any]] = {"only prune": {"q": 0.0}, "random": {"q"
 
 def recipes(scale: str) -> dict[str, sca_fig2.SCANet]:
     """The runs of Fig. 2's first network, and for each ratio the two ablations."""
-    what = next(iter(sca_fig2.bases(scale)))
-    found = {name: r for name, r in sca_fig2.recipes(scale).items() if name.startswith(f"{what}, p ")}
+    regrown = sca_fig2.of_first_network(scale)
+    found = dict(regrown)
     for method, changes in ABLATIONS.items():
         found |= {
             name.replace(", p ", f", {method}, p "): replace(r, **changes)
-            for name, r in list(found.items())
-            if r.p and name.startswith(f"{what}, p ")
+            for name, r in regrown.items()
+            if r.p
         }
     return found
 

@@ -17,6 +17,7 @@ import numpy as np
 from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, activities
 from minisnn.state import TrainingState
+from minisnn.structure.choice import one_of
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.wiring import Channels
 
@@ -124,8 +125,7 @@ class SCA(StructureLearner):
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, found {self.mode!r}")
+        one_of("mode", self.mode, MODES)
         if not self.layers:
             raise ValueError("this network has no channels to prune: it needs convolutions with batch norm")
         n_keep, _ = channel_counts(self.size, self.p, self.q)
