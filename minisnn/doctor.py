@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info
 import minisnn
 from minisnn.backend import gpu_name, no_gpu
 from minisnn.blocks import threads
+from minisnn.data.catalogue import where
 
 NARROW = ("HASWELL", "ZEN", "SANDYBRIDGE", "NEHALEM", "PRESCOTT")  # OpenBLAS kernels without AVX-512
 
@@ -33,10 +34,7 @@ def report() -> str:
         lines.append(f"advice: this processor has AVX-512, but OpenBLAS does not use it: {advice}")
     missing = no_gpu()
     lines.append(f"GPU: none. {missing}" if missing else f"GPU: {gpu_name()}")
-    folder = os.environ.get("MINISNN_DATA")
-    lines.append(
-        f"data: {f'MINISNN_DATA is {folder}' if folder else 'MINISNN_DATA is not set: downloads are kept'}"
-    )
+    lines.append(f"data: {where()} (see minisnn data list)")
     return "\n".join(lines)
 
 

@@ -45,12 +45,14 @@ LIF_TEXTS: dict[str, Any] = {
     "surrogate gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
     "epilog": """\
 what happens
-  The image is the input current of the first layer at each of --T steps (direct coding). In a notation nC3 is a
-  convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
+  The image is the input current of the first layer at each of --T steps (direct coding); a recording of an event
+  camera is cut into --T frames of as many events, whose counts are the currents of the steps. In a notation nC3 is
+  a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
   neurons unless it is the last. The class is the output that is largest on average over time.
 
 examples
   minisnn train lif                                           a small conv net on the embedded 8x8 digits
+  minisnn train lif --data event-digits                       the digits before a simulated event camera
   minisnn train lif --net mlp --data mnist                    ESL's multi-spike MLP, 784-800-10
   minisnn train lif --net 16C3-AP2-32C3-AP2-10FC --data mnist
   minisnn train lif --net vggsnn --data mnist --T 2           TET's VGGSNN; takes hours on a CPU
@@ -74,7 +76,7 @@ what happens
   After every --every epochs the channels of all layers are ranked by their activity. The fraction 1 - p - q is kept;
   of the others the fraction q with the largest |dgamma| comes back; the rest, p, is masked. Accuracies and
   costs are those of the network without it. `minisnn slim` then removes it for good.
-  The network is VGG16 for cifar10 and cifar100, and a small VGG where images are too small for its five pools.
+  The network is VGG16 where images are large enough for its five pools, else a small VGG; 5Conv+1FC for cifar10-dvs.
 
 examples
   minisnn train sca-vgg16                                   on the embedded 8x8 digits
@@ -110,7 +112,12 @@ def common_options(parser: argparse.ArgumentParser, option: Callable[..., None],
     option("--accumulate", "take a batch in so many parts: less memory, the same step", type=int, metavar="N")
     option("--optimizer", "SGD with momentum 0.9, or Adam", choices=list(optim.OPTIMIZERS))
     option("--schedule", "how the learning rate falls", choices=list(optim.SCHEDULES))
-    option("--shift", "augment by random shifts of up to so many pixels", type=int, metavar="N")
+    option(
+        "--shift",
+        "augment by random shifts of up to so many pixels; frames roll round",
+        type=int,
+        metavar="N",
+    )
     option("--device", "where to compute; gpu needs CuPy (see minisnn doctor)", choices=list(DEVICES))
     option("--seed", "of weights, masks and the order of the data", type=int)
     parser.add_argument(
@@ -166,7 +173,7 @@ def images_options(option: Callable[..., None]) -> None:
         "whose neurons and training (without it the net's own; esl for a notation)",
         choices=list(STYLES),
     )
-    option("--T", "time steps", type=int, metavar="N")
+    option("--T", "time steps; of recordings, frames", type=int, metavar="N")
     option("--width", "multiplies the width of all layers but the last", type=float)
     option(
         "--loss",

@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from minisnn.data.aedat import Events
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#BBBBBB"
@@ -272,4 +274,38 @@ def channel_masks(ax: Axes, masks: Sequence[Mapping[str, np.ndarray]]) -> Axes:
     for name, mark in (("left", RED), ("came back", BLUE), ("stayed", GREY)):
         ax.plot([], [], "s", color=mark, label=name)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, handletextpad=0.2)
+    return ax
+
+
+def events(ax: Axes, recording: Events, most: int = 20_000) -> Axes:
+    """Events as dots, their columns over time, ON and OFF in two colours; of more than `most`, every so manyth.
+
+    Within a column its rows lie one below the other.
+    """
+    few = recording.take(slice(None, None, 1 + len(recording.t) // most))
+    column = few.x + (few.y + 0.5) / (few.y.max(initial=0) + 1) - 0.5
+    for name, which, mark in (("OFF", ~few.on, BLUE), ("ON", few.on, RED)):
+        ax.plot(
+            few.t[which] / 1000, column[which], ".", color=mark, markersize=2 if len(few.t) < 5000 else 0.7
+        )
+        ax.plot([], [], "s", color=mark, label=name)  # the dots are too small for a legend
+    ax.set(xlabel="time / ms", ylabel="column")
+    ax.yaxis.set(major_locator=MaxNLocator(integer=True), inverted=True)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0.2)
+    return ax
+
+
+def frame(ax: Axes, counts: np.ndarray, largest: float | None = None) -> Axes:
+    """A frame [H, W, 2] of events, grey where there are none, the more of them the stronger ON or OFF's colour.
+
+    Pixels with both have a colour in between. largest: how many events have the full colour; None: as many as one in
+    a hundred of the pixels with events has, so that a single hot pixel does not make the others pale.
+    """
+    total = counts.sum(-1, keepdims=True).astype(float)
+    hue = counts @ np.array([to_rgb(BLUE), to_rgb(RED)]) / np.where(total > 0, total, 1)
+    if largest is None:
+        largest = float(np.quantile(total[total > 0], 0.99)) if total.any() else 1.0
+    strength = np.minimum(total / largest, 1)
+    ax.imshow(strength * hue + (1 - strength) * np.array(to_rgb(GREY)), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
     return ax

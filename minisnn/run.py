@@ -156,7 +156,7 @@ def left(recipe: Recipe, data: DataSet, state: TrainingState) -> tuple[Sequentia
     net = recipe.plain(data)
     if not state.channels:
         return net, state
-    slimmer = Slimmer(net, data.train.images.shape[1:], state.channels)
+    slimmer = Slimmer(net, data.shape, state.channels)
     return slimmer.net, slimmer.state(state)
 
 
@@ -201,7 +201,7 @@ def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, row
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         plots.channels_over_epochs(figure.subplots(), _columns(rows, "channels_"))
         figure.savefig(folder / "channels.png", dpi=150)
-    image = data.train.images.shape[1:3]
+    image = data.shape[:2]
     key = next(key for key, w in state.params.items() if w.ndim > 1)  # of the layer that sees the image
     if key not in state.masks or state.masks[key].shape[0] != image[0] * image[1]:
         return

@@ -15,6 +15,7 @@ from minisnn.backend import Array, to_device
 from minisnn.blocks import keep_memory
 from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
+from minisnn.data.prefetch import prefetch
 from minisnn.optim import Optimizer
 from minisnn.stages import Shape
 from minisnn.state import TrainingState
@@ -154,11 +155,14 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     began = time.perf_counter()
     n, lr, rng = len(split.labels), setup.lr(state.epoch), state.rngs["data"]
     steps, sizes = [], []
-    for index in batches(n, setup.batch_size, rng):
-        images = setup.augment(split.images[index], rng=rng)
-        steps.append(step(setup, state, images, split.labels[index], lr))
-        sizes.append(len(index))
-        bar.update(len(index))
+    ready = (
+        (setup.augment(split.images[index], rng=rng), split.labels[index])
+        for index in batches(n, setup.batch_size, rng)
+    )
+    for images, labels in prefetch(ready):
+        steps.append(step(setup, state, images, labels, lr))
+        sizes.append(len(labels))
+        bar.update(len(labels))
     state.epoch += 1
     before = dict(state.channels)
     setup.learner.after_epoch(state)
@@ -205,11 +209,11 @@ def warn_of_silence(firing: dict[str, float], epoch: int, fires_once: bool = Fal
 def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
     """Accuracy in percent and mean loss, batch by batch."""
     correct, loss, n = 0, 0.0, len(split.labels)
-    for index in batches(n, max(1, setup.batch_size // setup.accumulate)):
-        labels = split.labels[index]
-        y, _, part, _ = _forward(setup, state, split.images[index], labels, train=False)
+    size = max(1, setup.batch_size // setup.accumulate)
+    for images, labels in prefetch((split.images[index], split.labels[index]) for index in batches(n, size)):
+        y, _, part, _ = _forward(setup, state, images, labels, train=False)
         correct += int((setup.objective.predict(y) == to_device(labels, setup.device)).sum())
-        loss += float(part) * len(index) / n
+        loss += float(part) * len(labels) / n
     return 100 * correct / n, loss
 
 

@@ -28,6 +28,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(cifar, "CIFAR10", CIFAR10)
     monkeypatch.setattr(cifar, "CIFAR100", CIFAR100)
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
 
 
 def contents(layout, rng=None):
@@ -88,7 +89,7 @@ def assert_same(data, layout, files):
 def test_every_byte_is_where_it_belongs(tmp_path_factory, layout, rng, place, packed):
     root, files = tmp_path_factory.mktemp("data"), contents(layout, rng)
     if packed:
-        (root / layout.archive).write_bytes(archive(layout, files))
+        (root / layout.archive.name).write_bytes(archive(layout, files))
     else:
         folder(root / (layout.name if place else ""), layout, files)
     with pytest.MonkeyPatch.context() as patch:
@@ -102,7 +103,7 @@ def test_every_byte_is_where_it_belongs(tmp_path_factory, layout, rng, place, pa
 def test_the_users_files_come_before_the_users_archive(tmp_path, layout):
     files = contents(layout)
     folder(tmp_path, layout, files)
-    (tmp_path / layout.archive).write_bytes(b"")
+    (tmp_path / layout.archive.name).write_bytes(b"")
     assert_same(LOADERS[layout.name](), layout, files)
 
 
@@ -136,12 +137,12 @@ BAD = [
 def test_a_bad_file_gets_one_clear_error(tmp_path, layout, name, content, message, packed):
     files = {n: c for n, c in (contents(layout) | {name: content}).items() if c is not None}
     if packed:
-        (tmp_path / layout.archive).write_bytes(archive(layout, files))
+        (tmp_path / layout.archive.name).write_bytes(archive(layout, files))
     else:
         folder(tmp_path, layout, files)
     with pytest.raises(DataError, match=message) as caught:
         LOADERS[layout.name]()
-    assert str(tmp_path / (layout.archive if packed else layout.folder)) in str(caught.value)
+    assert str(tmp_path / (layout.archive.name if packed else layout.folder)) in str(caught.value)
     assert name in str(caught.value)
 
 
@@ -185,7 +186,7 @@ def test_a_member_that_is_no_regular_file_is_refused(tmp_path, kind):
     info = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
     info.type, info.linkname = kind, "cifar-10-batches-bin/data_batch_1.bin"
     del files["test_batch.bin"]
-    (tmp_path / CIFAR10.archive).write_bytes(archive(CIFAR10, files, [(info, b"")]))
+    (tmp_path / CIFAR10.archive.name).write_bytes(archive(CIFAR10, files, [(info, b"")]))
     with pytest.raises(DataError, match=r"batch\.bin: expected a regular file, found a link or a folder"):
         cifar.load_cifar10()
 
@@ -200,7 +201,7 @@ def test_members_that_climb_out_are_left_alone(tmp_path):
         "cifar-10-batches-bin/readme.html",
         "other/cifar-10-batches-bin/test_batch.bin",
     ]
-    path = root / CIFAR10.archive
+    path = root / CIFAR10.archive.name
     path.write_bytes(archive(CIFAR10, files, [(tarfile.TarInfo(name), b"evil") for name in names]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINISNN_DATA", str(root))
@@ -213,7 +214,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     """A member that is far too large is refused by its header."""
     info = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
     info.size = 1 << 40
-    (tmp_path / CIFAR10.archive).write_bytes(gzip.compress(info.tobuf()))
+    (tmp_path / CIFAR10.archive.name).write_bytes(gzip.compress(info.tobuf()))
     with pytest.raises(DataError, match="found 1,099,511,627,776"):
         cifar.load_cifar10()
 
@@ -243,14 +244,42 @@ def test_any_archive_is_read_or_refused(tmp_path_factory, at, value, length):
 def test_download_once(server, tmp_path, monkeypatch, capsys):
     handler, url = server
     handler.content, handler.failures = GOOD, 1
-    monkeypatch.setattr(cifar, "MIRROR", url.removesuffix("a"))
-    monkeypatch.setattr(cifar, "CIFAR10", CIFAR10._replace(sha256=test_data.sha256(GOOD)))
+    here = test_data.remote(url, GOOD, name=CIFAR10.archive.name)
+    monkeypatch.setattr(cifar, "CIFAR10", CIFAR10._replace(archive=here))
+    there = CIFAR100.archive._replace(url=url)
+    monkeypatch.setattr(cifar, "CIFAR100", CIFAR100._replace(archive=there))
     for _ in range(2):
         assert_same(cifar.load_cifar10(), CIFAR10, contents(CIFAR10))
         assert handler.requests == 2
     handler.content = archive(CIFAR100, contents(CIFAR100))  # not what the real checksum says
-    with pytest.raises(FileNotFoundError, match=r"could not download .*/cifar-100-binary\.tar\.gz"):
+    with pytest.raises(FileNotFoundError, match=r"holds cifar100/cifar-100-binary\.tar\.gz"):
         cifar.load_cifar100()
+
+
+@both
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+@pytest.mark.parametrize("place", ["", "own"])
+def test_the_python_layout_is_refused_where_it_is_all_there_is(tmp_path, layout, packed, place):
+    """What lies in it is never opened: it could not even be read."""
+    root = tmp_path / layout.name if place else tmp_path
+    stem = layout.name.replace("cifar", "cifar-")
+    path = root / (
+        f"{stem}-python.tar.gz"
+        if packed
+        else {10: f"{stem}-batches-py", 100: f"{stem}-python"}[layout.labels[-1]]
+    )
+    root.mkdir(exist_ok=True)
+    path.write_bytes(b"cos\nsystem\n(S'false'\ntR.") if packed else path.mkdir()
+    with pytest.raises(DataError, match="a pickle, and to open a pickle is to run what it holds") as caught:
+        LOADERS[layout.name]()
+    assert str(path) in str(caught.value)
+    assert layout.archive.url in str(caught.value)
+    files = contents(layout)
+    (tmp_path / layout.archive.name).write_bytes(archive(layout, files))
+    assert_same(LOADERS[layout.name](), layout, files)
+    (tmp_path / layout.archive.name).unlink()
+    folder(tmp_path, layout, files)
+    assert_same(LOADERS[layout.name](), layout, files)
 
 
 @pytest.mark.parametrize(("layout", "size"), [("CIFAR10", 6 * 30_730_000), ("CIFAR100", 60_000 * 3074)])
@@ -259,4 +288,4 @@ def test_the_real_sizes_and_checksums(monkeypatch, layout, size):
     real = getattr(cifar, layout)
     assert sum(real.files.values()) * (len(real.labels) + 3072) == size
     assert list(real.files.values())[-1] == 10_000
-    assert len(bytes.fromhex(real.sha256)) == 32
+    assert len(bytes.fromhex(real.archive.checksum.removeprefix("sha256:"))) == 32

@@ -1,7 +1,10 @@
 """Loaders, encodings and augmentation: good files, and every kind of bad one."""
 
 import gzip
+import hashlib
 import http.server
+import shutil
+import sys
 import threading
 from functools import partial
 
@@ -9,15 +12,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import rngs
+from strategies import rngs, sizes
 
 from minisnn.backend import to_host
-from minisnn.data import DataError, load_digits, load_mnist, mnist
+from minisnn.data import (
+    LOADERS,
+    DataError,
+    cifar10_dvs,
+    load_digits,
+    load_fashion_mnist,
+    load_mnist,
+    mnist,
+    tiny_imagenet,
+)
 from minisnn.data.augment import flip, in_turn, roll, shift
+from minisnn.data.cifar import CIFAR10, CIFAR100
 from minisnn.data.dataset import Split, hold_out
-from minisnn.data.download import find_or_fetch
-from minisnn.data.encode import direct_code, latency_code
+from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
+from minisnn.data.encode import direct_code, event_code, latency_code
 from minisnn.data.idx import read_idx
+from minisnn.data.stand_in import load_stand_in
 
 
 def idx(array):
@@ -102,10 +116,10 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content, flip, bit):
             assert name in str(error)
 
 
-def fake_mnist(folder, monkeypatch, labels=None):
-    """A small data set in MNIST's files."""
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
+def fake_mnist(folder, monkeypatch, labels=None, seed=0):
+    """Small numbers in MNIST's files."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", 60_000), ("t10k", 10_000)):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (n, 28, 28), np.uint8)))
         y = rng.integers(0, 10, n).astype(np.uint8) if labels is None else np.full(n, labels, np.uint8)
@@ -114,11 +128,13 @@ def fake_mnist(folder, monkeypatch, labels=None):
 
 def test_mnist_from_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
     fake_mnist(tmp_path / "mnist", monkeypatch)
     data, again = load_mnist(), load_mnist()
     assert data.train.images.shape == (54_000, 28, 28, 1)
     assert data.validation.images.shape == (6_000, 28, 28, 1)
     assert data.test.images.shape == (10_000, 28, 28, 1)
+    assert (data.shape, data.moving) == ((28, 28, 1), False)
     np.testing.assert_array_equal(data.validation.labels, again.validation.labels)
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path / "mnist"))  # the folder itself will do
     np.testing.assert_array_equal(load_mnist().test.labels, data.test.labels)
@@ -127,25 +143,51 @@ def test_mnist_from_the_users_folder(tmp_path, monkeypatch):
         load_mnist()
 
 
+def test_fashion_mnist_is_never_taken_from_mnists_files(tmp_path, monkeypatch):
+    """Their names are the same: only a folder of its own counts."""
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
+    nobody = [remote._replace(url="http://127.0.0.1:9/") for remote in mnist.FASHION_MNIST]
+    monkeypatch.setattr(mnist, "FASHION_MNIST", nobody)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    fake_mnist(tmp_path, monkeypatch)
+    load_mnist()
+    with pytest.raises(FileNotFoundError, match="holds fashion-mnist/train-images"):
+        load_fashion_mnist()
+    fake_mnist(tmp_path / "fashion-mnist", monkeypatch, seed=1)
+    data = load_fashion_mnist()
+    assert data.name == "fashion-mnist"
+    expected = np.random.default_rng(1).integers(0, 256, (60_000, 28, 28), np.uint8)
+    held = np.sort(np.random.default_rng(0).choice(60_000, 6_000, replace=False))
+    np.testing.assert_array_equal(data.validation.images[..., 0], expected[held])
+
+
 def test_mnist_with_impossible_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
     fake_mnist(tmp_path / "mnist", monkeypatch, labels=10)
     with pytest.raises(DataError, match="expected labels 0 to 9, found 10"):
         load_mnist()
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Gives `content`, but breaks off the first `failures` times."""
+    """Gives `content`, but breaks off the first `failures` times; or goes on without end."""
 
-    content, failures, requests = GOOD, 0, 0
+    content, failures, requests, endless, sent = GOOD, 0, 0, False, 0
 
     def do_GET(self):
         cls = type(self)
         cls.requests += 1
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content)))
+        if not self.endless:
+            self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
         self.wfile.write(self.content[: 10 if cls.requests <= cls.failures else None])
+        try:
+            while self.endless and cls.sent < 100_000_000:
+                cls.sent += self.wfile.write(bytes(1 << 16))
+        except ConnectionError:
+            pass
 
     def log_message(self, *args):
         pass
@@ -156,7 +198,7 @@ def server(tmp_path, monkeypatch):
     """(handler class, url) of a local server, with an empty cache and no folder of the user's."""
     pytest.importorskip("pooch")
     monkeypatch.delenv("MINISNN_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between tries
     handler = type("Handler", (Server,), {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
@@ -165,44 +207,160 @@ def server(tmp_path, monkeypatch):
         httpd.shutdown()
 
 
-def sha256(content):
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()
+def remote(url, content=GOOD, kind="sha256", name="a"):
+    return Remote(name, url, f"{kind}:{hashlib.new(kind, content).hexdigest()}", len(content))
 
 
-def test_download_once_and_again_after_it_broke_off(server, tmp_path, capsys):
+def kept(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_download_once_and_again_after_it_broke_off(server, tmp_path, capsys, kind):
     handler, url = server
     handler.failures = 2
-    path = find_or_fetch("test", "a", url, sha256(GOOD))
+    path = find_or_fetch("test", remote(url, kind=kind))
     assert path.read_bytes() == GOOD
     assert handler.requests == 3
-    assert find_or_fetch("test", "a", url, sha256(GOOD)) == path
+    assert find_or_fetch("test", remote(url, kind=kind)) == path == tmp_path / "cache" / "test" / "a"
     assert handler.requests == 3
-    assert tmp_path in path.parents
 
 
-def test_wrong_bytes_are_refused_and_not_kept(server, tmp_path, capsys):
+def test_a_download_that_always_breaks_off_is_given_up(server, tmp_path, capsys):
+    handler, url = server
+    handler.failures = 100
+    with pytest.raises(FileNotFoundError, match="could not download"):
+        find_or_fetch("test", remote(url))
+    assert handler.requests == 4
+    assert not kept(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_wrong_bytes_are_refused_and_not_kept(server, tmp_path, capsys, kind):
     handler, url = server
     handler.content = b"something else"
     with pytest.raises(FileNotFoundError, match="MINISNN_DATA") as caught:
-        find_or_fetch("test", "a", url, sha256(GOOD))
+        find_or_fetch("test", remote(url, kind=kind))
     assert url in str(caught.value)
-    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    assert not kept(tmp_path / "cache")
+
+
+def test_a_stream_without_end_is_cut(server, tmp_path, capsys):
+    handler, url = server
+    handler.endless = True
+    with pytest.raises(FileNotFoundError, match="far longer than it should be"):
+        find_or_fetch("test", remote(url))
+    assert handler.requests == 1
+    assert handler.sent < 50_000_000  # sockets hold some
+    assert not kept(tmp_path / "cache")
+
+
+def test_no_download_without_room_on_the_disk(server, tmp_path, monkeypatch):
+    handler, url = server
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(100, 40, 60))
+    with pytest.raises(FileNotFoundError, match="it has 5 MB, but only 0 MB are free"):
+        find_or_fetch("test", remote(url)._replace(size=5_000_000))
+    assert handler.requests == 0
+
+
+def test_the_users_files_come_first_then_the_cache(server, tmp_path, monkeypatch, capsys):
+    handler, url = server
+    own, name = tmp_path / "own", "a.gz"
+    (own / "test").mkdir(parents=True)
+    cached = find_or_fetch("test", remote(url, name=name))
+    assert cached == cache_folder("test") / name
+    monkeypatch.setenv("MINISNN_DATA", str(own))
+    assert find_or_fetch("test", remote(url, name=name)) == cached
+    for path in (own / "a", own / name, own / "test" / "a", own / "test" / name):  # the later the better
+        path.write_bytes(b"whatever: its reader checks it")
+        assert find_or_fetch("test", remote(url, name=name)) == path
+        apart = find_or_fetch("test", remote(url, name=name), apart=True)
+        assert apart == (path if path.parent.name == "test" else cached)
+    assert find("test", "nothing", "of the kind") is None
+    assert handler.requests == 1
 
 
 def test_nobody_answers(monkeypatch, tmp_path, capsys):
     pytest.importorskip("pooch")
     monkeypatch.delenv("MINISNN_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with pytest.raises(FileNotFoundError, match="could not download"):
-        find_or_fetch("test", "a", "http://127.0.0.1:9/a", sha256(GOOD))
+        find_or_fetch("test", remote("http://127.0.0.1:9/a"))
 
 
-def test_mnist_addresses_and_checksums_are_complete():
-    assert len(mnist.SHA256) == 4
-    assert all(len(s) == 64 and int(s, 16) for s in mnist.SHA256.values())
+def test_without_pooch_an_error_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.delenv("MINISNN_DATA", raising=False)
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(FileNotFoundError, match=r"pip install 'minisnn\[data\]'.* holds test/a"):
+        find_or_fetch("test", remote("http://127.0.0.1:9/a"))
+
+
+REMOTES = [
+    *mnist.MNIST, *mnist.FASHION_MNIST, CIFAR10.archive, CIFAR100.archive, tiny_imagenet.ZIP,
+    *map(cifar10_dvs.remote, cifar10_dvs.CLASSES),
+]  # fmt: skip
+
+
+def test_addresses_and_checksums_are_complete_and_differ():
+    assert len(REMOTES) == 21
+    for remote in REMOTES:
+        kind, _, digits = remote.checksum.partition(":")
+        assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[kind]
+        assert remote.url.startswith(("https://", "http://"))
+        assert remote.size > 0
+    assert len({remote.checksum for remote in REMOTES}) == len({remote.url for remote in REMOTES}) == 21
+
+
+STAND_INS = {
+    "mnist": ((28, 28, 1), 10),
+    "fashion-mnist": ((28, 28, 1), 10),
+    "cifar10": ((32, 32, 3), 10),
+    "cifar100": ((32, 32, 3), 100),
+    "tiny-imagenet": ((64, 64, 3), 200),
+}
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_stand_ins(name, monkeypatch, tmp_path):
+    """In the shapes of the real data, with all its classes, never twice the same picture; and their names say so."""
+    monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
+    monkeypatch.setenv("MINISNN_CACHE", str(tmp_path))
+    data, again, digits = LOADERS[f"{name}-stand-in"](), load_stand_in(name), load_digits()
+    shape, n_classes = STAND_INS[name]
+    assert data.name == f"{name}-stand-in"
+    assert (data.shape, data.n_classes, data.white, data.moving) == (shape, n_classes, 255, False)
+    for split, same, digit in zip(data[1:4], again[1:4], digits[1:4], strict=True):
+        assert split.images.dtype == np.uint8
+        assert split.labels.dtype == np.int64
+        assert split.images.max() > 200
+        np.testing.assert_array_equal(split.images, same.images)
+        np.testing.assert_array_equal(split.labels, same.labels)
+        np.testing.assert_array_equal(split.labels % 10, digit.labels)
+        assert split.labels.max() < n_classes
+    assert len(np.unique(data.train.labels)) == n_classes
+    assert not kept(tmp_path)
+
+
+def test_the_colour_of_a_stand_in_tells_its_class():
+    """With ten classes it tells nothing: each digit comes in all six colours."""
+
+    def hues(data):
+        bright = data.train.images.reshape(len(data.train.labels), -1, 3).max(1) > 130
+        return bright @ [4, 2, 1]
+
+    assert {
+        len(np.unique(hues(load_stand_in("cifar10"))[load_digits().train.labels == k])) for k in range(10)
+    } == {6}
+    hundred = load_stand_in("cifar100")
+    first = hues(hundred)[hundred.train.labels < 10]
+    assert (first == first[0]).all()
+
+
+def test_there_is_no_stand_in_for_just_any_name():
+    with pytest.raises(ValueError, match=r"there are stand-ins for mnist, .*, found 'cifar10-dvs'"):
+        load_stand_in("cifar10-dvs")
 
 
 @given(rng=rngs, by=st.integers(0, 3))
@@ -254,9 +412,10 @@ def test_latency_code_of_no_images(xp):
     assert latency_code(xp.asarray(np.zeros((0, 2, 2, 1), np.uint8)), 16).shape == (0, 4)
 
 
-@given(rng=rngs, white=st.sampled_from([16, 255]), mean=st.floats(0, 1), deviation=st.floats(0.1, 1))
-def test_direct_code(xp, rng, white, mean, deviation):
+@given(rng=rngs, white=st.sampled_from([16, 255]), channels=st.booleans())
+def test_direct_code(xp, rng, white, channels):
     images = rng.integers(0, white + 1, (3, 4, 5, 2), np.uint8)
+    mean, deviation = rng.random(2 if channels else None), rng.uniform(0.1, 1, 2 if channels else None)
     device = xp.asarray(images.copy())
     x = to_host(direct_code(device, white, mean, deviation))
     assert x.shape == (1, 3, 4, 5, 2)
@@ -264,6 +423,17 @@ def test_direct_code(xp, rng, white, mean, deviation):
     np.testing.assert_allclose(x[0], (images / white - mean) / deviation, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(to_host(device), images)
     np.testing.assert_array_equal(to_host(direct_code(device, white))[0], images * np.float32(1 / white))
+
+
+@given(rng=rngs, B=sizes, T=sizes)
+def test_event_code(xp, rng, B, T):
+    frames = rng.integers(0, 9, (B, T, 3, 4, 2)).astype(np.float32)
+    x = to_host(event_code(xp.asarray(frames)))
+    assert x.shape == (T, B, 3, 4, 2)
+    assert x.dtype == np.float32
+    for b in range(B):
+        for t in range(T):
+            np.testing.assert_array_equal(x[t, b], frames[b, t])
 
 
 @given(rng=rngs, frames=st.booleans())

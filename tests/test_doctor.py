@@ -46,7 +46,7 @@ def test_the_report(cupy, capsys, monkeypatch):
     monkeypatch.setenv("MINISNN_DATA", "/somewhere")
     with use_threads(2):
         assert "threads: 2 (" in doctor.report()
-    assert "data: MINISNN_DATA is /somewhere" in doctor.report()
+    assert "data: MINISNN_DATA=/somewhere is not a folder" in doctor.report()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from strategies import rngs
 
 from minisnn import cli, optim, run, stages, train
 from minisnn.compose import scored
-from minisnn.data import LOADERS, load_digits
+from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
+from minisnn.data.catalogue import CATALOGUE
 from minisnn.data.dataset import DataSet, Split
 from minisnn.fast import fast
 from minisnn.losses import mean_loss_forward
@@ -28,7 +29,7 @@ TINY = replace(SCA_VGG16["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_
 
 def no_data(shape=(8, 8, 1), n_classes=10):
     """A data set's shapes, with hardly any images."""
-    few = Split(np.arange(4 * np.prod(shape)).reshape(4, *shape), np.arange(4))
+    few = Split(np.arange(4 * np.prod(shape)).reshape(4, *shape) % 256, np.arange(4))
     return DataSet("none", few, few, few, 255, n_classes)
 
 
@@ -50,7 +51,7 @@ def no_data(shape=(8, 8, 1), n_classes=10):
         ({"images": -5}, "images must be at least 1, found -5"),
         (
             {"data": "cifar"},
-            "data must be one of digits, mnist, cifar10, cifar100, found 'cifar'",
+            f"data must be one of {', '.join([*LOADERS, *EVENT_LOADERS])}, found 'cifar'",
         ),  # as all recipes
         ({"T": 0}, "T must be at least 1, found 0"),
     ],
@@ -179,17 +180,16 @@ def test_nothing_to_prune_is_the_dense_network(p, q, dense):
 @pytest.mark.parametrize("data", SCA_VGG16)
 def test_every_data_set_has_its_network(data):
     """VGG16 needs five pools."""
-    assert list(SCA_VGG16) == ["cifar10", "cifar100", "mnist", "digits"]
-    recipe = SCA_VGG16[data]
-    shape = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}.get(data, (32, 32, 3))
-    n_classes = 100 if data == "cifar100" else 10
-    setup = recipe.setup(no_data(shape, n_classes))
+    assert set(SCA_VGG16) == set(CATALOGUE)
+    recipe, n_classes = SCA_VGG16[data], CATALOGUE[data].n_classes
+    *frames, H, W, C = map(int, CATALOGUE[data].shape.split("x"))
+    setup = recipe.setup(no_data((*frames, H, W, C), n_classes))
     assert recipe.data == data
-    assert data in LOADERS
-    assert (recipe.net in NETWORKS) == data.startswith("cifar")
-    assert setup.net.out(shape) == (n_classes,)
+    assert (data in EVENT_LOADERS) == bool(frames) == (data not in LOADERS)
+    assert (recipe.net in NETWORKS) == (H >= 32)
+    assert setup.net.out((H, W, C)) == (n_classes,)
     assert isinstance(setup.learner, SCA)
-    assert (recipe.flip, recipe.shift) == ((True, 4) if data.startswith("cifar") else (False, 0))
+    assert (recipe.flip, recipe.shift) == ((True, 5 if frames else 4) if H >= 32 else (False, 0))
 
 
 # How many images.

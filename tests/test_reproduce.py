@@ -354,8 +354,6 @@ def test_summaries_equal_naive(rows, key):
 
 # ------------------------------------------------------------------------------------------------- the targets
 
-NEEDS_EVENTS = {("esl-fig3", "paper"), ("esl-fig4", "paper")}
-
 
 def test_every_target_and_scale_is_on_the_command_line():
     assert list(TARGETS) == list(cli.TARGETS)
@@ -367,15 +365,12 @@ def test_every_target_and_scale_is_on_the_command_line():
 def test_recipes_of_targets(name, scale):
     """Names are unique also as names of folders, recipes differ, and the paper's names are of some scale."""
     target = TARGETS[name]
-    if (name, scale) in NEEDS_EVENTS:
-        with pytest.raises(ValueError, match=r"CIFAR10-DVS, and event cameras' files .*: use --scale small"):
-            target.recipes(scale)
-        return
     recipes = target.recipes(scale)
     assert len({re.sub(r"[^\w.]+", "-", key) for key in recipes}) == len(recipes) >= 2
     assert len(set(recipes.values())) == len(recipes)
     assert {recipe.data for recipe in recipes.values()} <= {
-        "smoke": {"digits"}, "small": {"mnist", "cifar10"}, "paper": {"mnist", "cifar10", "cifar100"},
+        "smoke": {"digits"}, "small": {"mnist", "cifar10"},
+        "paper": {"mnist", "cifar10", "cifar100", "cifar10-dvs", "tiny-imagenet"},
     }[scale]  # fmt: skip
     kinds = SCANet if name.startswith("sca") else ESLMLP | LIFNet
     assert all(isinstance(recipe, kinds) for recipe in recipes.values())
@@ -385,7 +380,7 @@ def test_recipes_of_targets(name, scale):
 @pytest.mark.parametrize("name", TARGETS)
 def test_papers_values_have_rows(name):
     target = TARGETS[name]
-    known = [key for s in SCALES if (name, s) not in NEEDS_EVENTS for key in target.recipes(s)]
+    known = [key for s in SCALES for key in target.recipes(s)]
     assert set(target.paper) <= set(known)
 
 
@@ -632,8 +627,6 @@ def test_joules_of_table_1():
         (["esl-fig4", "--seeds"], "argument --seeds: expected at least one argument"),
         (["esl-fig4", "--seeds", "one"], "argument --seeds: invalid int value: 'one'"),
         (["esl-fig4", "--seeds", "-1"], "seed must be 0 or more, and finite, found -1"),
-        (["esl-fig3", "--scale", "paper"], "event cameras' files cannot be read yet: use --scale small"),
-        (["esl-fig4", "--scale", "paper"], "event cameras' files cannot be read yet: use --scale small"),
         (["esl-fig4", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
     ],
 )

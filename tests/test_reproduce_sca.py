@@ -117,7 +117,8 @@ def names(whats, ratios, methods=()):
     return found + [f"{what}, {method}, p {p:g}" for method in methods for what in whats for p in ratios if p]
 
 
-PAPER = ("CIFAR-10, VGG16", "CIFAR-10, Pre-ResNet-18", "CIFAR-100, VGG16")
+PAPER = ("CIFAR-10, VGG16", "CIFAR-10, Pre-ResNet-18", "CIFAR-100, VGG16", "CIFAR10-DVS, 5Conv")
+TABLE = ("CIFAR-10", "CIFAR-100", "CIFAR10-DVS", "Tiny-ImageNet")
 ABLATIONS = ("only prune", "random")
 NAMES = {
     ("sca-fig2", "smoke"): names(["digits"], (0, 0.2, 0.5, 0.8)),
@@ -131,7 +132,7 @@ NAMES = {
     ("sca-fig4", "paper"): names(PAPER[:1], EIGHT, ABLATIONS),
     ("sca-table1", "smoke"): names(["digits"], (0, 0.5, 0.8)),
     ("sca-table1", "small"): names(["CIFAR-10"], (0, 0.5, 0.8)),
-    ("sca-table1", "paper"): names(["CIFAR-10", "CIFAR-100"], (0, 0.5, 0.8)),
+    ("sca-table1", "paper"): names(TABLE, (0, 0.5, 0.8)),
 }
 
 
@@ -147,23 +148,29 @@ def test_what_the_targets_compare(target, scale):
             recipes[f"{what}, p 0.5"], p=p, q=q, mode="random" if method == "random" else "soft"
         )
         assert recipe == expected
-        assert re.sub("-", "", what).lower().startswith(recipe.data)
-        assert recipe.flip == recipe.data.startswith("cifar")  # a mirrored 2 is no 2
+        assert re.sub("-", "", what).lower().startswith(re.sub("-", "", recipe.data))
+        assert recipe.flip == recipe.data.startswith(("cifar", "tiny"))  # a mirrored 2 is no 2
         if scale == "paper":
             net = "pre-resnet18" if "Pre-ResNet" in what else "vgg16"
+            events = {"net": "5conv", "T": 20, "shift": 5} if "DVS" in what else {"net": net}
             script = SCANet(
-                data=recipe.data, net=net, p=p, q=q, mode=recipe.mode
+                data=recipe.data, p=p, q=q, mode=recipe.mode, **events
             )  # its defaults are the authors'
             assert recipe == script
 
 
-SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3)}
+SHAPES = {
+    "digits": (8, 8, 1), "mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3),
+    "cifar10-dvs": (48, 48, 2), "tiny-imagenet": (64, 64, 3),
+}  # fmt: skip
 
 
 def data_like(name):
     """A data set's shapes, with hardly any images."""
-    n_classes = 100 if name == "cifar100" else 10
-    few = Split(np.arange(4 * np.prod(SHAPES[name])).reshape(4, *SHAPES[name]), np.arange(4))
+    n_classes = {"cifar100": 100, "tiny-imagenet": 200}.get(name, 10)
+    shape = (4, 20, *SHAPES[name]) if name == "cifar10-dvs" else (4, *SHAPES[name])
+    few = Split(np.zeros(shape, np.uint8) + np.arange(shape[-1], dtype=np.uint8), np.arange(4))
+    few.images[:2] += 3
     return DataSet(name, few, few, few, 255, n_classes)
 
 
@@ -203,12 +210,16 @@ def test_every_setting_is_a_network_and_a_learner(scale):
             sizes.setdefault((recipe.net, recipe.data), set()).add(learner.size)
         key = recipe.net, recipe.data, "parameters"
         if key not in sizes:
-            params, _ = recipe.plain(data).init(np.random.default_rng(0), data.train.images.shape[1:])
+            params, _ = recipe.plain(data).init(np.random.default_rng(0), data.shape)
             sizes[key] = {sum(w.size for w in params.values())}
     expected = {}
     if scale == "paper":
         expected["vgg16", "cifar10"], expected["vgg16", "cifar10", "parameters"] = 4224, 15_250_378
         expected["vgg16", "cifar100"], expected["vgg16", "cifar100", "parameters"] = 4224, 15_296_548
+        expected["5conv", "cifar10-dvs"], expected["5conv", "cifar10-dvs", "parameters"] = 832, 1_111_306
+        larger = (200 - 10) * 513 + 3 * 512 * 512  # more classes, and 2x2 positions behind the last pool
+        expected["vgg16", "tiny-imagenet"] = 4224
+        expected["vgg16", "tiny-imagenet", "parameters"] = 15_250_378 + larger
         widths, inputs = (64, 64, 128, 128, 256, 256, 512, 512), (64, 64, 64, 128, 128, 256, 256, 512)
         key = "pre-resnet18", "cifar10"
         expected[key] = sum(widths) + sum(inputs) + 512  # of each block's two norms, and of the last
@@ -260,12 +271,12 @@ def test_figures_share_their_runs(ran, tmp_path):
 
 def test_figures_share_their_runs_in_any_order(ran, tmp_path):
     """Fig. 3 and 4 are of the first of Fig. 2's networks."""
-    for name, new in (("sca-fig4", 9 + 2 * 8), ("sca-fig3", 0), ("sca-fig2", 2 * 9)):
+    for name, new in (("sca-fig4", 9 + 2 * 8), ("sca-fig3", 0), ("sca-fig2", 3 * 9)):
         ran.clear()
         reproduce(name, TARGETS[name], "paper", tmp_path, [5], jobs=1)
         assert len(ran) == new
     assert {recipe.seed for recipe in ran} == {5}
-    assert len(rows_of(tmp_path / "sca-paper.csv")) == 9 + 16 + 18
+    assert len(rows_of(tmp_path / "sca-paper.csv")) == 9 + 16 + 27
 
 
 def test_targets_without_a_grid_have_rows_of_their_own():
@@ -373,10 +384,11 @@ def test_a_picture_says_once_what_is_what(ran, tmp_path, name):
 
 
 def test_the_papers_baselines():
-    """VGG16's, of Table 1."""
-    known = {"CIFAR-10": "91.14", "CIFAR-100": "64.89"}
+    """Of Table 1; those of VGG16 and 5Conv+1FC are Fig. 2's too."""
+    known = {"CIFAR-10": "91.14", "CIFAR-100": "64.89", "CIFAR10-DVS": "72.80", "Tiny-ImageNet": "49.33"}
     assert TARGETS["sca-table1"].paper == {f"{data}, p 0": value for data, value in known.items()}
-    assert TARGETS["sca-fig2"].paper == {f"{data}, VGG16, p 0": value for data, value in known.items()}
+    nets = {"CIFAR-10": "VGG16", "CIFAR-100": "VGG16", "CIFAR10-DVS": "5Conv"}
+    assert TARGETS["sca-fig2"].paper == {f"{data}, {net}, p 0": known[data] for data, net in nets.items()}
 
 
 # ------------------------------------------------------------------------------------------------- pictures

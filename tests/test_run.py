@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minisnn import checkpoint, cli, plots, run, train
 from minisnn.checkpoint import CheckpointError
-from minisnn.data import load_digits
+from minisnn.data import LOADERS, load_digits
 from minisnn.recipes import ESL_MLP
 from minisnn.structure import grow, prune
 from minisnn.structure.masks import check_masks
@@ -152,7 +152,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "fashion"}, "data must be one of digits, mnist, cifar10, cifar100, found 'fashion'"),
+        ({"data": "fashion"}, f"data must be one of {', '.join(LOADERS)}, found 'fashion'"),
         ({"prune": "smallest"}, "prune must be one of magnitude, set"),
         ({"grow": "set"}, "grow must be one of random, random-unfired, longest-inactive, gradient, momentum"),
         ({"density": 0.5}, "either epsilon or density"),

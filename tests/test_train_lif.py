@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from minisnn import backend, checkpoint, cli, recipes, run, train
 from minisnn.backend import NoGPUError
-from minisnn.data import load_digits
+from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.augment import flip, shift
 from minisnn.losses import mean_loss_forward, tet_loss_forward
 from minisnn.optim import SGD, Adam
@@ -147,7 +147,7 @@ def test_a_run_and_its_folder(tmp_path, recwarn):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "cifar"}, "data must be one of digits, mnist, cifar10, cifar100, found 'cifar'"),
+        ({"data": "cifar"}, f"data must be one of {', '.join([*LOADERS, *EVENT_LOADERS])}, found 'cifar'"),
         ({"paper": "tet"}, "paper must be one of esl, sca, found 'tet'"),
         ({"loss": "sdt"}, "loss must be one of tet, mean, found 'sdt'"),
         ({"optimizer": "rmsprop"}, "optimizer must be one of sgd, adam"),

@@ -15,8 +15,8 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from minisnn.data.dataset import DataSet, Split, hold_out
-from minisnn.data.download import find_or_fetch, own_folders
-from minisnn.data.idx import DataError
+from minisnn.data.download import Remote, find, find_or_fetch
+from minisnn.data.idx import DataError, fill
 
 MIRROR = "https://www.cs.toronto.edu/~kriz/"
 HELD_OUT = 0.1  # of the training set, for selection: 45,000 / 5,000
@@ -27,22 +27,32 @@ class Layout(NamedTuple):
     """How one of the two data sets is stored."""
 
     name: str
-    archive: str
-    sha256: str
+    archive: Remote
     folder: str  # of the files, on disk and in the archive
     files: dict[str, int]  # number of records of each; the last is the test set
     labels: tuple[int, ...]  # number of classes of each label of a record; the last one counts
 
 
 CIFAR10 = Layout(
-    "cifar10", "cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    "cifar10",
+    Remote(
+        "cifar-10-binary.tar.gz", MIRROR + "cifar-10-binary.tar.gz",
+        "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", 170_052_171,
+    ),
     "cifar-10-batches-bin",
     {f"data_batch_{i}.bin": 10_000 for i in range(1, 6)} | {"test_batch.bin": 10_000}, (10,),
 )  # fmt: skip
 CIFAR100 = Layout(
-    "cifar100", "cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    "cifar100",
+    Remote(
+        "cifar-100-binary.tar.gz", MIRROR + "cifar-100-binary.tar.gz",
+        "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 169_000_000,
+    ),
     "cifar-100-binary", {"train.bin": 50_000, "test.bin": 10_000}, (20, 100),
 )  # fmt: skip
+
+
+Part = tuple[np.ndarray, np.ndarray]  # images, labels
 
 
 def load_cifar10() -> DataSet:
@@ -60,31 +70,52 @@ def load_cifar100() -> DataSet:
 
 
 def _load(layout: Layout) -> DataSet:
-    for place in own_folders(layout.name):
-        if (place / layout.folder).is_dir():
-            found, source = _from_folder(layout, place / layout.folder), place / layout.folder
-            break
+    train, test, parts = _room(layout)
+    source = find(layout.name, layout.folder)
+    if source and source.is_dir():
+        found = _from_folder(layout, source, parts)
     else:
-        source = find_or_fetch(layout.name, layout.archive, MIRROR + layout.archive, layout.sha256)
-        found = _from_archive(layout, source)
+        _refuse_pickles(layout)
+        source = find_or_fetch(layout.name, layout.archive)
+        found = _from_archive(layout, source, parts)
     if missing := [name for name in layout.files if name not in found]:
         raise DataError(f"{source}: expected {', '.join(layout.files)}, found no {', '.join(missing)}")
-    *batches, test = (found[name] for name in layout.files)
-    train = Split(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
     return DataSet(layout.name, kept, held, test, white=255, n_classes=layout.labels[-1])
 
 
-def _from_folder(layout: Layout, folder: Path) -> dict[str, Split]:
-    found = {}
+def _room(layout: Layout) -> tuple[Split, Split, dict[str, Part]]:
+    """Arrays for the training and the test set, and the part of them that each file is to fill."""
+    *sizes, last = layout.files.values()
+    train, test = ((np.empty((n, 32, 32, 3), np.uint8), np.empty(n, np.int64)) for n in (sum(sizes), last))
+    parts = zip(*(np.split(array, np.cumsum(sizes)[:-1]) for array in train), strict=True)
+    return Split(*train), Split(*test), dict(zip(layout.files, [*parts, test], strict=True))
+
+
+def _refuse_pickles(layout: Layout) -> None:
+    """The Python layout is Python's pickle, which runs what it holds: say so, where it is all that there is."""
+    python = layout.archive.name.replace("binary", "python")
+    if find(layout.name, layout.archive.name, layout.archive.name.removesuffix(".gz")):
+        return
+    if pickles := find(layout.name, python, "cifar-10-batches-py" if "10-" in python else "cifar-100-python"):
+        raise DataError(
+            f"{pickles}: this is the Python layout, a pickle, and to open a pickle is to run what it holds; "
+            f"expected the binary layout, {layout.archive.url}"
+        )
+
+
+def _from_folder(layout: Layout, folder: Path, parts: dict[str, Part]) -> set[str]:
+    """Read the files that are there. Returns their names."""
+    found = set()
     for path in filter(Path.is_file, map(folder.joinpath, layout.files)):
         with path.open("rb") as file:
-            found[path.name] = _read(layout, path.name, str(path), path.stat().st_size, file)
+            _read(layout, str(path), path.stat().st_size, file, parts[path.name])
+        found.add(path.name)
     return found
 
 
-def _from_archive(layout: Layout, path: Path) -> dict[str, Split]:
-    names, found = {f"{layout.folder}/{name}": name for name in layout.files}, {}
+def _from_archive(layout: Layout, path: Path, parts: dict[str, Part]) -> set[str]:
+    names, found = {f"{layout.folder}/{name}": name for name in layout.files}, set()
     try:
         with tarfile.open(path, "r:gz" if path.suffix == ".gz" else "r:") as tar:
             for member in tar:
@@ -93,7 +124,8 @@ def _from_archive(layout: Layout, path: Path) -> dict[str, Split]:
                     file = tar.extractfile(member) if member.isfile() else None  # a link could lead anywhere
                     if file is None:
                         raise DataError(f"{where}: expected a regular file, found a link or a folder")
-                    found[name] = _read(layout, name, where, member.size, file)
+                    _read(layout, where, member.size, file, parts[name])
+                    found.add(name)
             while tar.fileobj and tar.fileobj.read(1 << 20):  # gzip's own checksum comes last
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -101,14 +133,20 @@ def _from_archive(layout: Layout, path: Path) -> dict[str, Split]:
     return found
 
 
-def _read(layout: Layout, name: str, where: str, size: int, file: IO[bytes]) -> Split:
-    length, expected = len(layout.labels) + PIXELS, layout.files[name] * (len(layout.labels) + PIXELS)
-    if size != expected:
-        raise DataError(f"{where}: expected {expected:,} bytes ({length:,} for an image), found {size:,}")
-    records = np.frombuffer(file.read(expected), np.uint8).reshape(-1, length)
+def _read(layout: Layout, where: str, size: int, file: IO[bytes], part: Part) -> None:
+    """Check a file's records and put them where they belong."""
+    images, classes = part
+    records = np.empty((len(classes), len(layout.labels) + PIXELS), np.uint8)
+    if size != records.size:
+        raise DataError(
+            f"{where}: expected {records.size:,} bytes ({records.shape[1]:,} for an image), found {size:,}"
+        )
+    if (n := fill(file, records)) != size:
+        raise DataError(f"{where}: expected {size:,} bytes, found only {n:,}")
     labels, planes = np.split(records, [len(layout.labels)], axis=1)
     for label, n in zip(labels.T, layout.labels, strict=True):
         if label.max() >= n:
             raise DataError(f"{where}: expected labels 0 to {n - 1}, found {label.max()}")
-    images = np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-    return Split(images, labels[:, -1].astype(np.int64))
+    classes[:] = labels[:, -1]
+    for colour in range(3):  # three times as fast as to transpose all of them at once
+        images.reshape(-1, 1024, 3)[..., colour] = planes[:, 1024 * colour : 1024 * (colour + 1)]

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-class Split(NamedTuple):
-    """Images and their classes."""
+class Rows:
+    """Some rows, in some order, of an array on disk. Nothing is read but what an index asks for."""
 
-    images: np.ndarray  # [N, H, W, C] uint8
+    def __init__(self, array: np.ndarray, index: np.ndarray) -> None:
+        self.array, self.index = array, index  # [N, ...], [n]
+        self.shape, self.dtype, self.ndim = (len(index), *array.shape[1:]), array.dtype, array.ndim
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, which: Any) -> np.ndarray:
+        return self.array[self.index[which]]
+
+    def take(self, which: np.ndarray | slice) -> Rows:
+        return Rows(self.array, self.index[which])
+
+
+class Split(NamedTuple):
+    """Images or recordings, and their classes."""
+
+    images: np.ndarray | Rows  # [N, H, W, C] uint8, or frames of events [N, T, H, W, 2] float32
     labels: np.ndarray  # [N] int64
 
-    def take(self, index: np.ndarray) -> Split:
-        return Split(self.images[index], self.labels[index])
+    def take(self, index: np.ndarray | slice) -> Split:
+        """Some of the samples; what is on disk stays there."""
+        images = self.images
+        return Split(images.take(index) if isinstance(images, Rows) else images[index], self.labels[index])
 
 
 class DataSet(NamedTuple):
@@ -24,8 +43,19 @@ class DataSet(NamedTuple):
     train: Split
     validation: Split
     test: Split
-    white: int  # 255 for MNIST, 16 for the digits
+    white: int  # 255 for MNIST, 16 for the digits; 1 for counts of events
     n_classes: int = 10
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture or a frame."""
+        H, W, C = self.train.images.shape[-3:]
+        return H, W, C
+
+    @property
+    def moving(self) -> bool:
+        """Are the samples sequences of frames?"""
+        return self.train.images.ndim == 5
 
 
 def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
@@ -34,3 +64,25 @@ def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[S
     held = np.zeros(n, bool)
     held[rng.choice(n, round(fraction * n), replace=False)] = True
     return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
+
+
+BLOCK = 1000  # images that are looked at together
+
+
+def mean_and_deviation(images: np.ndarray | Rows, white: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel, for white = 1: two [C] float64. Exact, from counts of grey values, a block of images at a time.
+
+    images: [N, ..., C] uint8. Raises ValueError for images brighter than white.
+    """
+    sums, squares = np.zeros((2, images.shape[-1]))
+    for k in range(0, len(images), BLOCK):
+        x = images[k : k + BLOCK].reshape(-1, images.shape[-1])
+        if x.max() > white:
+            raise ValueError(f"images must be 0 to {white}, found {x.max()}")
+        counts = [np.bincount(channel, minlength=white + 1) for channel in x.T]
+        levels = np.arange(white + 1) / white
+        sums += counts @ levels
+        squares += counts @ levels**2
+    n = np.prod(images.shape[:-1])
+    mean = sums / n
+    return mean, np.sqrt(np.maximum(squares / n - mean**2, 0))

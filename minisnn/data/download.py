@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Remote(NamedTuple):
+    """A file that a loader needs, and where the world has it."""
+
+    name: str
+    url: str
+    checksum: str  # "sha256:..." or "md5:..."
+    size: int  # bytes, where it is not known exactly about so many
+
+
+def needs(module: str) -> Any:
+    """The module, or an error that says how to get it. Raises ModuleNotFoundError."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(f"this needs {module}: pip install 'minisnn[data]'") from None
 
 
 def own_folders(folder: str) -> list[Path]:
@@ -17,7 +38,24 @@ def own_folders(folder: str) -> list[Path]:
     return [root / folder, root]
 
 
-def find_or_fetch(folder: str, name: str, url: str, sha256: str) -> Path:
+def cache_folder(folder: str) -> Path:
+    """Where downloads and converted arrays of a data set are kept: below $MINISNN_CACHE, or the system's cache."""
+    own = os.environ.get("MINISNN_CACHE")
+    return (Path(own).expanduser() if own else Path(needs("pooch").os_cache("minisnn"))) / folder
+
+
+def find(folder: str, *names: str, apart: bool = False) -> Path | None:
+    """The first of these files or folders that is on this machine already: the user's own, then the cache.
+
+    apart: look in the data set's own folder only, because another data set has files of the same names.
+    """
+    places = own_folders(folder)[: 1 if apart else 2]
+    with suppress(ModuleNotFoundError):
+        places.append(cache_folder(folder))
+    return next((place / name for place in places for name in names if (place / name).exists()), None)
+
+
+def find_or_fetch(folder: str, remote: Remote, apart: bool = False) -> Path:
     """The path of a data file.
 
     A file that the user put into $MINISNN_DATA, in a folder of the data set's name or directly, with or
@@ -25,28 +63,60 @@ def find_or_fetch(folder: str, name: str, url: str, sha256: str) -> Path:
     Anything else is downloaded to a cache with progress, retries and its checksum verified, once.
     Raises FileNotFoundError with what to do if the file is not there and cannot be downloaded.
     """
-    for place in own_folders(folder):
-        for path in (place / name, place / name.removesuffix(".gz")):
-            if path.is_file():
-                return path
+    if path := find(folder, remote.name, remote.name.removesuffix(".gz"), apart=apart):
+        return path
     try:
-        import pooch
-    except ImportError:
+        pooch = needs("pooch")
+    except ModuleNotFoundError:
         raise FileNotFoundError(
-            f"{name} is not on this machine. Downloads need pooch: pip install 'minisnn[data]'. "
-            f"Or set MINISNN_DATA to a folder that holds {folder}/{name}."
+            f"{remote.name} is not on this machine. Downloads need pooch: pip install 'minisnn[data]'. "
+            f"Or set MINISNN_DATA to a folder that holds {folder}/{remote.name}."
         ) from None
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
     cache = pooch.create(
-        pooch.os_cache("minisnn") / folder,
+        cache_folder(folder),
         base_url="",
-        registry={name: sha256},
-        urls={name: url},
+        registry={remote.name: remote.checksum},
+        urls={remote.name: remote.url},
         retry_if_failed=3,
     )
     try:
-        return Path(cache.fetch(name, downloader=downloader))
+        _room(cache_folder(folder), remote.size)
+        return Path(cache.fetch(remote.name, downloader=_Bounded(remote.size)))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"could not download {url}: {error}. Set MINISNN_DATA to a folder that holds {folder}/{name}, or try again."
+            f"could not download {remote.url}: {error}. "
+            f"Set MINISNN_DATA to a folder that holds {folder}/{remote.name}, or try again."
         ) from error
+
+
+def _room(folder: Path, size: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(f"it has {size / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free in {folder}")
+
+
+class _Bounded:
+    """pooch's downloader, but a server that sends twice what the file should have does not fill the disk."""
+
+    def __init__(self, size: int) -> None:
+        self.most = 2 * size + (1 << 20)
+
+    def __call__(self, url: str, output_file: str, cache: Any) -> None:
+        with open(output_file, "wb") as file:
+            download = needs("pooch").HTTPDownloader(progressbar=True, timeout=30)
+            download(url, _Limited(file, self.most), cache)
+
+
+class _Limited:
+    def __init__(self, file: Any, most: int) -> None:
+        self.file, self.left = file, most
+
+    def write(self, content: bytes) -> int:
+        self.left -= len(content)
+        if self.left < 0:
+            raise OSError("it is far longer than it should be")
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()

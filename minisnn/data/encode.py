@@ -1,4 +1,4 @@
-"""Images as a network takes them: as first spikes, or as a current that is the same at every step."""
+"""Data as a network takes them: images as first spikes, or as a current that is the same at every step; frames."""
 
 from __future__ import annotations
 
@@ -34,13 +34,23 @@ def latency_code(images: Array, white: int, levels: int = 2) -> Array:
     return z[images.reshape(len(images), prod(images.shape[1:]))]
 
 
-def direct_code(images: Array, white: int, mean: float = 0.0, deviation: float = 1.0) -> Array:
+def direct_code(
+    images: Array, white: int, mean: float | np.ndarray = 0.0, deviation: float | np.ndarray = 1.0
+) -> Array:
     """Direct coding: grey values as input currents, the same at every step; the first layer makes spikes of them.
 
-    images: [B, H, W, C] uint8, 0 to `white`. Returns (x - mean) / deviation for x of 0 to 1, float32, with a time axis
-    of length 1: [1, B, H, W, C]. The network's `Repeat` makes it T steps.
+    images: [B, H, W, C] uint8, 0 to `white`. mean, deviation: of all channels, or [C], of each. Returns
+    (x - mean) / deviation for x of 0 to 1, float32, with a time axis of length 1: [1, B, H, W, C]. The network's
+    `Repeat` makes it T steps.
     """
+    xp = array_module(images)
     x = images.astype(np.float32)
-    x *= 1 / (white * deviation)
-    x -= mean / deviation
+    x *= xp.asarray(1 / (white * np.asarray(deviation)), dtype=np.float32)
+    x -= xp.asarray(np.asarray(mean) / deviation, dtype=np.float32)
     return x[None]
+
+
+def event_code(frames: Array) -> Array:
+    """Frames of an event camera as input currents, step by step: counts [B, T, H, W, 2] as [T, B, H, W, 2] float32."""
+    xp = array_module(frames)
+    return xp.ascontiguousarray(frames.swapaxes(0, 1), dtype=np.float32)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 UINT8 = 0x08
+PIECE = 1 << 20  # bytes that are read at once: what unpacks them hands them on through the cache
 
 
 class DataError(ValueError):
@@ -36,12 +36,21 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
                 raise DataError(
                     f"{path}: expected an array of {shape}, its header says {tuple(map(int, found))}"
                 )
-            data = file.read(prod(shape) + 1)
+            data = np.empty(shape, np.uint8)
+            there = fill(file, data) + len(file.read(1))
         except (gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{path}: not a readable gzip file ({error})") from error
         except EOFError as error:
             raise DataError(f"{path}: truncated, the gzip stream ends too early") from error
-    if len(data) != prod(shape):
-        more = "more" if len(data) > prod(shape) else f"{len(data):,}"
-        raise DataError(f"{path}: expected {prod(shape):,} bytes of data after the header, found {more}")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    if there != data.size:
+        more = "more" if there > data.size else f"{there:,}"
+        raise DataError(f"{path}: expected {data.size:,} bytes of data after the header, found {more}")
+    return data
+
+
+def fill(file: IO[bytes], array: np.ndarray) -> int:
+    """Read a file's next bytes into a uint8 array, straight to their place. Returns how many there were, if too few."""
+    place, n = array.reshape(-1).data, 0
+    while more := file.readinto(place[n : n + PIECE]):  # type: ignore[attr-defined]
+        n += more
+    return n

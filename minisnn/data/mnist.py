@@ -1,22 +1,47 @@
-"""MNIST (LeCun, Cortes and Burges): 60,000 + 10,000 handwritten digits, 28x28."""
+"""MNIST (LeCun, Cortes and Burges) and Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 60,000 + 10,000 grey, 28x28."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 
 from minisnn.data.dataset import DataSet, Split, hold_out
-from minisnn.data.download import find_or_fetch
+from minisnn.data.download import Remote, find_or_fetch
 from minisnn.data.idx import DataError, read_idx
 
-MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-SHA256 = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
+PARTS = (
+    "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
+)  # fmt: skip
+MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+MNIST = [
+    Remote(name, MNIST_URL + name, f"sha256:{checksum}", size)
+    for name, checksum, size in zip(
+        PARTS,
+        (
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        (9_912_422, 28_881, 1_648_877, 4_542),
+        strict=True,
+    )
+]
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST = [
+    Remote(name, FASHION_URL + name, f"md5:{checksum}", size)
+    for name, checksum, size in zip(
+        PARTS,
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+        (26_421_880, 29_515, 4_422_102, 5_148),
+        strict=True,
+    )
+]
 HELD_OUT = 0.1  # of the training set, for selection: 54,000 / 6,000
 
 
@@ -26,19 +51,26 @@ def load_mnist() -> DataSet:
 
     Raises DataError if a file is damaged, FileNotFoundError if there is none and no way to get it.
     """
-    train = _read("train", 60_000)
+    return _load("mnist", MNIST)
+
+
+def load_fashion_mnist() -> DataSet:
+    """Fashion-MNIST, ten kinds of clothes, as `load_mnist`. Its files have the names of MNIST's: they must lie in
+    a folder fashion-mnist of their own."""
+    return _load("fashion-mnist", FASHION_MNIST)
+
+
+def _load(name: str, files: list[Remote]) -> DataSet:
+    train = _read(name, files[:2], 60_000)
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet("mnist", kept, held, _read("t10k", 10_000), white=255)
+    return DataSet(name, kept, held, _read(name, files[2:], 10_000), white=255)
 
 
-def _read(part: str, n: int) -> Split:
-    images = read_idx(_path(f"{part}-images-idx3-ubyte.gz"), (n, 28, 28))
-    path = _path(f"{part}-labels-idx1-ubyte.gz")
+def _read(name: str, files: list[Remote], n: int) -> Split:
+    apart = files[0] in FASHION_MNIST
+    images = read_idx(find_or_fetch(name, files[0], apart), (n, 28, 28))
+    path = find_or_fetch(name, files[1], apart)
     labels = read_idx(path, (n,))
     if labels.max() > 9:
         raise DataError(f"{path}: expected labels 0 to 9, found {labels.max()}")
     return Split(images[..., None], labels.astype(np.int64))
-
-
-def _path(name: str) -> Path:
-    return find_or_fetch("mnist", name, MIRROR + name, SHA256[name])

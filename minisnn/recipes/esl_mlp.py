@@ -149,9 +149,12 @@ def _is_weight(key: str, weight: Array) -> bool:
 
 
 ESL_MLP = {
-    "mnist": ESLMLP(),
     "digits": ESLMLP(
         data="digits", hidden=(200,), epsilon=8.0, levels=17, epochs=30, batch_size=25, t_iter=20
     ),
+    "mnist": ESLMLP(),
+    "fashion-mnist": ESLMLP(data="fashion-mnist"),
+    "mnist-stand-in": ESLMLP(data="mnist-stand-in"),
+    "fashion-mnist-stand-in": ESLMLP(data="fashion-mnist-stand-in"),
 }
 """The defaults of `minisnn train esl-mlp`, by data set."""

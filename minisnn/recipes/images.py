@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 
 from minisnn import losses, networks, optim
 from minisnn.backend import Array
 from minisnn.compose import Sequential
-from minisnn.data import LOADERS
-from minisnn.data.augment import flip, in_turn, shift
-from minisnn.data.dataset import DataSet
-from minisnn.data.encode import direct_code
+from minisnn.data import EVENT_LOADERS, LOADERS
+from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
+from minisnn.data.dataset import DataSet, mean_and_deviation
+from minisnn.data.encode import direct_code, event_code
 from minisnn.fast import fast
 from minisnn.structure.choice import must, one_of
 from minisnn.structure.learner import StructureLearner
@@ -25,7 +27,7 @@ DEVICES = ("cpu", "gpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """A LIF network of either paper, trained on images by direct coding.
+    """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
     net: a name in `networks.NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", or a `describe.to_text`.
     Raises ValueError for a name or a value that makes no sense, saying what would.
@@ -35,7 +37,7 @@ class Images:
     net: str = "16C3-AP2-32C3-AP2-10FC"
     width: float = 1.0  # of all layers but the last, as a multiple
     paper: str | None = None  # whose neurons, readout, loss and optimiser; None: the net's own, or ESL's
-    T: int = 4  # time steps
+    T: int = 4  # time steps; of recordings, frames
     loss: str | None = None  # None: TET for ESL, of the mean over time for SCA
     lam: float = 0.0  # lambda of TET's second term
     epochs: int = 10
@@ -48,14 +50,14 @@ class Images:
     l1: float = 0.0  # price of the L1 norm
     l1_on: str = "conv"  # of what: convolutions (SCA's code) or batch norm's gamma
     images: int | None = None  # of the training set, the first so many; None: all
-    shift: int = 0  # augmentation by random shifts of so many pixels
+    shift: int = 0  # augmentation by random shifts of so many pixels; frames are rolled
     flip: bool = False  # augmentation by mirror images
     fast: bool = True  # False walks the plain stages: the same numbers to rounding, slowly
     device: str = "cpu"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        one_of("data", self.data, LOADERS)
+        one_of("data", self.data, (*LOADERS, *EVENT_LOADERS))
         must("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
         if self.paper is not None:
             one_of("paper", self.paper, networks.STYLES)
@@ -78,10 +80,10 @@ class Images:
 
     def load(self) -> DataSet:
         """The data. ValueError for more images than there are."""
-        data = LOADERS[self.data]()
+        data = EVENT_LOADERS[self.data](self.T) if self.data in EVENT_LOADERS else LOADERS[self.data]()
         there = len(data.train.labels)
         must("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
-        return data._replace(train=data.train.take(np.arange(self.images))) if self.images else data
+        return data._replace(train=data.train.take(slice(self.images))) if self.images else data
 
     def plain(self, data: DataSet) -> Sequential:
         """The network for these data, as one reads it."""
@@ -92,8 +94,8 @@ class Images:
         return self._network(data, self.width)
 
     def _network(self, data: DataSet, width: float) -> tuple[Sequential, str]:
-        shape = data.train.images.shape[1:]
-        return networks.build(self.net, shape, data.n_classes, self.T, self.paper, width)
+        T = None if data.moving else self.T
+        return networks.build(self.net, data.shape, data.n_classes, T, self.paper, width)
 
     def iterations(self, data: DataSet) -> int:
         """Optimiser steps in all of training."""
@@ -101,17 +103,20 @@ class Images:
 
     def training(self, data: DataSet, net: Sequential, paper: str, learner: StructureLearner) -> Setup:
         """Everything that training this network, with this learner, needs."""
-        shape = data.train.images.shape[1:]
         loss = self.loss or {"esl": "tet", "sca": "mean"}[paper]
         optimizer = self.optimizer or {"esl": "adam", "sca": "sgd"}[paper]
         lr = self.lr or {"adam": 0.001, "sgd": 0.01}[optimizer]
         lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
-        mean, deviation = data.train.images.mean() / data.white, data.train.images.std() / data.white
-        steps = [partial(shift, by=self.shift)] if self.shift else []
+        encode: Callable[[Array], Array] = event_code
+        if not data.moving:
+            mean, deviation = mean_and_deviation(data.train.images, data.white)
+            encode = partial(direct_code, white=data.white, mean=mean, deviation=deviation)
+        move: Augmentation = roll if data.moving else shift
+        steps = [partial(move, by=self.shift)] if self.shift else []
         return Setup(
-            net=fast(net, shape) if self.fast else net,
-            shape=shape,
-            encode=partial(direct_code, white=data.white, mean=float(mean), deviation=float(deviation)),
+            net=fast(net, data.shape) if self.fast else net,
+            shape=data.shape,
+            encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
             objective=tet(self.lam) if loss == "tet" else MEAN,
             penalties=(
@@ -148,3 +153,14 @@ def _is_conv(key: str, weight: Array) -> bool:
 
 def _is_gamma(key: str, weight: Array) -> bool:
     return key.endswith(".gamma")
+
+
+Recipe = TypeVar("Recipe", bound=Images)
+
+
+def with_stand_ins(defaults: dict[str, Recipe]) -> dict[str, Recipe]:
+    """Defaults by data set, and the same for every stand-in of a data set among them."""
+    stand_ins = {f"{name}-stand-in": recipe for name, recipe in defaults.items()}
+    return defaults | {
+        name: replace(recipe, data=name) for name, recipe in stand_ins.items() if name in LOADERS
+    }

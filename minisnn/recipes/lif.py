@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from minisnn.compose import Sequential
 from minisnn.data.dataset import DataSet
-from minisnn.recipes.images import Images
+from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.stages import Shape
 from minisnn.structure import masks
 from minisnn.structure.choice import Structure, must, one_of
@@ -42,7 +42,7 @@ class LIFNet(Structure, Images):
         """The plain network for these data, and the paper whose training it has."""
         if not self.same_size:
             return self._network(data, self.width)
-        shape = data.train.images.shape[1:]
+        shape = data.shape
 
         def size(width: float) -> int:
             return sum(map(prod, weight_shapes(self._network(data, width)[0], shape).values()))
@@ -58,7 +58,7 @@ class LIFNet(Structure, Images):
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
         net, paper = self.build(data)
         density = 1.0 if self.same_size else self.density
-        shapes = weight_shapes(net, data.train.images.shape[1:])
+        shapes = weight_shapes(net, data.shape)
         densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
         return self.training(data, net, paper, self.structure_learner(densities, self.iterations(data)))
 
@@ -69,10 +69,21 @@ def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
     return {key: w.shape for key, w in params.items() if w.ndim > 1}
 
 
-LIF = {
-    "mnist": LIFNet(),
-    "cifar10": LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000),
-    "cifar100": LIFNet(data="cifar100", net="vggsnn", T=4, epochs=100, shift=4, flip=True, t_iter=1000),
-    "digits": LIFNet(data="digits", epochs=20, batch_size=32, t_iter=20),
-}
+CIFAR = LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000)
+DVS = replace(CIFAR, data="cifar10-dvs", T=10, shift=5)  # TET's frames and augmentation
+LIF = with_stand_ins(
+    {
+        "digits": LIFNet(data="digits", epochs=20, batch_size=32, t_iter=20),
+        "mnist": LIFNet(),
+        "fashion-mnist": LIFNet(data="fashion-mnist"),
+        "cifar10": CIFAR,
+        "cifar100": replace(CIFAR, data="cifar100", T=4),
+        "tiny-imagenet": replace(CIFAR, data="tiny-imagenet", T=4),
+        "event-digits": LIFNet(
+            data="event-digits", T=5, epochs=20, batch_size=32, lr=0.01, shift=1, t_iter=20
+        ),
+        "cifar10-dvs": DVS,
+        "cifar10-dvs-simulated": replace(DVS, data="cifar10-dvs-simulated"),
+    }
+)
 """The defaults of `minisnn train lif`, by data set."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minisnn.compose import scored
 from minisnn.data.dataset import DataSet
 from minisnn.ops.lif import SCORES
-from minisnn.recipes.images import Images
+from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.choice import must, one_of
 from minisnn.structure.learner import StructureLearner
@@ -64,7 +64,7 @@ class SCANet(Images):
         if self.p == self.q == 0:
             return self.training(data, net, paper, StructureLearner())
         learner = SCA(
-            Wiring(net, data.train.images.shape[1:]).layers,
+            Wiring(net, data.shape).layers,
             self.p,
             self.q,
             self.every,
@@ -77,10 +77,21 @@ class SCANet(Images):
 
 
 SMALL = "16C3-16C3-MP2-32C3-32C3-MP2-10FC"
-SCA_VGG16 = {
-    "cifar10": SCANet(),
-    "cifar100": SCANet(data="cifar100"),
-    "mnist": SCANet(data="mnist", net=SMALL, T=2, epochs=10, lr=0.05, shift=0, flip=False),
-    "digits": SCANet(data="digits", net=SMALL, T=2, epochs=20, batch_size=32, lr=0.05, shift=0, flip=False),
-}
-"""The defaults of `minisnn train sca-vgg16`, by data set: VGG16 where the images are large enough, else a small VGG."""
+DIGITS = SCANet(data="digits", net=SMALL, T=2, epochs=20, batch_size=32, lr=0.05, shift=0, flip=False)
+MNIST = SCANet(data="mnist", net=SMALL, T=2, epochs=10, lr=0.05, shift=0, flip=False)
+DVS = SCANet(data="cifar10-dvs", net="5conv", T=20, shift=5)  # shift is TET's: the paper does not say
+SCA_VGG16 = with_stand_ins(
+    {
+        "digits": DIGITS,
+        "mnist": MNIST,
+        "fashion-mnist": replace(MNIST, data="fashion-mnist"),
+        "cifar10": SCANet(),
+        "cifar100": SCANet(data="cifar100"),
+        "tiny-imagenet": SCANet(data="tiny-imagenet"),
+        "event-digits": replace(DIGITS, data="event-digits", T=5),
+        "cifar10-dvs": DVS,
+        "cifar10-dvs-simulated": replace(DVS, data="cifar10-dvs-simulated"),
+    }
+)
+"""The defaults of `minisnn train sca-vgg16`, by data set: VGG16 where the images are large enough, else a small VGG;
+5Conv+1FC for CIFAR10-DVS."""
