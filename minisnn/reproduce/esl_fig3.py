@@ -23,10 +23,11 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     sparse = replace(base(scale), prune="set", grow="random-unfired")
     found = {f"density {d:g}": replace(sparse, density=d) for d in DENSITIES}
     found["density 1"] = replace(sparse, density=1.0)
+    epochs = sparse.epochs if scale == "paper" else 2 * sparse.epochs
     for rule, words in MOVING.items():
-        found[f"density 0.1, {words}"] = replace(
-            sparse, density=0.1, redistribute=rule, epochs=2 * sparse.epochs
-        )
+        recipe = replace(sparse, density=0.1, redistribute=rule, epochs=epochs)
+        if recipe != found["density 0.1"]:
+            found[f"density 0.1, {words}"] = recipe
     return found
 
 
@@ -41,7 +42,8 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     )
     a.set(xlabel="density", ylabel="test accuracy / %", title="(a) random-unfired + SET")
     for ax, words in zip(rest, MOVING.values(), strict=True):
-        if moving := found.get(f"density 0.1, {words}"):
+        same = found.get("density 0.1") if words == MOVING["none"] else None
+        if moving := found.get(f"density 0.1, {words}", same):
             epochs = json.loads(moving.rows[0]["recipe"])["epochs"]
             plots.layer_densities(ax, json.loads(moving.rows[0]["densities"]), epochs)
         ax.set_title(f"(b) {words}")

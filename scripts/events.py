@@ -1,0 +1,97 @@
+"""Simulated recordings of an event camera: the runs behind docs/results/events*.csv, and the tables of reading speed.
+
+    python scripts/events.py select                         event digits, validation only, seed 100
+    python scripts/events.py measure                        event digits, the test set, once a run, seeds 0, 1, 2
+    MINISNN_DATA=... python scripts/events.py simulated     CIFAR-10 before the simulated camera, seeds 0 and 1
+    python scripts/events.py tables                         put results and benchmarks into docs/results/README.md
+
+Two runs at a time, one BLAS thread each. Rows that are there already are not run again.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from common import RESULTS, fill, summary
+
+from minisnn.recipes import LIF, LIFNet
+from minisnn.reproduce.grid import markdown, run_grid
+
+DIGITS = LIF["event-digits"]
+SIMULATED = replace(
+    LIF["cifar10-dvs-simulated"], net="16C3-AP2-32C3-AP2-64C3-AP2-64C3-AP2-10FC", epochs=10, lr=0.003, t_iter=100
+)  # fmt: skip
+
+
+def selection() -> dict[str, LIFNet]:
+    """What was compared on held-out recordings."""
+    return {
+        f"{T} frames, shifts by {shift}, rate {lr:g}": replace(DIGITS, T=T, shift=shift, lr=lr)
+        for T, shift, lr in ((5, 0, 0.003), (5, 1, 0.003), (10, 0, 0.003), (10, 1, 0.003), (5, 1, 0.01))
+    }
+
+
+def measurement() -> dict[str, LIFNet]:
+    """What is measured on the test set."""
+    return {
+        f"{DIGITS.net}, dense": DIGITS,
+        f"{DIGITS.net}, density 0.3": replace(DIGITS, density=0.3),
+        "the digits themselves, dense": replace(LIF["digits"], lr=DIGITS.lr),
+    }
+
+
+def simulated() -> dict[str, LIFNet]:
+    """On the stand-in for CIFAR10-DVS."""
+    return {
+        f"{SIMULATED.net}, dense": SIMULATED,
+        f"{SIMULATED.net}, density 0.1": replace(SIMULATED, density=0.1),
+    }
+
+
+def tables() -> dict[Path, dict[str, str]]:
+    """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
+    heads = {"mean": "test accuracy / %", "spread": "lowest to highest", "seeds": "seeds"}
+    tail = {"connections": "weights", "density": "density"}
+    chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
+    parts = {
+        "events selected": (RESULTS / "events_selection.csv", "val_accuracy", chosen),
+        "events measured": (RESULTS / "events.csv", "test_accuracy", {"name": "event digits"} | heads | tail),
+        "events simulated": (
+            RESULTS / "events_simulated.csv", "test_accuracy",
+            {"name": "simulated recordings of CIFAR-10 (JPEG), not CIFAR10-DVS"} | heads | tail,
+        ),
+    }  # fmt: skip
+    return {
+        RESULTS / "README.md": {
+            name: markdown(summary(path, key), heads) for name, (path, key, heads) in parts.items()
+        }
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["select", "measure", "simulated", "tables"])
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
+    arguments = parser.parse_args()
+    if arguments.what == "select":
+        run_grid(RESULTS / "events_selection.csv", selection(), (100,), arguments.jobs, test=False)
+    elif arguments.what == "measure":
+        run_grid(RESULTS / "events.csv", measurement(), (0, 1, 2), arguments.jobs)
+    elif arguments.what == "simulated":
+        run_grid(RESULTS / "events_simulated.csv", simulated(), (0, 1), arguments.jobs)
+    else:
+        for page, parts in tables().items():
+            page.write_text(fill(page.read_text(), parts))
+
+
+if __name__ == "__main__":
+    main()
