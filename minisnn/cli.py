@@ -92,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
         )
-        kind.add_argument("--data", choices=list(defaults), help="data set (default digits)")
+        kind.add_argument(
+            "--data", choices=list(defaults), metavar="NAME",
+            help="data set, see minisnn data list (default digits)",
+        )  # fmt: skip
         option = partial(add_option, kind, defaults["digits"], defaults["mnist"])
         options(kind, option)
         common_options(kind, option, name)

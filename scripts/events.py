@@ -25,7 +25,7 @@ from minisnn.reproduce.grid import markdown, run_grid
 
 DIGITS = LIF["event-digits"]
 SIMULATED = replace(
-    LIF["cifar10-dvs-simulated"], net="16C3-AP2-32C3-AP2-64C3-AP2-64C3-AP2-10FC", epochs=10, lr=0.003, t_iter=100
+    LIF["cifar10-dvs-simulated"], net="16C3-AP2-32C3-AP2-64C3-AP2-64C3-AP2-10FC", epochs=6, lr=0.003, t_iter=100
 )  # fmt: skip
 
 

@@ -250,7 +250,8 @@ def digit_events(image):
     """One digit alone before the camera."""
     scene = np.zeros((1, 16, 16))
     scene[0, 2:14, 2:14] = resize(image / 16, (12, 12))[..., 0]
-    (events,) = record(scene, *diamond(2.0, steps=24))
+    path, times = diamond(2.0, steps=24)
+    (events,) = record(scene, path[:-1], times[:-1])
     return events
 
 

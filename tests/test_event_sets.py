@@ -295,7 +295,9 @@ def cifar(monkeypatch):
     monkeypatch.setattr(simulated, "TOGETHER", 2)
     monkeypatch.setattr(simulated.simulate, "__defaults__", (3, QUIET, False))
     monkeypatch.setattr(
-        simulated, "diamond", lambda radius, steps: (np.array([[0, 0], [0, radius / 8]]), np.array([0, 1000]))
+        simulated,
+        "diamond",
+        lambda radius, steps: (radius / 8 * np.array([[0, 0], [0, 1], [0, 0]]), np.arange(0, 3000, 1000)),
     )
     return loads
 
@@ -323,7 +325,7 @@ def test_simulated_files_show_the_images_of_their_class(tmp_path, cifar):
     """Without noise: the n-th of a class is what the camera sees of the n-th image of that class."""
     camera = EventCamera(threshold=0.2)
     simulated.simulate(tmp_path / "files", camera=camera)
-    path, times = simulated.diamond(8.0, steps=64)
+    path, times = (along[:-1] for along in simulated.diamond(8.0, steps=64))
     for label, n in ((0, 0), (3, 1), (9, 2)):
         grey = IMAGES[np.flatnonzero(label == LABELS)[n]] / 255 @ np.array([0.299, 0.587, 0.114])
         picture = resize(grey[..., None], (128, 128))[None, ..., 0]

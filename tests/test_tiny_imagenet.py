@@ -259,3 +259,12 @@ def test_any_picture_is_read_or_refused(tmp_path_factory, seed, length):
             assert decode(Archive(folder), "a.JPEG").shape == (64, 64, 3)
         except DataError as error:
             assert "a.JPEG: " in str(error)
+
+
+@both
+def test_names_of_classes_cannot_lead_elsewhere(tmp_path, packed):
+    content = files() | {"wnids.txt": b"n02\nn01\n../n03\n"}
+    put(tmp_path / "own", content, packed)
+    with pytest.raises(DataError, match=r"wnids.txt: expected names like n01443537, found '\.\./n03'"):
+        load_tiny_imagenet(progress=False)
+    assert not cached(tmp_path)

@@ -13,7 +13,7 @@ from minisnn.data.cifar import load_cifar10
 from minisnn.data.cifar10_dvs import CLASSES, load_recordings
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.digits import load_digits
-from minisnn.data.download import cache_folder, own_folders
+from minisnn.data.download import cache_folder, needs, own_folders
 from minisnn.data.frames import count_frames, resize
 
 SENSOR = 16  # pixels along each side of the camera that looks at digits
@@ -29,7 +29,7 @@ def load_event_digits(T: int = 10, by: str = "number") -> DataSet:
     Each digit, 12x12, moves once round a diamond of 2 pixels. T, by: see `frames.count_frames`. In about a second.
     """
     digits = load_digits()
-    path, times = diamond(2.0, steps=24)
+    path, times = _not_quite_round(2.0, steps=24)
 
     def recorded(split: Split) -> Split:
         frames = []
@@ -54,9 +54,19 @@ def load_simulated_dvs(
     """
     folder = next((f for f in own_folders(NAME)[:1] if f.is_dir()), cache_folder(NAME) / "recordings")
     if not (folder / "README.txt").exists():
-        simulate(folder, progress=progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        with needs("filelock").FileLock(folder / "lock"):  # another process may be at it
+            if not (folder / "README.txt").exists():
+                simulate(folder, progress=progress)
     each = len(list((folder / CLASSES[0]).glob("*.aedat")))
     return load_recordings(NAME, [folder / c for c in CLASSES], T, by, size, split, progress, each)
+
+
+def _not_quite_round(radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """A diamond without its last step: back where it began, every pixel would cross its last threshold in the same
+    instant, which no camera shows."""
+    path, times = diamond(radius, steps=steps)
+    return path[:-1], times[:-1]
 
 
 def simulate(
@@ -69,7 +79,7 @@ def simulate(
     README.txt, which says what this is, comes last.
     """
     camera = camera or EventCamera(threshold=0.35, refractory=1000, noise=0.1)
-    path, times = diamond(8.0, steps=64)
+    path, times = _not_quite_round(8.0, steps=64)
     data = load_cifar10()
     with tqdm(total=each * len(CLASSES), desc=NAME, disable=not progress) as bar:
         for label, name in enumerate(CLASSES):

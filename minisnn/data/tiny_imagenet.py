@@ -57,6 +57,10 @@ def load_tiny_imagenet(progress: bool = True) -> DataSet:
 def _listed(archive: Archive, root: str) -> tuple[list[str], np.ndarray]:
     """The files of all images, training set first, and their classes, in the order of wnids.txt."""
     ids = _lines(archive, f"{root}wnids.txt", CLASSES)
+    if odd := [name for name in ids if not name.isalnum()]:
+        raise DataError(
+            f"{archive.where(f'{root}wnids.txt')}: expected names like n01443537, found {odd[0][:60]!r}"
+        )
     classes = {name: n for n, name in enumerate(ids)}
     names = [f"{root}train/{c}/images/{c}_{k}.JPEG" for c in ids for k in range(EACH)]
     labels = [n for n in range(CLASSES) for _ in range(EACH)]
