@@ -28,7 +28,7 @@ def listing() -> str:
 
 
 def check(name: str) -> str:
-    """Read all of a data set, as every use of it does, and compare its files with the published ones.
+    """Read all of a data set, and compare its files with the published ones.
 
     Raises DataError if it is damaged, FileNotFoundError if it is not there: nothing is downloaded.
     """
@@ -45,7 +45,7 @@ def check(name: str) -> str:
         else:
             verdict = "not byte for byte the published file; its content decides"
         lines.append(f"{place}: {verdict}")
-    return "\n".join([*lines, f"{name}: intact, {summary(load(name))}"])
+    return "\n".join([*lines, f"{name}: intact, {summary(load(name, verify=True))}"])
 
 
 def summary(data: DataSet) -> str:

@@ -113,7 +113,7 @@ def without_recordings(each, split):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cifar10_dvs, "converted", lambda path, shape, *rest: np.zeros((shape[0], 1)))
         patch.setattr(cifar10_dvs, "mark", lambda *sources: "")
-        return load_recordings("test", [], 1, "number", 8, split, False, each)
+        return load_recordings("test", [], 1, "number", 8, split, False, each=each)
 
 
 def held_back(each, split):

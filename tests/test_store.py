@@ -569,3 +569,24 @@ def test_mean_and_deviation_hold_one_block_in_memory():
     mean, _ = mean_and_deviation(images, digits.white)
     assert images.longest == dataset.BLOCK == 1000
     np.testing.assert_allclose(mean, digits.train.images.mean() / 16)
+
+
+def test_verifying_makes_every_row_again(tmp_path):
+    path, asked = tmp_path / "a.npy", []
+
+    def row(k):
+        asked.append(k)
+        return np.full(2, k)
+
+    options = {"shape": (5, 2), "dtype": np.int64, "row": row, "title": "a", "progress": False}
+    store.converted(path, **options, verify=True)
+    assert asked == [*range(5)]  # made a moment ago
+    store.converted(path, **options)
+    assert asked == [*range(5)]
+    store.converted(path, **options, verify=True)
+    assert asked == [*range(5)] * 2
+    content = bytearray(path.read_bytes())
+    content[-17] ^= 1  # of row 3
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npy: row 3 is not what its source says; delete it"):
+        store.converted(path, **options, verify=True)

@@ -13,7 +13,7 @@ from minisnn.data.digits import load_digits
 from minisnn.data.download import Remote, cache_folder, find, own_folders
 from minisnn.data.stand_in import SHAPES, load_stand_in
 
-LOADERS: dict[str, Callable[[], DataSet]] = {
+LOADERS: dict[str, Callable[..., DataSet]] = {
     "digits": load_digits,
     "mnist": mnist.load_mnist,
     "fashion-mnist": mnist.load_fashion_mnist,
@@ -24,7 +24,7 @@ LOADERS: dict[str, Callable[[], DataSet]] = {
 }
 """Images, by name."""
 
-EVENT_LOADERS: dict[str, Callable[[int], DataSet]] = {
+EVENT_LOADERS: dict[str, Callable[..., DataSet]] = {
     "event-digits": simulated.load_event_digits,
     "cifar10-dvs": cifar10_dvs.load_cifar10_dvs,
     simulated.NAME: simulated.load_simulated_dvs,
@@ -82,13 +82,15 @@ CATALOGUE = {
 }  # fmt: skip
 
 
-def load(name: str, T: int | None = None) -> DataSet:
-    """A data set by its name, as frames if it is of recordings. Raises ValueError for a name that there is not."""
-    if name in EVENT_LOADERS:
-        return EVENT_LOADERS[name](T or FRAMES)
-    if name not in LOADERS:
+def load(name: str, T: int = FRAMES, verify: bool = False) -> DataSet:
+    """A data set by its name, as T frames if it is of recordings. Raises ValueError for a name that there is not.
+
+    verify: what was converted once is compared with the files that it was made of; others are read anyway.
+    """
+    if name not in CATALOGUE:
         raise ValueError(f"data must be one of {', '.join(CATALOGUE)}, found {name!r}")
-    return LOADERS[name]()
+    options = {"verify": verify} if CATALOGUE[name].converted else {}
+    return EVENT_LOADERS[name](T, **options) if name in EVENT_LOADERS else LOADERS[name](**options)
 
 
 def places(name: str) -> dict[Remote, Path | None]:

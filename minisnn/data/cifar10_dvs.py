@@ -36,7 +36,12 @@ HELD_OUT = 0.1  # of the training set, for selection
 
 
 def load_cifar10_dvs(
-    T: int = 10, by: str = "number", size: int = 48, split: str = "tet", progress: bool = True
+    T: int = 10,
+    by: str = "number",
+    size: int = 48,
+    split: str = "tet",
+    progress: bool = True,
+    verify: bool = False,
 ) -> DataSet:
     """CIFAR10-DVS as frames [N, T, size, size, 2] float32: 8,100 for training, 900 for validation, 1,000 for the test.
 
@@ -44,9 +49,12 @@ def load_cifar10_dvs(
     recordings of each class are for the test: the last hundred ("tet", ESL's), the first hundred ("tebn", whose
     accuracies are much higher than with others), or the last hundred in the order of the alphabet ("spikingjelly").
     The first time all files are counted to an array in the cache (1.8 GB as it stands), from then on it is
-    memory-mapped. Raises DataError for damaged files, FileNotFoundError if there are none and no way to get them.
+    memory-mapped, and if verify is set compared with the files. Raises DataError for damaged files, FileNotFoundError
+    if there are none and no way to get them.
     """
-    return load_recordings("cifar10-dvs", [_source(name) for name in CLASSES], T, by, size, split, progress)
+    return load_recordings(
+        "cifar10-dvs", [_source(name) for name in CLASSES], T, by, size, split, progress, verify
+    )
 
 
 def remote(name: str) -> Remote:
@@ -62,7 +70,15 @@ def _source(name: str) -> Path:
 
 
 def load_recordings(
-    name: str, sources: list[Path], T: int, by: str, size: int, split: str, progress: bool, each: int = EACH
+    name: str,
+    sources: list[Path],
+    T: int,
+    by: str,
+    size: int,
+    split: str,
+    progress: bool,
+    verify: bool = False,
+    each: int = EACH,
 ) -> DataSet:
     """As `load_cifar10_dvs`, from a folder or zip archive for each class with `each` recordings."""
     for what, value, choices in (("by", by, BY), ("split", split, SPLITS)):
@@ -93,6 +109,7 @@ def load_recordings(
         row,
         f"{name}, once",
         progress,
+        verify,
     )
     order = np.arange(each)
     if split == "tebn":

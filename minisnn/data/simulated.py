@@ -45,7 +45,12 @@ def load_event_digits(T: int = 10, by: str = "number") -> DataSet:
 
 
 def load_simulated_dvs(
-    T: int = 10, by: str = "number", size: int = 48, split: str = "tet", progress: bool = True
+    T: int = 10,
+    by: str = "number",
+    size: int = 48,
+    split: str = "tet",
+    progress: bool = True,
+    verify: bool = False,
 ) -> DataSet:
     """A stand-in for CIFAR10-DVS: CIFAR-10 before a simulated event camera; arguments and splits as `load_cifar10_dvs`.
 
@@ -59,7 +64,7 @@ def load_simulated_dvs(
             if not (folder / "README.txt").exists():
                 simulate(folder, progress=progress)
     each = len(list((folder / CLASSES[0]).glob("*.aedat")))
-    return load_recordings(NAME, [folder / c for c in CLASSES], T, by, size, split, progress, each)
+    return load_recordings(NAME, [folder / c for c in CLASSES], T, by, size, split, progress, verify, each)
 
 
 def _not_quite_round(radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

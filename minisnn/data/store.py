@@ -26,18 +26,25 @@ def converted(
     row: Callable[[int], np.ndarray],
     title: str,
     progress: bool = True,
+    verify: bool = False,
 ) -> np.ndarray:
     """The array [N, ...] at `path`, memory-mapped and read-only; made of row(0) ... row(N - 1) if it is not there.
 
     It appears whole or not at all; a conversion that was interrupted goes on where it was, and a second process waits
-    for the first. Raises OSError if the disk is too small, DataError if the file at `path` is something else.
+    for the first. verify: if it is there, make every row again and compare. Raises OSError if the disk is too small,
+    DataError if the file at `path` is something else.
     """
+    verify = verify and path.exists()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with needs("filelock").FileLock(f"{path}.lock"):
             if not path.exists():
                 _convert(path, shape, np.dtype(dtype), row, title, progress)
-    return _opened(path, shape, np.dtype(dtype))
+    array = _opened(path, shape, np.dtype(dtype))
+    for k in tqdm(range(shape[0]), desc=f"{title}: checked", disable=not progress) if verify else ():
+        if not np.array_equal(array[k], row(k)):
+            raise DataError(f"{path}: row {k} is not what its source says; delete it, and it is made again")
+    return array
 
 
 def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -28,12 +28,13 @@ LONGEST = 1 << 20  # bytes of a JPEG file or a list; theirs have some 2,000, and
 HELD_OUT = 0.1
 
 
-def load_tiny_imagenet(progress: bool = True) -> DataSet:
+def load_tiny_imagenet(progress: bool = True, verify: bool = False) -> DataSet:
     """Tiny-ImageNet from the user's zip archive or unpacked folder or the cache, else downloaded.
 
     90,000 for training, 10,000 held out for validation, and val/, 10,000, as the test set; images [N, 64, 64, 3] uint8,
     grey ones as colours. The first time they are unpacked to an array of 1.4 GB in the cache, from then on it is
-    memory-mapped. Raises DataError if a file is damaged, FileNotFoundError if there is none and no way to get it.
+    memory-mapped, and if verify is set compared with the files. Raises DataError if a file is damaged,
+    FileNotFoundError if there is none and no way to get it.
     """
     source = find("tiny-imagenet", FOLDER) or find_or_fetch("tiny-imagenet", ZIP)
     archive = Archive(source)
@@ -46,6 +47,7 @@ def load_tiny_imagenet(progress: bool = True) -> DataSet:
         lambda k: decode(archive, names[k]),
         "Tiny-ImageNet, once",
         progress,
+        verify,
     )
     part = partial(Rows, every)
     n = CLASSES * EACH
