@@ -28,7 +28,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     nobody = {name: cifar10_dvs.remote(name)._replace(url="http://127.0.0.1:9/") for name in CLASSES}
     monkeypatch.setattr(cifar10_dvs, "remote", nobody.get)
-    monkeypatch.setattr(load_recordings, "__defaults__", (EACH,))
+    monkeypatch.setattr(load_recordings, "__defaults__", (False, EACH))
 
 
 def recording(rng, n=None):
