@@ -28,9 +28,10 @@ types: .venv/dev
 chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 	$(BIN)/python chapters/build.py
 
-bench: .venv/peers  ## measure both kinds of network, the LIF ones beside PyTorch, SpikingJelly and snnTorch
+bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly, snnTorch and tonic
 	env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/first_spike.py
 	$(BIN)/python benchmarks/lif.py
+	env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py formats
 
 clean:
 	rm -rf .venv build dist

@@ -1,4 +1,4 @@
-"""Simulated recordings of an event camera: the runs behind docs/results/events*.csv, and the tables of reading speed.
+"""Simulated recordings of an event camera: the runs behind docs/results/events*.csv, and tables of how data are read.
 
     python scripts/events.py select                         event digits, validation only, seed 100
     python scripts/events.py measure                        event digits, the test set, once a run, seeds 0, 1, 2
@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,11 +68,82 @@ def tables() -> dict[Path, dict[str, str]]:
             {"name": "simulated recordings of CIFAR-10 (JPEG), not CIFAR10-DVS"} | heads | tail,
         ),
     }  # fmt: skip
-    return {
-        RESULTS / "README.md": {
-            name: markdown(summary(path, key), heads) for name, (path, key, heads) in parts.items()
-        }
+    page = {name: markdown(summary(path, key), heads) for name, (path, key, heads) in parts.items()}
+    page |= {"reading speed": reading(), "reading slows": slowed(), "fuzzed": fuzzed()}
+    return {RESULTS / "README.md": page}
+
+
+def ratio(found: dict[str, float]) -> str:
+    """Median and quartiles as text."""
+    return f"{found['median']:.2f} ({found['lower quartile']:.2f} to {found['upper quartile']:.2f})"
+
+
+def reading() -> str:
+    """How fast files are read, beside the fastest peer of each: a Markdown table."""
+    report = json.loads((RESULTS / "bench_reading.json").read_text())["formats"]
+    rows = []
+    for case, found in report.items():
+        if isinstance(found, dict) and "wall" in found:
+            ms, peers = found["wall"]["milliseconds"], found["wall"]["minisnn / peer"]
+            fastest = max(peers, key=lambda peer: peers[peer]["median"])
+            rows.append(
+                {
+                    "case": case,
+                    "ms": f"{ms['minisnn']['median']:.1f}",
+                    "peer": fastest,
+                    "ratio": ratio(peers[fastest]),
+                }
+            )
+    heads = {
+        "case": "reading",
+        "ms": "minisnn / ms",
+        "peer": "fastest peer",
+        "ratio": "minisnn / fastest peer",
     }
+    m = report["machine"]
+    return markdown(rows, heads) + (
+        f"\n\nMedians and quartiles of readings in turn, from the page cache; below 1 is faster. One thread of an "
+        f"{m['processor']}; NumPy {m['numpy']}, torchvision {m['torchvision']}, SpikingJelly {m['spikingjelly']}, "
+        f"tonic {m['tonic']}."
+    )
+
+
+def slowed() -> str:
+    """What making batches costs an epoch: a Markdown table."""
+    report = json.loads((RESULTS / "bench_reading.json").read_text())
+    columns = (
+        "as it is",
+        "without prefetching",
+        "from disk",
+        "from disk, without prefetching",
+        "batches alone",
+    )
+    rows = [
+        {"case": f"{case}, {name.removeprefix('training, ')}"}
+        | {c: ratio(found["wall"]["ratio to an epoch of batches made beforehand"][c]) for c in columns}
+        for name, cases in report.items()
+        if name.startswith("training")
+        for case, found in cases.items()
+        if isinstance(found, dict) and "wall" in found
+    ]
+    return markdown(rows, {"case": "epoch / epoch with batches made beforehand"} | {c: c for c in columns})
+
+
+def fuzzed() -> str:
+    """What the fuzzer tried: a Markdown table."""
+    found = json.loads((RESULTS / "fuzz.json").read_text())
+    rows = [
+        {"what": what}
+        | {key: f"{r[key]:,}" for key in ("executions", "read", "refused", "crashed", "seconds")}
+        for what, r in found.items()
+    ]
+    heads = {
+        "what": "reader",
+        "executions": "inputs tried",
+        "read": "read",
+        "refused": "refused with a DataError",
+    }
+    return markdown(rows, heads | {"crashed": "anything else", "seconds": "seconds"})
 
 
 def main() -> None:

@@ -325,3 +325,9 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_aedat(path, one)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("special", [0x8000, 0x80000000, 0x80008000, 0x8FFF])
+def test_a_file_of_special_events_alone_is_empty(special):
+    content = b"#!AER-DAT2.0\r\n" + special.to_bytes(4, "big") + bytes(4)
+    assert all(len(column) == 0 for column in parse_aedat(content, "a"))
