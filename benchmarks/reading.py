@@ -75,7 +75,7 @@ def compare(readers: Readers, repeats: int, own_layout: Readers | None = None) -
         report[clock] = {
             "milliseconds": {name: spread([1e3 * t for t in every]) for name, every in seconds.items()},
             "minisnn / peer": peers,
-            "minisnn / fastest peer": max(ratio["median"] for ratio in peers.values()),
+            "minisnn / fastest peer": max((ratio["median"] for ratio in peers.values()), default=None),
         }
     return report
 

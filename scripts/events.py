@@ -83,7 +83,7 @@ def reading() -> str:
     report = json.loads((RESULTS / "bench_reading.json").read_text())["formats"]
     rows = []
     for case, found in report.items():
-        if isinstance(found, dict) and "wall" in found:
+        if isinstance(found, dict) and "wall" in found and found["wall"]["minisnn / peer"]:
             ms, peers = found["wall"]["milliseconds"], found["wall"]["minisnn / peer"]
             fastest = max(peers, key=lambda peer: peers[peer]["median"])
             rows.append(

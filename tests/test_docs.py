@@ -31,7 +31,7 @@ def test_the_readmes_python_runs():
     assert scope["dweight"].ravel().tolist() == [pytest.approx(-10), pytest.approx(-7.5), 0]
 
 
-@pytest.mark.parametrize("name", ["esl_mlp_mnist", "lif_mnist", "reproduced"])
+@pytest.mark.parametrize("name", ["esl_mlp_mnist", "lif_mnist", "reproduced", "events"])
 def test_tables_are_the_measured_ones(name, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     script = importlib.import_module(name)

@@ -44,11 +44,15 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
 
     frames: [B, T, H, W, C]; what leaves at one side comes in at the other (TET, for CIFAR10-DVS by 5).
     """
-    xp = array_module(frames)
-    offsets = rng.integers(-by, by + 1, (len(frames), 2))
-    return xp.stack(
-        [xp.roll(f, (int(d), int(a)), (-3, -2)) for f, (d, a) in zip(frames, offsets, strict=True)]
-    )
+    H, W = frames.shape[-3:-1]
+    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (H, W)
+    out = array_module(frames).empty_like(frames)
+    for new, old, (d, a) in zip(out, frames, offsets.tolist(), strict=True):
+        new[:, d:, a:] = old[:, : H - d, : W - a]
+        new[:, :d, a:] = old[:, H - d :, : W - a]
+        new[:, d:, :a] = old[:, : H - d, W - a :]
+        new[:, :d, :a] = old[:, H - d :, W - a :]
+    return out
 
 
 def in_turn(*steps: Augmentation) -> Augmentation:
