@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from minisnn import optim
+from minisnn.data.cifar10_dvs import SPLITS
+from minisnn.data.frames import BY
 from minisnn.networks import NETWORKS, STYLES
 from minisnn.ops.lif import SCORES
 from minisnn.recipes import DEVICES, ESL_MLP
@@ -174,6 +176,12 @@ def images_options(option: Callable[..., None]) -> None:
         choices=list(STYLES),
     )
     option("--T", "time steps; of recordings, frames", type=int, metavar="N")
+    option("--by", "recordings are cut into frames of as many events, or as long ones", choices=list(BY))
+    option(
+        "--split",
+        "test set of CIFAR10-DVS: each class's last files, its first, or the last in the order of names",
+        choices=list(SPLITS),
+    )
     option("--width", "multiplies the width of all layers but the last", type=float)
     option(
         "--loss",

@@ -33,13 +33,13 @@ def few():
 def loaded(few, monkeypatch):
     """In place of the event digits; the T that were asked for."""
     asked = []
-    monkeypatch.setitem(EVENT_LOADERS, "event-digits", lambda T: asked.append(T) or few)
+    monkeypatch.setitem(EVENT_LOADERS, "event-digits", lambda T, by: asked.append((T, by)) or few)
     return asked
 
 
 def test_a_frame_is_a_time_step(few, loaded):
     data = replace(SMALL, images=7).load()
-    assert loaded == [3]
+    assert loaded == [(3, "number")]
     assert len(data.train.labels) == 7
     setup = SMALL.setup(few)
     assert setup.shape == (16, 16, 2)
@@ -105,7 +105,7 @@ def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
             run.run(recipe, tmp_path / "b", pictures=False)
     run.resume(tmp_path / "b", pictures=False)
     states_equal(run.load(tmp_path / "b")[1], whole)
-    assert set(loaded) == {3}
+    assert set(loaded) == {(3, "number")}
 
 
 def test_from_disk_as_from_memory(few, tmp_path):
@@ -151,3 +151,19 @@ def test_every_default_builds_its_network(name):
     assert recipe.data == name
     assert recipe.plain(data).out(shape) == (n_classes,)
     assert recipe.setup(data).encode(images).shape == (recipe.T if frames else 1, 2, *shape)
+
+
+def test_frames_and_split_can_be_chosen(monkeypatch, few):
+    asked = []
+    for name in EVENT_LOADERS:
+        monkeypatch.setitem(EVENT_LOADERS, name, lambda T, **options: asked.append(options) or few)
+    replace(SMALL, by="time").load()
+    replace(SMALL, data="cifar10-dvs", split="tebn").load()
+    replace(SMALL, data="cifar10-dvs-simulated").load()
+    assert asked == [{"by": "time"}, {"by": "number", "split": "tebn"}, {"by": "number", "split": "tet"}]
+    for change, message in (
+        ({"by": "place"}, "by must be one of number, time, found 'place'"),
+        ({"split": "random"}, "split must be one of tet, tebn, spikingjelly, found 'random'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            replace(SMALL, **change)

@@ -111,20 +111,24 @@ def load_recordings(
         progress,
         verify,
     )
-    order = np.arange(each)
-    if split == "tebn":
-        order = np.roll(order, -(each // 10))
-    if split == "spikingjelly":
-        order = np.array(sorted(order, key=lambda n: f"{n}."))
-    cut = each * 9 // 10
     train, test = (
-        Split(Rows(every, rows.ravel()), np.repeat(np.arange(len(CLASSES)), rows.shape[1]))
+        Split(Rows(every, rows), rows // each)
         for rows in (
-            np.arange(len(CLASSES))[:, None] * each + np.sort(part) for part in (order[:cut], order[cut:])
+            (np.arange(len(CLASSES))[:, None] * each + numbers).ravel() for numbers in _divided(each, split)
         )
     )
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
     return DataSet(name, kept, held, test, white=1, n_classes=len(CLASSES))
+
+
+def _divided(each: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which of a class's recordings are for training, and which, a tenth, for the test."""
+    numbers, cut = np.arange(each), each * 9 // 10
+    if split == "tebn":
+        return numbers[each - cut :], numbers[: each - cut]
+    if split == "spikingjelly":  # the order of the files' names
+        numbers = np.array(sorted(numbers, key=lambda n: f"{n}."))
+    return np.sort(numbers[:cut]), np.sort(numbers[cut:])
 
 
 def _opened(source: Path) -> tuple[Archive, dict[str, str]]:

@@ -12,36 +12,32 @@ PARTS = (
     "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
     "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
 )  # fmt: skip
-MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-MNIST = [
-    Remote(name, MNIST_URL + name, f"sha256:{checksum}", size)
-    for name, checksum, size in zip(
-        PARTS,
-        (
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
-        (9_912_422, 28_881, 1_648_877, 4_542),
-        strict=True,
-    )
-]
-FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-FASHION_MNIST = [
-    Remote(name, FASHION_URL + name, f"md5:{checksum}", size)
-    for name, checksum, size in zip(
-        PARTS,
-        (
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
-        ),
-        (26_421_880, 29_515, 4_422_102, 5_148),
-        strict=True,
-    )
-]
+
+
+def _remotes(url: str, checksums: tuple[str, ...], sizes: tuple[int, ...]) -> list[Remote]:
+    return [Remote(n, url + n, c, size) for n, c, size in zip(PARTS, checksums, sizes, strict=True)]
+
+
+MNIST = _remotes(
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    (
+        "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+    (9_912_422, 28_881, 1_648_877, 4_542),
+)
+FASHION_MNIST = _remotes(
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    (
+        "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "md5:25c81989df183df01b3e8a0aad5dffbe",
+        "md5:bef4ecab320f06d8554ea6380940ec79",
+        "md5:bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+    (26_421_880, 29_515, 4_422_102, 5_148),
+)
 HELD_OUT = 0.1  # of the training set, for selection: 54,000 / 6,000
 
 

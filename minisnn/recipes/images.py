@@ -15,8 +15,10 @@ from minisnn.backend import Array
 from minisnn.compose import Sequential
 from minisnn.data import EVENT_LOADERS, LOADERS
 from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
+from minisnn.data.cifar10_dvs import SPLITS
 from minisnn.data.dataset import DataSet, mean_and_deviation
 from minisnn.data.encode import direct_code, event_code
+from minisnn.data.frames import BY
 from minisnn.fast import fast
 from minisnn.structure.choice import must, one_of
 from minisnn.structure.learner import StructureLearner
@@ -34,6 +36,8 @@ class Images:
     """
 
     data: str = "mnist"
+    by: str = "number"  # how recordings are cut into frames: so many events, or microseconds, in each
+    split: str = "tet"  # whose test set of CIFAR10-DVS
     net: str = "16C3-AP2-32C3-AP2-10FC"
     width: float = 1.0  # of all layers but the last, as a multiple
     paper: str | None = None  # whose neurons, readout, loss and optimiser; None: the net's own, or ESL's
@@ -58,6 +62,8 @@ class Images:
 
     def __post_init__(self) -> None:
         one_of("data", self.data, (*LOADERS, *EVENT_LOADERS))
+        one_of("by", self.by, BY)
+        one_of("split", self.split, SPLITS)
         must("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
         if self.paper is not None:
             one_of("paper", self.paper, networks.STYLES)
@@ -80,7 +86,11 @@ class Images:
 
     def load(self) -> DataSet:
         """The data. ValueError for more images than there are."""
-        data = EVENT_LOADERS[self.data](self.T) if self.data in EVENT_LOADERS else LOADERS[self.data]()
+        if self.data in EVENT_LOADERS:
+            divided = {} if self.data == "event-digits" else {"split": self.split}
+            data = EVENT_LOADERS[self.data](self.T, by=self.by, **divided)
+        else:
+            data = LOADERS[self.data]()
         there = len(data.train.labels)
         must("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
         return data._replace(train=data.train.take(slice(self.images))) if self.images else data
