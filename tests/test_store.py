@@ -498,6 +498,8 @@ def test_rows_are_those_of_the_array(rng, n, m):
     assert (len(rows), rows.shape, rows.dtype, rows.ndim) == (m, naive.shape, naive.dtype, 3)
     for which in (0, m - 1, slice(m // 2), slice(None, None, 2), rng.permutation(m), rng.random(m) < 0.5):
         np.testing.assert_array_equal(rows[which], naive[which])
+    assert np.asarray(rows, np.float32).dtype == np.float32
+    np.testing.assert_array_equal(np.asarray(rows), naive)
     again = rng.integers(0, m, 4)
     np.testing.assert_array_equal(rows.take(again).take(slice(1, 3))[:], naive[again][1:3])
 

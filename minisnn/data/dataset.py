@@ -20,6 +20,9 @@ class Rows:
     def __getitem__(self, which: Any) -> np.ndarray:
         return self.array[self.index[which]]
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.array[self.index], dtype)
+
     def take(self, which: np.ndarray | slice) -> Rows:
         return Rows(self.array, self.index[which])
 
