@@ -50,7 +50,7 @@ from minisnn.data.dataset import Rows, Split
 from minisnn.data.download import find
 from minisnn.data.frames import count_frames
 from minisnn.data.idx import read_idx
-from minisnn.recipes import LIFNet
+from minisnn.recipes import ESL_MLP, LIFNet
 
 OUT = ROOT / "docs" / "results" / "bench_reading.json"
 MINISNN = "minisnn"
@@ -294,6 +294,7 @@ def training(repeats: int) -> dict[str, Any]:
     keep_memory()
     report = {}
     recipes = {
+        "first spikes, 1,302 digits": ESL_MLP["digits"],
         "MNIST, 3,000 images, shifts by 2": LIFNet(data="mnist", shift=2, images=3000),
         "event-digits, 1,302 recordings, T = 10, rolls by 2": LIFNet(
             data="event-digits", T=10, shift=2, batch_size=32
@@ -317,11 +318,11 @@ def training(repeats: int) -> dict[str, Any]:
 
             times = timed(
                 {
-                    "made beforehand": lambda: epoch(split, lambda items: made),  # noqa: B023
+                    "made beforehand": lambda: epoch(split, lambda items, together: made),  # noqa: B023
                     "as it is": lambda: epoch(split, None),  # noqa: B023
-                    "without prefetching": lambda: epoch(split, iter),  # noqa: B023
+                    "without prefetching": lambda: epoch(split, none),  # noqa: B023
                     "from disk": lambda: epoch(on_disk, None),  # noqa: B023
-                    "from disk, without prefetching": lambda: epoch(on_disk, iter),  # noqa: B023
+                    "from disk, without prefetching": lambda: epoch(on_disk, none),  # noqa: B023
                     "batches alone": lambda: batches(setup, split, rng),  # noqa: B023
                     "batches alone, from disk": lambda: batches(setup, on_disk, rng),  # noqa: B023
                 },
@@ -340,6 +341,11 @@ def training(repeats: int) -> dict[str, Any]:
             for clock, seconds in times.items()
         }
     return report
+
+
+def none(items: Iterator, together: int) -> Iterator:
+    """No prefetching."""
+    return items
 
 
 def batches(setup: train.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,6 +151,11 @@ def batches(n: int, size: int, rng: np.random.Generator | None = None) -> Iterat
     return (order[k : k + size] for k in range(0, n, size))
 
 
+def together(split: Split, size: int) -> int:
+    """How many batches are worth to be handed from one thread to the other: a MiB."""
+    return max(1, (1 << 20) // (size * prod(split.images.shape[1:]) * split.images.dtype.itemsize))
+
+
 def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> Row:
     """One pass over the training data; a row for the log."""
     began = time.perf_counter()
@@ -159,7 +165,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         (setup.augment(split.images[index], rng=rng), split.labels[index])
         for index in batches(n, setup.batch_size, rng)
     )
-    for images, labels in prefetch(ready):
+    for images, labels in prefetch(ready, together=together(split, setup.batch_size)):
         steps.append(step(setup, state, images, labels, lr))
         sizes.append(len(labels))
         bar.update(len(labels))
@@ -210,7 +216,8 @@ def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, f
     """Accuracy in percent and mean loss, batch by batch."""
     correct, loss, n = 0, 0.0, len(split.labels)
     size = max(1, setup.batch_size // setup.accumulate)
-    for images, labels in prefetch((split.images[index], split.labels[index]) for index in batches(n, size)):
+    ready = ((split.images[index], split.labels[index]) for index in batches(n, size))
+    for images, labels in prefetch(ready, together=together(split, size)):
         y, _, part, _ = _forward(setup, state, images, labels, train=False)
         correct += int((setup.objective.predict(y) == to_device(labels, setup.device)).sum())
         loss += float(part) * len(labels) / n

@@ -277,8 +277,8 @@ def prefetching():
     return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
-@given(n=st.integers(0, 9), ahead=st.integers(1, 12))
-def test_prefetch_gives_the_same_items_in_the_same_order(n, ahead):
+@given(n=st.integers(0, 9), ahead=st.integers(1, 12), together=st.integers(1, 4))
+def test_prefetch_gives_the_same_items_in_the_same_order(n, ahead, together):
     makers = set()
 
     def items():
@@ -286,26 +286,27 @@ def test_prefetch_gives_the_same_items_in_the_same_order(n, ahead):
             makers.add(threading.current_thread().name)
             yield k
 
-    assert list(prefetch(items(), ahead)) == list(range(n))
+    assert list(prefetch(items(), ahead, together)) == list(range(n))
     assert threading.current_thread().name not in makers
     assert len(makers) == min(n, 1)
     assert not prefetching()
 
 
-@pytest.mark.parametrize("ahead", [1, 2, 5])
-def test_so_many_and_no_more_are_made_in_advance(ahead):
+@pytest.mark.parametrize(("ahead", "together"), [(1, 1), (2, 1), (5, 1), (2, 3)])
+def test_so_many_and_no_more_are_made_in_advance(ahead, together):
     made = []
-    items = prefetch((made.append(k) or k for k in count()), ahead)
+    items = prefetch((made.append(k) or k for k in count()), ahead, together)
     for k in range(5):
         assert next(items) == k
+        expected = (k // together + 1 + ahead) * together
         until = time.monotonic() + 5
-        while len(made) < k + 1 + ahead and time.monotonic() < until:
+        while len(made) < expected and time.monotonic() < until:
             time.sleep(0.001)
         time.sleep(0.01)  # for one too many
-        assert len(made) == k + 1 + ahead
+        assert len(made) == expected
     items.close()
     assert not prefetching()
-    assert len(made) == 5 + ahead
+    assert len(made) == expected
 
 
 def test_an_error_is_raised_where_its_item_is_asked_for():
@@ -314,11 +315,12 @@ def test_an_error_is_raised_where_its_item_is_asked_for():
         yield 2
         raise DataError("the third is damaged")
 
-    found = prefetch(items(), 5)
-    assert [next(found), next(found)] == [1, 2]
-    with pytest.raises(DataError, match="the third is damaged"):
-        next(found)
-    assert not prefetching()
+    for together, before in ((1, [1, 2]), (2, [1, 2]), (3, [])):  # or where those made with it are
+        found = prefetch(items(), 5, together)
+        assert [next(found) for _ in before] == before
+        with pytest.raises(DataError, match="the third is damaged"):
+            next(found)
+        assert not prefetching()
 
 
 def test_an_error_in_the_loop_stops_the_thread():
@@ -334,6 +336,8 @@ def test_an_error_in_the_loop_stops_the_thread():
 def test_nothing_ahead_is_refused():
     with pytest.raises(ValueError, match="ahead must be at least 1, found 0"):
         next(prefetch(iter([1]), 0))
+    with pytest.raises(ValueError, match="together must be at least 1, found 0"):
+        next(prefetch(iter([1]), 1, 0))
 
 
 def test_training_with_batches_in_advance_is_training_without():
@@ -592,3 +596,15 @@ def test_verifying_makes_every_row_again(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.npy: row 3 is not what its source says; delete it"):
         store.converted(path, **options, verify=True)
+
+
+def test_small_batches_are_made_together():
+    """As many as a MiB holds, and one that is larger."""
+    labels = np.zeros(9, int)
+    for images, size, expected in (
+        (np.zeros((9, 8, 8, 1), np.uint8), 25, 655),
+        (np.zeros((9, 5, 16, 16, 2), np.float32), 32, 3),
+        (np.zeros((9, 10, 48, 48, 2), np.float32), 64, 1),
+        (Rows(np.zeros((9, 64, 64, 3), np.uint8), np.arange(4)), 64, 1),
+    ):
+        assert train.together(Split(images, labels), size) == expected

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-def prefetch(items: Iterator[Item], ahead: int = 2) -> Iterator[Item]:
-    """The same items in the same order, made by a thread of its own, up to `ahead` of them in advance.
+def prefetch(items: Iterator[Item], ahead: int = 2, together: int = 1) -> Iterator[Item]:
+    """The same items in the same order, made by a thread of its own, up to `ahead` times `together` of them in advance.
 
-    NumPy and the operating system let go of the interpreter while they copy and read. An error in making an item is
-    raised where the item is asked for. Raises ValueError for fewer than 1 ahead.
+    together: items that are made in one go; to hand over a small one takes longer than to make it. NumPy and the
+    operating system let go of the interpreter while they copy and read. An error in making an item is raised where
+    the first of those made with it is asked for. Raises ValueError for fewer than 1 ahead or together.
     """
-    if ahead < 1:
-        raise ValueError(f"ahead must be at least 1, found {ahead}")
-    end = object()
+    for name, value in (("ahead", ahead), ("together", together)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, found {value}")
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:  # one: items are made in turn
-        waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, items, end))
-            yield item  # type: ignore[misc]
+        waiting = deque(thread.submit(list, islice(items, together)) for _ in range(ahead))
+        while some := waiting.popleft().result():
+            waiting.append(thread.submit(list, islice(items, together)))
+            yield from some
