@@ -102,6 +102,11 @@ def test_list_finds_files_folders_and_what_was_converted(places, fashion, capsys
     assert rows["mnist"][4] == "about 12 MB to download"  # Fashion-MNIST's files have the same names
     assert rows["cifar10-dvs"][4] == "about 800 MB to download, 1.8 GB of cache"
     assert rows["cifar10-dvs-simulated"][4] == "here; 4.1 GB of cache to come"
+    (own / "cifar-10-batches-bin").rmdir()
+    assert "MB to download" in listed(capsys)[0]["cifar10-dvs-simulated"][4]
+    (cache / "cifar10-dvs-simulated" / "recordings").mkdir(parents=True)
+    (cache / "cifar10-dvs-simulated" / "recordings" / "README.txt").touch()
+    assert listed(capsys)[0]["cifar10-dvs-simulated"][4] == "here; 4.1 GB of cache to come"
     (own / "cifar10-dvs" / "truck.zip").touch()
     assert listed(capsys)[0]["cifar10-dvs"][4] == "here; 1.8 GB of cache to come"
     (cache / "cifar10-dvs").mkdir(parents=True)

@@ -57,7 +57,7 @@ def load_simulated_dvs(
     Results on it are not results on CIFAR10-DVS. It is read from $MINISNN_DATA/cifar10-dvs-simulated or the cache;
     where it is missing, `simulate` makes it there, of CIFAR-10, which may have to be downloaded.
     """
-    folder = next((f for f in own_folders(NAME)[:1] if f.is_dir()), cache_folder(NAME) / "recordings")
+    folder = recordings()
     if not (folder / "README.txt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         with needs("filelock").FileLock(folder / "lock"):  # another process may be at it
@@ -65,6 +65,11 @@ def load_simulated_dvs(
                 simulate(folder, progress=progress)
     each = len(list((folder / CLASSES[0]).glob("*.aedat")))
     return load_recordings(NAME, [folder / c for c in CLASSES], T, by, size, split, progress, verify, each)
+
+
+def recordings() -> Path:
+    """Where the recordings of CIFAR-10 are, or will be."""
+    return next((f for f in own_folders(NAME)[:1] if f.is_dir()), cache_folder(NAME) / "recordings")
 
 
 def _not_quite_round(radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
