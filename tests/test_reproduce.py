@@ -253,7 +253,7 @@ OTHERS = {
     "schedule": ["exponential", "cosine"], "optimizer": ["sgd"], "grow": ["gradient"], "prune": ["magnitude"],
     "sample": ["exact"], "redistribute": ["momentum"], "learner": ["deep-r"], "normalise": ["global"],
     "device": ["gpu"], "hidden": [(30, 30)], "lr_end": [0.001], "eta_min": [0.1], "t_end": [0.7], "lam": [0.5],
-    "density": [0.25], "alpha": [0.2],
+    "density": [0.25], "alpha": [0.2], "by": ["time"], "split": ["tebn"],
 }  # fmt: skip
 
 
