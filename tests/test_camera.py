@@ -297,3 +297,12 @@ def test_event_digits_of_no_frames_are_refused():
         load_event_digits(0)
     with pytest.raises(ValueError, match="by must be one of number, time"):
         load_event_digits(2, "place")
+
+
+def test_there_and_back_is_as_much_on_as_off():
+    """Where the brightness comes back exactly to what it was, rounding does not decide about the last event."""
+    digits = resize(load_digits().test.images[:100] / 16, (12, 12))
+    scenes = np.pad(digits[..., 0], ((0, 0), (2, 2), (2, 2)))
+    for events in record(scenes, *diamond(2.0, steps=24)):
+        frame = count_frames(events, 1, (16, 16))[0]
+        np.testing.assert_array_equal(frame[..., 0], frame[..., 1])

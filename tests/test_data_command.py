@@ -49,7 +49,7 @@ def fashion(places, monkeypatch):
     return folder
 
 
-def data(capsys, *words):
+def command(capsys, *words):
     """(status, output, errors) of `minisnn data`."""
     status = cli.main(["data", *words])
     return status, *capsys.readouterr()
@@ -57,7 +57,7 @@ def data(capsys, *words):
 
 def listed(capsys):
     """Rows of `minisnn data list` by name."""
-    status, out, err = data(capsys, "list")
+    status, out, err = command(capsys, "list")
     assert (status, err) == (0, "")
     lines = out.splitlines()
     return {line.split()[0]: re.split(r"  +", line) for line in lines[1 : lines.index("")]}, out
@@ -115,7 +115,7 @@ def test_list_finds_files_folders_and_what_was_converted(places, fashion, capsys
 
 
 def test_check_compares_with_the_published_files(fashion, capsys):
-    status, out, _ = data(capsys, "check", "fashion-mnist")
+    status, out, _ = command(capsys, "check", "fashion-mnist")
     assert status == 0
     *files, verdict = out.splitlines()
     assert verdict == "fashion-mnist: intact, 54,000 + 6,000 + 10,000 images of 28x28x1, 10 classes"
@@ -135,27 +135,27 @@ def test_check_finds_damage(fashion, capsys):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 8
     path.write_bytes(content)
-    status, out, err = data(capsys, "check", "fashion-mnist")
+    status, out, err = command(capsys, "check", "fashion-mnist")
     assert (status, out) == (2, "")
     assert err.startswith(f"minisnn: error: {path}: ")
 
 
 def test_check_says_what_is_missing_and_downloads_nothing(places, capsys, monkeypatch):
     monkeypatch.setitem(LOADERS, "mnist", None)
-    status, _, err = data(capsys, "check", "mnist")
+    status, _, err = command(capsys, "check", "mnist")
     assert status == 2
     assert "no train-images-idx3-ubyte.gz on this machine. Get it with: minisnn data fetch mnist" in err
 
 
 @pytest.mark.parametrize("action", ["fetch", "check", "show"])
 def test_a_name_that_there_is_not(action, capsys):
-    status, _, err = data(capsys, action, "imagenet")
+    status, _, err = command(capsys, action, "imagenet")
     assert status == 2
     assert "there is no data set 'imagenet': digits, mnist," in err
 
 
 def test_fetch_is_to_load(capsys):
-    assert data(capsys, "fetch", "event-digits")[:2] == (
+    assert command(capsys, "fetch", "event-digits")[:2] == (
         0, "event-digits: 1,302 + 140 + 355 recordings in frames of 10x16x16x2, 10 classes\n",
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def test_show_draws_a_picture(tmp_path, capsys, monkeypatch, name):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: drawn.append((self, path)))
     monkeypatch.chdir(tmp_path)
-    status, out, _ = data(capsys, "show", name)
+    status, out, _ = command(capsys, "show", name)
     ((figure, path),) = drawn
     assert status == 0
     assert out.startswith(
@@ -175,7 +175,7 @@ def test_show_draws_a_picture(tmp_path, capsys, monkeypatch, name):
     assert figure.get_suptitle() == name
     assert len(figure.axes) == (40 if "event" in name else 32)
     assert all(len(ax.images) == 1 for ax in figure.axes)
-    data(capsys, "show", name, "--seed", "1", "--out", "b.png")
+    command(capsys, "show", name, "--seed", "1", "--out", "b.png")
     same = [
         np.array_equal(a.images[0].get_array(), b.images[0].get_array())
         for a, b in zip(figure.axes, drawn[1][0].axes, strict=True)
@@ -211,3 +211,31 @@ def test_events_are_dots_in_two_colours(n):
     dots = [line for line in ax.lines if line.get_marker() == "."]
     assert sum(len(line.get_xdata()) for line in dots) == (n if n <= 20_000 else len(range(0, n, 3)))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["OFF", "ON"]
+
+
+def test_files_of_mnist_are_none_of_fashion_mnist(places, capsys):
+    """In MINISNN_DATA itself they are taken for MNIST's."""
+    for remote in mnist.MNIST:
+        (places[0] / remote.name).touch()
+    rows, _ = listed(capsys)
+    assert rows["mnist"][4] == "here"
+    assert rows["fashion-mnist"][4] == "about 31 MB to download"
+
+
+def test_check_reads_again_what_was_converted(places, capsys, monkeypatch):
+    asked = []
+    for loaders, name, known in (
+        (EVENT_LOADERS, "cifar10-dvs", "event-digits"),
+        (LOADERS, "tiny-imagenet", "digits"),
+    ):
+        monkeypatch.setitem(CATALOGUE, name, CATALOGUE[name]._replace(files=(), unpacked=()))
+        data = load(known)
+        monkeypatch.setitem(
+            loaders, name, lambda *T, data=data, **options: asked.append((T, options)) or data
+        )
+        for action in ("fetch", "check"):
+            status, out, _ = command(capsys, action, name)
+            assert (status, "1,302 + 140 + 355" in out) == (0, True)
+    assert asked == [
+        ((10,), {"verify": False}), ((10,), {"verify": True}), ((), {"verify": False}), ((), {"verify": True}),
+    ]  # fmt: skip
