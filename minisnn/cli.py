@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minisnn import __version__
+from minisnn.arguments import one_of
 from minisnn.backend import NoGPUError
 from minisnn.options import (
     ESL_MLP_TEXTS,
@@ -284,8 +285,7 @@ def _data(action: str, a: argparse.Namespace) -> None:
     if action == "list":
         print(data_command.listing())
         return
-    if a.name not in CATALOGUE:
-        raise ValueError(f"there is no data set {a.name!r}: {', '.join(CATALOGUE)}")
+    one_of("NAME", a.name, CATALOGUE)
     if action == "fetch":
         print(f"{a.name}: {data_command.summary(load(a.name))}")
     elif action == "check":

@@ -151,7 +151,7 @@ def test_check_says_what_is_missing_and_downloads_nothing(places, capsys, monkey
 def test_a_name_that_there_is_not(action, capsys):
     status, _, err = command(capsys, action, "imagenet")
     assert status == 2
-    assert "there is no data set 'imagenet': digits, mnist," in err
+    assert "NAME must be one of digits, mnist," in err
 
 
 def test_fetch_is_to_load(capsys):

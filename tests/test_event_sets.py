@@ -162,9 +162,9 @@ def test_the_third_split_is_spikingjellys():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"T": 0}, "expected T of at least 1 and a size of 1 to 128, found 0 and 8"),
-        ({"size": 0}, "found 2 and 0"),
-        ({"size": 129}, "found 2 and 129"),
+        ({"T": 0}, "T must be at least 1, found 0"),
+        ({"size": 0}, "size must be 1 to 128, found 0"),
+        ({"size": 129}, "size must be 1 to 128, found 129"),
         ({"by": "hand"}, "by must be one of number, time, found 'hand'"),
         ({"split": "random"}, "split must be one of tet, tebn, spikingjelly, found 'random'"),
     ],

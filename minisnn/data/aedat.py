@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import must, one_of
 from minisnn.data.idx import DataError
 
 SIZE = 128  # pixels along each side of the DVS128
@@ -56,10 +57,8 @@ def read_aedat(path: Path, axes: str = "spikingjelly", backwards: str = "keep") 
 
 def parse_aedat(content: bytes, name: str, axes: str = "spikingjelly", backwards: str = "keep") -> Events:
     """As `read_aedat`, from a file's content; its name is for error messages."""
-    if axes not in AXES:
-        raise ValueError(f"axes must be one of {', '.join(AXES)}, found {axes!r}")
-    if backwards not in BACKWARDS:
-        raise ValueError(f"backwards must be one of {', '.join(BACKWARDS)}, found {backwards!r}")
+    one_of("axes", axes, AXES)
+    one_of("backwards", backwards, BACKWARDS)
     start = _header(content, name)
     if len(content) - start > 8 * LIMIT:
         raise DataError(f"{name}: expected at most {LIMIT:,} events, found more")
@@ -110,10 +109,8 @@ def write_aedat(path: Path, events: Events, comments: tuple[str, ...] = ()) -> N
     """
     t, y, x, on = events
     for column, what, most in ((y, "rows", SIZE), (x, "columns", SIZE), (t, "times", 1 << 32)):
-        if len(column) and not 0 <= column.min() <= column.max() < most:
-            raise ValueError(
-                f"{what} must be 0 to {most - 1}, found {int(column.min())} to {int(column.max())}"
-            )
+        low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+        must(what, f"{low} to {high}", 0 <= low <= high < most, f"0 to {most - 1}")
     if any(not line.isascii() or "\n" in line or "\r" in line for line in comments):
         raise ValueError(f"comments must be single lines of ASCII, found {comments}")
     lines = ("!AER-DAT2.0", " This is a raw AE data file - do not edit", *(f" {line}" for line in comments))

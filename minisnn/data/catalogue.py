@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from minisnn.arguments import one_of
 from minisnn.data import cifar, cifar10_dvs, mnist, simulated, tiny_imagenet
 from minisnn.data.dataset import DataSet
 from minisnn.data.digits import load_digits
@@ -88,8 +89,7 @@ def load(name: str, T: int = FRAMES, verify: bool = False) -> DataSet:
 
     verify: what was converted once is compared with the files that it was made of; others are read anyway.
     """
-    if name not in CATALOGUE:
-        raise ValueError(f"data must be one of {', '.join(CATALOGUE)}, found {name!r}")
+    one_of("data", name, CATALOGUE)
     options = {"verify": verify} if CATALOGUE[name].converted else {}
     return EVENT_LOADERS[name](T, **options) if name in EVENT_LOADERS else LOADERS[name](**options)
 

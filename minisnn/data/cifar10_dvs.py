@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from minisnn.arguments import must, one_of
 from minisnn.data.aedat import LONGEST, SIZE, parse_aedat
 from minisnn.data.archive import Archive
 from minisnn.data.dataset import DataSet, Rows, Split, hold_out
@@ -81,11 +82,10 @@ def load_recordings(
     each: int = EACH,
 ) -> DataSet:
     """As `load_cifar10_dvs`, from a folder or zip archive for each class with `each` recordings."""
-    for what, value, choices in (("by", by, BY), ("split", split, SPLITS)):
-        if value not in choices:
-            raise ValueError(f"{what} must be one of {', '.join(choices)}, found {value!r}")
-    if not (T >= 1 and 1 <= size <= SIZE):
-        raise ValueError(f"expected T of at least 1 and a size of 1 to {SIZE}, found {T} and {size}")
+    one_of("by", by, BY)
+    one_of("split", split, SPLITS)
+    must("T", T, T >= 1, "at least 1")
+    must("size", size, 1 <= size <= SIZE, f"1 to {SIZE}")
     archives: dict[int, tuple[Archive, dict[str, str]]] = {}
 
     def row(k: int) -> np.ndarray:

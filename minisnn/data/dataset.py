@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import must
+
 
 class Rows:
     """Some rows, in some order, of an array on disk. Nothing is read but what an index asks for."""
@@ -80,8 +82,7 @@ def mean_and_deviation(images: np.ndarray | Rows, white: int) -> tuple[np.ndarra
     sums, squares = np.zeros((2, images.shape[-1]))
     for k in range(0, len(images), BLOCK):
         x = images[k : k + BLOCK].reshape(-1, images.shape[-1])
-        if x.max() > white:
-            raise ValueError(f"images must be 0 to {white}, found {x.max()}")
+        must("images", x.max(), x.max() <= white, f"0 to {white}")
         counts = [np.bincount(channel, minlength=white + 1) for channel in x.T]
         levels = np.arange(white + 1) / white
         sums += counts @ levels

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minisnn.arguments import one_of
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.digits import load_digits
 
@@ -28,8 +29,7 @@ def load_stand_in(name: str) -> DataSet:
     ten times the number of the colour plus the digit. With ten classes the colours tell nothing. Raises ValueError for
     a name that has none.
     """
-    if name not in SHAPES:
-        raise ValueError(f"there are stand-ins for {', '.join(SHAPES)}, found {name!r}")
+    one_of("name", name, SHAPES)
     side, channels, n_classes = SHAPES[name]
     digits = load_digits()
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from math import ceil
 import numpy as np
 
 from minisnn import losses, networks, optim
+from minisnn.arguments import must, one_of
 from minisnn.backend import Array
 from minisnn.compose import Sequential
 from minisnn.data import LOADERS
@@ -16,7 +17,7 @@ from minisnn.data.augment import in_turn, shift
 from minisnn.data.dataset import DataSet
 from minisnn.data.encode import latency_code
 from minisnn.recipes.images import DEVICES
-from minisnn.structure.choice import Structure, must, one_of
+from minisnn.structure.choice import Structure
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.train import Objective, Penalty, Setup
 

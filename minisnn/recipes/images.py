@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from minisnn import losses, networks, optim
+from minisnn.arguments import must, one_of
 from minisnn.backend import Array
 from minisnn.compose import Sequential
 from minisnn.data import EVENT_LOADERS, LOADERS
@@ -20,7 +21,6 @@ from minisnn.data.dataset import DataSet, mean_and_deviation
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
 from minisnn.fast import fast
-from minisnn.structure.choice import must, one_of
 from minisnn.structure.learner import StructureLearner
 from minisnn.train import Objective, Penalty, Setup
 

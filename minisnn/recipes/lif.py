@@ -7,12 +7,13 @@ from math import prod
 
 import numpy as np
 
+from minisnn.arguments import must, one_of
 from minisnn.compose import Sequential
 from minisnn.data.dataset import DataSet
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.stages import Shape
 from minisnn.structure import masks
-from minisnn.structure.choice import Structure, must, one_of
+from minisnn.structure.choice import Structure
 from minisnn.train import Setup
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from minisnn.arguments import must, one_of
 from minisnn.compose import scored
 from minisnn.data.dataset import DataSet
 from minisnn.ops.lif import SCORES
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.structure.channels import MODES, SCA, channel_counts
-from minisnn.structure.choice import must, one_of
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.wiring import Wiring
 from minisnn.train import Setup

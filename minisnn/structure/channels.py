@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from minisnn.arguments import one_of
 from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, activities
 from minisnn.state import TrainingState
-from minisnn.structure.choice import one_of
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.wiring import Channels
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from minisnn.arguments import must, one_of
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.deep_r import DeepR
 from minisnn.structure.evolve import Evolve
@@ -81,15 +82,3 @@ class Structure:
             keep_weights=self.keep_weights,
             reset_moments=self.reset_moments,
         )
-
-
-def one_of(name: str, value: str, known: Collection[str]) -> None:
-    """Raise ValueError, naming the argument and what is known, unless the value is known."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, found {value!r}")
-
-
-def must(name: str, value: object, holds: object, expected: str) -> None:
-    """Raise ValueError, naming the argument and what is expected, unless it holds."""
-    if not holds:
-        raise ValueError(f"{name} must be {expected}, found {value}")
