@@ -15,9 +15,10 @@ from minisnn import backend, checkpoint, cli, recipes, run, train
 from minisnn.backend import NoGPUError
 from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.augment import flip, shift
+from minisnn.data.dataset import DataSet, Split
 from minisnn.losses import mean_loss_forward, tet_loss_forward
 from minisnn.optim import SGD, Adam
-from minisnn.recipes import ESL_MLP, LIF
+from minisnn.recipes import ESL_MLP, LIF, LIFNet
 
 NET = "8C3-AP2-16C3-AP2-10FC"
 QUICK = replace(LIF["digits"], net=NET, T=2, epochs=4, lr=0.01)
@@ -356,3 +357,13 @@ def test_every_setting_has_an_option(capsys):
     text = capsys.readouterr().out
     for field in recipes.LIFNet.__dataclass_fields__:
         assert field == "fast" or f"--{field.replace('_', '-')}" in text
+
+
+def test_a_channel_that_is_the_same_everywhere_becomes_0():
+    images = np.full((6, 8, 8, 2), 7, np.uint8)
+    images[..., 1] = np.arange(8)
+    split = Split(images, np.arange(6) % 3)
+    data = DataSet("none", split, split, split, white=255, n_classes=3)
+    x = LIFNet(net="3C3-3FC").setup(data).encode(images)
+    assert abs(x[..., 0]).max() < 1e-6  # rounding
+    np.testing.assert_allclose(x[..., 1].std(), 1, rtol=1e-5)

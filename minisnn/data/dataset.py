@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,14 +80,14 @@ def mean_and_deviation(images: np.ndarray | Rows, white: int) -> tuple[np.ndarra
 
     images: [N, ..., C] uint8. Raises ValueError for images brighter than white.
     """
-    sums, squares = np.zeros((2, images.shape[-1]))
+    levels = np.arange(white + 1)
+    sums, squares = np.zeros((2, images.shape[-1]), np.int64)
     for k in range(0, len(images), BLOCK):
         x = images[k : k + BLOCK].reshape(-1, images.shape[-1])
         must("images", x.max(), x.max() <= white, f"0 to {white}")
         counts = [np.bincount(channel, minlength=white + 1) for channel in x.T]
-        levels = np.arange(white + 1) / white
         sums += counts @ levels
         squares += counts @ levels**2
-    n = np.prod(images.shape[:-1])
-    mean = sums / n
-    return mean, np.sqrt(np.maximum(squares / n - mean**2, 0))
+    n = prod(images.shape[:-1])
+    variance = [(n * int(b) - int(a) ** 2) / n**2 for a, b in zip(sums, squares, strict=True)]  # 0 if it is 0
+    return sums / n / white, np.sqrt(variance) / white

@@ -120,6 +120,7 @@ class Images:
         encode: Callable[[Array], Array] = event_code
         if not data.moving:
             mean, deviation = mean_and_deviation(data.train.images, data.white)
+            deviation[deviation == 0] = 1  # a channel that is the same everywhere becomes 0
             encode = partial(direct_code, white=data.white, mean=mean, deviation=deviation)
         move: Augmentation = roll if data.moving else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
