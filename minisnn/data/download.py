@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from minisnn.extras import needs
 
 
 class Remote(NamedTuple):
@@ -17,14 +18,6 @@ class Remote(NamedTuple):
     url: str
     checksum: str  # "sha256:..." or "md5:..."
     size: int  # bytes, where it is not known exactly about so many
-
-
-def needs(module: str) -> Any:
-    """The module, or an error that says how to get it. Raises ModuleNotFoundError."""
-    try:
-        return import_module(module)
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(f"this needs {module}: pip install 'minisnn[data]'") from None
 
 
 def own_folders(folder: str) -> list[Path]:
@@ -41,7 +34,7 @@ def own_folders(folder: str) -> list[Path]:
 def cache_folder(folder: str) -> Path:
     """Where downloads and converted arrays of a data set are kept: below $MINISNN_CACHE, or the system's cache."""
     own = os.environ.get("MINISNN_CACHE")
-    return (Path(own).expanduser() if own else Path(needs("pooch").os_cache("minisnn"))) / folder
+    return (Path(own).expanduser() if own else Path(needs("pooch", "data").os_cache("minisnn"))) / folder
 
 
 def find(folder: str, *names: str, apart: bool = False) -> Path | None:
@@ -66,7 +59,7 @@ def find_or_fetch(folder: str, remote: Remote, apart: bool = False) -> Path:
     if path := find(folder, remote.name, remote.name.removesuffix(".gz"), apart=apart):
         return path
     try:
-        pooch = needs("pooch")
+        pooch = needs("pooch", "data")
     except ModuleNotFoundError:
         raise FileNotFoundError(
             f"{remote.name} is not on this machine. Downloads need pooch: pip install 'minisnn[data]'. "
@@ -104,7 +97,7 @@ class _Bounded:
 
     def __call__(self, url: str, output_file: str, cache: Any) -> None:
         with open(output_file, "wb") as file:
-            download = needs("pooch").HTTPDownloader(progressbar=True, timeout=30)
+            download = needs("pooch", "data").HTTPDownloader(progressbar=True, timeout=30)
             download(url, _Limited(file, self.most), cache)
 
 

@@ -13,8 +13,9 @@ from minisnn.data.cifar import load_cifar10
 from minisnn.data.cifar10_dvs import CLASSES, load_recordings
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.digits import load_digits
-from minisnn.data.download import cache_folder, needs, own_folders
+from minisnn.data.download import cache_folder, own_folders
 from minisnn.data.frames import count_frames, resize
+from minisnn.extras import needs
 
 SENSOR = 16  # pixels along each side of the camera that looks at digits
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue (ITU-R BT.601)
@@ -60,7 +61,7 @@ def load_simulated_dvs(
     folder = recordings()
     if not (folder / "README.txt").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with needs("filelock").FileLock(folder / "lock"):  # another process may be at it
+        with needs("filelock", "data").FileLock(folder / "lock"):  # another process may be at it
             if not (folder / "README.txt").exists():
                 simulate(folder, progress=progress)
     each = len(list((folder / CLASSES[0]).glob("*.aedat")))

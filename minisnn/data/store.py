@@ -13,8 +13,8 @@ from tokenize import TokenError
 import numpy as np
 from tqdm import tqdm
 
-from minisnn.data.download import needs
 from minisnn.data.idx import DataError
+from minisnn.extras import needs
 
 SAFE_EVERY = 256  # rows, after which an interrupted conversion need not do them again
 
@@ -37,7 +37,7 @@ def converted(
     verify = verify and path.exists()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with needs("filelock").FileLock(f"{path}.lock"):
+        with needs("filelock", "data").FileLock(f"{path}.lock"):
             if not path.exists():
                 _convert(path, shape, np.dtype(dtype), row, title, progress)
     array = _opened(path, shape, np.dtype(dtype))

@@ -13,9 +13,10 @@ import numpy as np
 
 from minisnn.data.archive import Archive
 from minisnn.data.dataset import DataSet, Rows, Split, hold_out
-from minisnn.data.download import Remote, cache_folder, find, find_or_fetch, needs
+from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
 from minisnn.data.idx import DataError
 from minisnn.data.store import converted, mark
+from minisnn.extras import needs
 
 FOLDER = "tiny-imagenet-200"
 ZIP = Remote(
@@ -92,7 +93,7 @@ def _lines(archive: Archive, name: str, n: int) -> list[str]:
 
 def decode(archive: Archive, name: str) -> np.ndarray:
     """A JPEG file as [64, 64, 3] uint8. Raises DataError if it is none, or of another size."""
-    image = needs("PIL.Image")
+    image = needs("PIL.Image", "data")
     content = archive.read(name, LONGEST)
     try:
         with image.open(io.BytesIO(content), formats=("JPEG",)) as picture:

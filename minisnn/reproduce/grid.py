@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from minisnn import run
 from minisnn.blocks import use_threads
 from minisnn.checkpoint import write_csv
+from minisnn.extras import needs
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
            "parameters", "operations", "synops", "macs", "explored", "seconds", "densities", "channels", "regrown",
@@ -46,7 +46,7 @@ def run_grid(
     goes on, too; None keeps nothing. scheduler: address of a Dask scheduler whose workers do the runs in place of this
     machine's cores; they should see the same folder. Raises ModuleNotFoundError without joblib.
     """
-    joblib = _import("joblib", "reproduce")
+    joblib = needs("joblib", "reproduce")
     rows = [row for row in read(path) if not test or row["test_accuracy"]]
     done = [(row["name"], json.loads(row["recipe"])) for row in rows]
     seeds = dict.fromkeys(seeds)  # each once
@@ -96,17 +96,10 @@ def _backend(joblib: Any, jobs: int, scheduler: str | None) -> Iterator[None]:
             yield
         return
     with (
-        _import("distributed", "cluster").Client(scheduler, timeout="30s"),
+        needs("distributed", "cluster").Client(scheduler, timeout="30s"),
         joblib.parallel_config("dask", n_jobs=-1),
     ):
         yield
-
-
-def _import(name: str, extra: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(f"this needs {name}: pip install 'minisnn[{extra}]'") from None
 
 
 def same(recipe: run.Recipe, old: Mapping[str, object]) -> bool:
