@@ -289,3 +289,10 @@ def test_the_real_sizes_and_checksums(monkeypatch, layout, size):
     assert sum(real.files.values()) * (len(real.labels) + 3072) == size
     assert list(real.files.values())[-1] == 10_000
     assert len(bytes.fromhex(real.archive.checksum.removeprefix("sha256:"))) == 32
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch):
+    folder(tmp_path, CIFAR100, contents(CIFAR100))
+    monkeypatch.setattr(cifar, "fill", lambda file, array: array.size - 5)
+    with pytest.raises(DataError, match=r"train\.bin: expected [\d,]+ bytes, found only [\d,]+"):
+        LOADERS["cifar100"]()
