@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import IO
 
 import numpy as np
 
 from minisnn.backend import to_host
+from minisnn.files import write_atomically
 from minisnn.state import TrainingState
 
 FORMAT = 2
@@ -27,22 +26,6 @@ GROUPS = ("params", "buffers", "masks", "channels", "structure")
 
 class CheckpointError(ValueError):
     """A file is not a checkpoint that can be read. The message names it and says why."""
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Call `write(file)` on a new binary file beside `path`, and put it in the place of `path` when it is complete."""
-    part = path.with_name(
-        f"{path.name}.{uuid4().hex}.part"
-    )  # not mkstemp: its files are for nobody else to read
-    try:
-        with part.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
 from minisnn.data.dataset import DataSet
+from minisnn.files import write_atomically
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.state import TrainingState
 from minisnn.structure.slim import Slimmer
@@ -225,6 +226,4 @@ def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, row
 
 def write_json(path: Path, content: Any) -> None:
     """Atomically."""
-    checkpoint.write_atomically(
-        path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode())
-    )
+    write_atomically(path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()))

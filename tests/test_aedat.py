@@ -318,13 +318,14 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.aedat"]
     before = path.read_bytes()
 
-    def full(self, content):
+    def full(descriptor):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_aedat(path, one)
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.aedat"]
 
 
 @pytest.mark.parametrize("special", [0x8000, 0x80000000, 0x80008000, 0x8FFF])

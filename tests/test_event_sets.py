@@ -3,12 +3,19 @@
 import os
 import zipfile
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minisnn.data import DataError, cifar10_dvs, download, load_cifar10_dvs, load_simulated_dvs, simulated
+from minisnn.data import (
+    DataError,
+    aedat,
+    cifar10_dvs,
+    download,
+    load_cifar10_dvs,
+    load_simulated_dvs,
+    simulated,
+)
 from minisnn.data.aedat import Events, read_aedat, write_aedat
 from minisnn.data.camera import EventCamera
 from minisnn.data.cifar10_dvs import CLASSES, load_recordings
@@ -339,23 +346,24 @@ def test_simulated_files_show_the_images_of_their_class(tmp_path, cifar):
 def test_an_interrupted_simulation_goes_on(tmp_path, cifar, monkeypatch, stop):
     """README.txt comes last, no file is half there, what is there stays, and all is as if nothing had happened."""
     simulated.simulate(tmp_path / "whole")
-    written, write_bytes = [], Path.write_bytes
+    written, write_whole = [], aedat.write_atomically
 
-    def half(path, content):
-        written.append(path)
-        if len(written) == stop + 1:
-            write_bytes(path, content[: len(content) // 2])
+    def half(path, write):
+        def interrupted(file):
+            write(file)
+            file.truncate(file.tell() // 2)
             raise KeyboardInterrupt
-        return write_bytes(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+        written.append(path)
+        write_whole(path, interrupted if len(written) == stop + 1 else write)
+
+    monkeypatch.setattr(aedat, "write_atomically", half)
     with pytest.raises(KeyboardInterrupt):
         simulated.simulate(tmp_path / "files")
     whole, files = contents(tmp_path / "whole"), contents(tmp_path / "files")
-    aedat = {name: content for name, content in files.items() if name.endswith(".aedat")}
-    assert len(aedat) == stop
+    assert len(files) == stop  # and nothing half there
     assert "README.txt" not in files
-    assert aedat.items() <= whole.items()
+    assert files.items() <= whole.items()
     written[:] = [None] * 99  # no more interruptions
     simulated.simulate(tmp_path / "files")
     assert contents(tmp_path / "files") == whole
@@ -371,13 +379,10 @@ def test_more_images_than_there_are(tmp_path, cifar):
 
 @pytest.mark.parametrize("own", [False, True], ids=["cache", "own"])
 def test_the_simulated_set_is_made_once_and_its_name_says_what_it_is(tmp_path, cifar, own):
-    root = (
-        tmp_path / "own" / "cifar10-dvs-simulated"
-        if own
-        else tmp_path / "cache" / "cifar10-dvs-simulated" / "recordings"
-    )
+    root = tmp_path / "cache" / "cifar10-dvs-simulated" / "recordings"
     if own:
-        root.mkdir()
+        root = tmp_path / "own" / "cifar10-dvs-simulated"
+        simulated.simulate(root)
     data = load_simulated_dvs(**SMALL)
     again = load_simulated_dvs(**SMALL)
     assert len(cifar) == 1
@@ -390,3 +395,15 @@ def test_the_simulated_set_is_made_once_and_its_name_says_what_it_is(tmp_path, c
         np.testing.assert_array_equal(data.test.images[label], frames(root, label, 2, 2, "number", 8))
     assert len(cached(tmp_path, "cifar10-dvs-simulated")) == 1
     assert not (tmp_path / "cache" / "cifar10-dvs").exists()
+
+
+def test_the_users_folder_is_not_written_to(tmp_path, cifar):
+    """Not even where recordings are missing in it."""
+    own = tmp_path / "own" / "cifar10-dvs-simulated"
+    simulated.simulate(own)
+    (own / "README.txt").unlink()
+    (own / "airplane" / "cifar10_airplane_0.aedat").unlink()
+    before = contents(own)
+    load_simulated_dvs(**SMALL)
+    assert contents(own) == before
+    assert (tmp_path / "cache" / "cifar10-dvs-simulated" / "recordings" / "README.txt").exists()

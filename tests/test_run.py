@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from minisnn import checkpoint, cli, plots, run, train
 from minisnn.checkpoint import CheckpointError
 from minisnn.data import LOADERS, load_digits
+from minisnn.files import write_atomically
 from minisnn.recipes import ESL_MLP
 from minisnn.structure import grow, prune
 from minisnn.structure.masks import check_masks
@@ -133,7 +134,7 @@ def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
 
 def test_what_is_written_is_as_readable_as_any_file(tmp_path):
     (tmp_path / "plain").write_text("")
-    checkpoint.write_atomically(tmp_path / "ours", lambda file: file.write(b"x"))
+    write_atomically(tmp_path / "ours", lambda file: file.write(b"x"))
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ours", "plain"]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from minisnn.arguments import must, one_of
 from minisnn.data.idx import DataError
+from minisnn.files import write_atomically
 
 SIZE = 128  # pixels along each side of the DVS128
 FIRST_LINE = b"#!AER-DAT2.0"
@@ -122,6 +123,4 @@ def write_aedat(path: Path, events: Events, comments: tuple[str, ...] = ()) -> N
     words = np.empty((len(t), 2), ">u4")
     words[:, 0] = (127 - y.astype(np.int64)) << 1 | (127 - x.astype(np.int64)) << 8 | ~on
     words[:, 1] = t
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(header + words.tobytes())
-    os.replace(new, path)
+    write_atomically(path, lambda file: file.write(header + words.tobytes()))

@@ -55,8 +55,8 @@ def load_simulated_dvs(
 ) -> DataSet:
     """A stand-in for CIFAR10-DVS: CIFAR-10 before a simulated event camera; arguments and splits as `load_cifar10_dvs`.
 
-    Results on it are not results on CIFAR10-DVS. It is read from $MINISNN_DATA/cifar10-dvs-simulated or the cache;
-    where it is missing, `simulate` makes it there, of CIFAR-10, which may have to be downloaded.
+    Results on it are not results on CIFAR10-DVS. It is read from $MINISNN_DATA/cifar10-dvs-simulated if it is complete,
+    or the cache; where it is missing, `simulate` makes it in the cache, of CIFAR-10, which may have to be downloaded.
     """
     folder = recordings()
     if not (folder / "README.txt").exists():
@@ -69,8 +69,9 @@ def load_simulated_dvs(
 
 
 def recordings() -> Path:
-    """Where the recordings of CIFAR-10 are, or will be."""
-    return next((f for f in own_folders(NAME)[:1] if f.is_dir()), cache_folder(NAME) / "recordings")
+    """Where the recordings of CIFAR-10 are, or will be. The user's folder is read if it is complete, never written."""
+    complete = (f for f in own_folders(NAME)[:1] if (f / "README.txt").exists())
+    return next(complete, None) or cache_folder(NAME) / "recordings"
 
 
 def _not_quite_round(radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from minisnn.data.idx import DataError
 from minisnn.extras import needs
+from minisnn.files import write_atomically
 
 SAFE_EVERY = 256  # rows, after which an interrupted conversion need not do them again
 
@@ -84,7 +85,8 @@ def _convert(
             bar.update()
             if (k + 1) % SAFE_EVERY == 0:
                 array.flush()
-                _write(done_file, str(k + 1))
+                text = str(k + 1).encode()
+                write_atomically(done_file, lambda file, text=text: file.write(text))
     array.flush()
     del array
     os.replace(part, path)
@@ -99,12 +101,6 @@ def _done(part: Path, done_file: Path, shape: tuple[int, ...], dtype: np.dtype) 
     except (FileNotFoundError, ValueError):
         return 0
     return done if 0 <= done <= shape[0] else 0
-
-
-def _write(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text)
-    os.replace(new, path)
 
 
 def mark(*sources: Path) -> str:
