@@ -168,7 +168,7 @@ def peer(stage: stages.Stage, shape: stages.Shape, neurons: str = "torch") -> nn
         return Function(lambda x, T=stage.T: x.expand(T, *x.shape[1:]).contiguous())
     if isinstance(stage, stages.MeanOverTime):
         return Function(lambda x: x.mean(0, keepdim=True))
-    if isinstance(stage, stages.Accumulate):
+    if isinstance(stage, stages.CumulativeSum):
         return Function(lambda x: x.cumsum(0))
     raise TypeError(f"no peer for {stage}")
 

@@ -42,7 +42,7 @@ import numpy as np
 from lif import ROOT, machine, spread
 from tqdm import tqdm
 
-from minisnn import train
+from minisnn import training
 from minisnn.blocks import keep_memory
 from minisnn.data import cifar, load_cifar10
 from minisnn.data.aedat import Events, read_aedat, write_aedat
@@ -50,7 +50,7 @@ from minisnn.data.dataset import Rows, Split
 from minisnn.data.download import find
 from minisnn.data.frames import count_frames
 from minisnn.data.idx import read_idx
-from minisnn.recipes import ESL_MLP, LIFNet
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 
 OUT = ROOT / "docs" / "results" / "bench_reading.json"
 MINISNN = "minisnn"
@@ -289,12 +289,12 @@ def tonic_columns(e: np.ndarray) -> Arrays:
     return e["t"].copy(), 127 - e["y"], 127 - e["x"], ~e["p"]
 
 
-def training(repeats: int) -> dict[str, Any]:
+def epochs(repeats: int) -> dict[str, Any]:
     """Seconds of an epoch, and how many times as long as with batches made beforehand."""
     keep_memory()
     report = {}
     recipes = {
-        "first spikes, 1,302 digits": ESL_MLP["digits"],
+        "first spikes, 1,302 digits": ESL_MLP_DEFAULTS["digits"],
         "MNIST, 3,000 images, shifts by 2": LIFNet(data="mnist", shift=2, images=3000),
         "event-digits, 1,302 recordings, T = 10, rolls by 2": LIFNet(
             data="event-digits", T=10, shift=2, batch_size=32
@@ -307,14 +307,14 @@ def training(repeats: int) -> dict[str, Any]:
             np.save(f"{folder}/images.npy", split.images)
             mapped = np.load(f"{folder}/images.npy", mmap_mode="r")
             on_disk = Split(Rows(mapped, np.arange(len(mapped))), split.labels)
-            rng = train.start(setup, recipe.seed).rngs["data"]
+            rng = training.start(setup, recipe.seed).rngs["data"]
             made = batches(setup, split, rng)
             losses = set()
 
             def epoch(split: Split, prefetch: Callable | None, setup=setup, seed=recipe.seed) -> None:
-                state = train.start(setup, seed)
-                with mock.patch.object(train, "prefetch", prefetch or train.prefetch):
-                    losses.add(train.train_epoch(setup, state, split, tqdm(disable=True))["train_loss"])  # noqa: B023
+                state = training.start(setup, seed)
+                with mock.patch.object(training, "prefetch", prefetch or training.prefetch):
+                    losses.add(training.train_epoch(setup, state, split, tqdm(disable=True))["train_loss"])  # noqa: B023
 
             times = timed(
                 {
@@ -348,11 +348,11 @@ def none(items: Iterator, together: int) -> Iterator:
     return items
 
 
-def batches(setup: train.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
+def batches(setup: training.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
     """As `train_epoch` makes them."""
     return [
         (setup.augment(split.images[index], rng=rng), split.labels[index])
-        for index in train.batches(len(split.labels), setup.batch_size, rng)
+        for index in training.batches(len(split.labels), setup.batch_size, rng)
     ]
 
 
@@ -388,7 +388,7 @@ def main() -> None:
     }
     began, busy = time.perf_counter(), os.getloadavg()[0]
     if a.what == "training":
-        found |= training(a.repeats)
+        found |= epochs(a.repeats)
     else:
         for part in (idx, cifar10, events):
             with tempfile.TemporaryDirectory() as folder:

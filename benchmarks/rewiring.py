@@ -23,10 +23,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 import numpy as np
 from first_spike import machine
 
-from minisnn import train
+from minisnn import training
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.esl_fig4 import GROW, PRUNE
+from minisnn.targets.esl_fig4 import GROW, PRUNE
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "results" / "bench_rewiring.json"
 T_ITER = 1000
@@ -45,12 +45,12 @@ def measure() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     split = Split(images, rng.integers(0, 10, 64))
-    data = DataSet("random", split, split, split, white=255)
+    data = DataSet("random", split, split, split, max_value=255)
     setup = RECIPE.setup(data)
-    state = train.start(setup, 0)
+    state = training.start(setup, 0)
     batch = (split.images[: RECIPE.batch_size], split.labels[: RECIPE.batch_size])
-    train.step(setup, state, *batch, lr=1e-3)
-    *_, grads = train.gradients(setup, state, *batch)
+    training.step(setup, state, *batch, lr=1e-3)
+    *_, grads = training.gradients(setup, state, *batch)
     pairs = {f"{p} + {g}": replace(RECIPE, prune=p, grow=g).setup(data).learner for p in PRUNE for g in GROW}
     steps, masking = [], []
     rewirings: dict[str, list[float]] = {name: [] for name in pairs}
@@ -61,7 +61,7 @@ def measure() -> dict[str, Any]:
 
     for _ in range(5):
         state.iteration = 1
-        steps += [timed(lambda: train.step(setup, state, *batch, lr=1e-3)) for _ in range(3)]
+        steps += [timed(lambda: training.step(setup, state, *batch, lr=1e-3)) for _ in range(3)]
         masking.append(timed(mask))
         for name, learner in pairs.items():
             state.iteration = T_ITER

@@ -24,7 +24,7 @@ import numpy as np
 from first_spike import machine
 from rewiring import timed
 
-from minisnn import run, train
+from minisnn import runs, training
 from minisnn.blocks import keep_memory
 from minisnn.cost import measure, total
 from minisnn.data.dataset import DataSet, Split
@@ -41,12 +41,12 @@ REPEATS = 15
 def compare(folder: Path, batch: int) -> dict[str, Any]:
     """Medians of interleaved repeats, and their ratios."""
     keep_memory()  # as training does
-    recipe, state = run.load(folder)
+    recipe, state = runs.load(folder)
     assert isinstance(recipe, SCANet)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (max(batch, 64), *SHAPES[recipe.data]), dtype=np.uint8)
     split = Split(images, rng.integers(0, 10, len(images)))
-    data = DataSet("random", split, split, split, white=255)
+    data = DataSet("random", split, split, split, max_value=255)
     slimmer = Slimmer(recipe.plain(data), SHAPES[recipe.data], state.channels)
     shared = {name: getattr(recipe, name) for name in Images.__dataclass_fields__} | {"batch_size": batch}
     setups = {
@@ -55,12 +55,12 @@ def compare(folder: Path, batch: int) -> dict[str, Any]:
     }
     whole = replace(state, channels={}, structure={})
     states = {"dense": whole, "slim": slimmer.state(state)}
-    validation = run.read_log(folder)[-1]["val_accuracy"]
+    validation = runs.read_log(folder)[-1]["val_accuracy"]
     few = Split(images[:batch], split.labels[:batch])
     works: dict[str, dict[str, Callable[[], Any]]] = {
-        "evaluation": {n: lambda n=n: train.evaluate(setups[n], states[n], few) for n in setups},
+        "evaluation": {n: lambda n=n: training.evaluate(setups[n], states[n], few) for n in setups},
         "training step": {
-            n: lambda n=n: train.step(setups[n], states[n], few.images, few.labels, lr=0.0) for n in setups
+            n: lambda n=n: training.step(setups[n], states[n], few.images, few.labels, lr=0.0) for n in setups
         },
     }
     nets = {"dense": recipe.plain(data), "slim": slimmer.net}

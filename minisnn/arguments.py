@@ -11,7 +11,7 @@ def one_of(name: str, value: str, known: Collection[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(known)}, found {value!r}")
 
 
-def must(name: str, value: object, holds: object, expected: str) -> None:
+def check(name: str, value: object, holds: object, expected: str) -> None:
     """Raise ValueError, naming the argument and what is expected, unless it holds."""
     if not holds:
         raise ValueError(f"{name} must be {expected}, found {value}")

@@ -126,7 +126,7 @@ def keep_memory() -> None:
     """From now on memory that arrays set free stays with this process, to be used again (glibc only).
 
     By default large arrays are handed back to the system, and every new one is made of pages that it must first map
-    and clear. `train.fit` calls this.
+    and clear. `training.fit` calls this.
     """
     with suppress(AttributeError, OSError, TypeError):  # no glibc: macOS, Windows
         mallopt = ctypes.CDLL(None).mallopt

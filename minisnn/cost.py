@@ -18,10 +18,10 @@ from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
 from minisnn.ops.linear import LinearCache
 from minisnn.stages import (
     LIF,
-    Accumulate,
     Arrays,
     BatchNorm,
     Conv,
+    CumulativeSum,
     FirstSpike,
     Flatten,
     GlobalPool,
@@ -31,7 +31,7 @@ from minisnn.stages import (
     Select,
     Stage,
     WindowPool,
-    fold,
+    merge_time,
 )
 
 # Constants recovered from ESL's Table 1; the origin of the second is unknown (published figures for
@@ -159,8 +159,8 @@ def _frames(stage: Stage, name: str, frames: int, T: int) -> int:
         return frames
     if isinstance(stage, (BatchNorm, Conv, Linear)):
         return frames or T
-    if isinstance(stage, (Accumulate, MeanOverTime)):
-        return T if isinstance(stage, Accumulate) else 1
+    if isinstance(stage, (CumulativeSum, MeanOverTime)):
+        return T if isinstance(stage, CumulativeSum) else 1
     raise ValueError(
         f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
         "Measure the plain net, not its fast twin: weights and keys are the same"
@@ -203,5 +203,7 @@ def _met(cache: Any, events: Array, y: Array) -> Array:
     # Synops are the sum of conv(events, mask), which is linear in the mask. Each of its entries adds the events
     # that it meets at all positions: its gradient if dy = 1. It is the same for all outputs, so one is enough.
     xp = array_module(events)
-    one = ConvCache(fold(events), xp.zeros((*cache.weight.shape[:3], 1)), False, cache.stride, cache.padding)
-    return conv_backward(xp.ones((*fold(y).shape[:3], 1)), one, need_dx=False)[1][..., 0]
+    one = ConvCache(
+        merge_time(events), xp.zeros((*cache.weight.shape[:3], 1)), False, cache.stride, cache.padding
+    )
+    return conv_backward(xp.ones((*merge_time(y).shape[:3], 1)), one, need_dx=False)[1][..., 0]

@@ -52,17 +52,17 @@ def summary(data: DataSet) -> str:
     """Numbers and shapes in words."""
     samples = " + ".join(f"{len(s.labels):,}" for s in (data.train, data.validation, data.test))
     shape = "x".join(map(str, data.train.images.shape[1:]))
-    kind = "recordings in frames" if data.moving else "images"
+    kind = "recordings in frames" if data.is_sequence else "images"
     return f"{samples} {kind} of {shape}, {data.n_classes} classes"
 
 
 def show(name: str, out: Path, seed: int = 0) -> str:
     """Draw a few training samples with their classes to a PNG. Returns where, and what they are."""
     data = load(name)
-    count = RECORDINGS if data.moving else 4 * ACROSS
+    count = RECORDINGS if data.is_sequence else 4 * ACROSS
     chosen = data.train.take(np.random.default_rng(seed).choice(len(data.train.labels), count, replace=False))
     images = chosen.images[np.arange(count)]
-    if data.moving:
+    if data.is_sequence:
         T = images.shape[1]
         figure = Figure(figsize=(T, RECORDINGS + 0.5), layout="constrained")
         axes = figure.subplots(RECORDINGS, T, squeeze=False)
@@ -74,7 +74,7 @@ def show(name: str, out: Path, seed: int = 0) -> str:
         figure = Figure(figsize=(ACROSS, 5), layout="constrained")
         for ax, image, label in zip(figure.subplots(4, ACROSS).flat, images, chosen.labels, strict=True):
             grey = image.shape[-1] == 1
-            ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=data.white)
+            ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=data.max_value)
             ax.set_title(f"{label}", fontsize="small")
             ax.axis("off")
     figure.suptitle(name)

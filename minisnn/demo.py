@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisnn import plots, run
-from minisnn.recipes import ESL_MLP
+from minisnn import plots, runs
+from minisnn.recipes import ESL_MLP_DEFAULTS
 
 PAPER = (
     ("paper, MNIST: SNN", "96.70", "-", "635K", "1.0", "635K", "1.13e-05", "7.95e-06"),
@@ -20,7 +20,7 @@ PAPER = (
 
 def demo(folder: Path, seed: int = 0) -> None:
     """Train the dense and the sparse net, print the table, draw the pictures, and say where to go next."""
-    sparse = replace(ESL_MLP["digits"], seed=seed)
+    sparse = replace(ESL_MLP_DEFAULTS["digits"], seed=seed)
     dense = replace(sparse, epsilon=None, density=1.0)
     print(
         f"Two first-spike networks, 64-{sparse.hidden[0]}-10, learn 1,302 real handwritten digits:\n"
@@ -31,8 +31,8 @@ def demo(folder: Path, seed: int = 0) -> None:
         part = folder / name.replace(" ", "-").lower()
         for old in (part / "config.json", part / "checkpoint.npz"):
             old.unlink(missing_ok=True)  # the demo starts afresh
-        results[name] = run.run(recipe, part, progress=f"{name:9}")
-        logs[name] = run.read_log(part)
+        results[name] = runs.run(recipe, part, progress=f"{name:9}")
+        logs[name] = runs.read_log(part)
     print("\n" + table(results))
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     plots.learning_curves(figure.subplots(), logs)
@@ -48,7 +48,7 @@ next      chapters/01_erdos_renyi.md             the first of the equations behi
           minisnn train esl-mlp --help           other rules, densities and data""")
 
 
-def table(results: dict[str, run.Result]) -> str:
+def table(results: dict[str, runs.Result]) -> str:
     """ESL's Table 1 for named results, with the paper's own; accuracy loss is against the first."""
     head = (
         "model",

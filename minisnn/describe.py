@@ -15,8 +15,8 @@ from minisnn.ops.neuron import Neuron
 KNOWN: dict[str, type] = {
     cls.__name__: cls
     for cls in (
-        *(getattr(stages, name) for name in ("Accumulate", "AveragePool", "BatchNorm", "Conv", "FirstSpike", "Flatten",
-          "GlobalPool", "LIF", "Linear", "MaxPool", "MeanOverTime", "Repeat", "Select", "SumPool")),
+        *(getattr(stages, name) for name in ("AveragePool", "BatchNorm", "Conv", "CumulativeSum", "FirstSpike",
+          "Flatten", "GlobalPool", "LIF", "Linear", "MaxPool", "MeanOverTime", "Repeat", "Select", "SumPool")),
         *(getattr(surrogate, name) for name in ("ArcTan", "Rectangle", "Sigmoid", "Triangle")),
         Neuron, Residual, Sequential,
     )

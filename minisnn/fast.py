@@ -18,7 +18,7 @@ import numpy as np
 
 from minisnn.backend import Array
 from minisnn.compose import Residual, Sequential
-from minisnn.ops.norm import NormLIFCache, Running, norm_lif_backward, norm_lif_forward
+from minisnn.ops.norm import NormLIFCache, RunningStats, norm_lif_backward, norm_lif_forward
 from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
 from minisnn.stages import (
     LIF,
@@ -32,9 +32,9 @@ from minisnn.stages import (
     Shape,
     Stage,
     SumPool,
-    fold,
+    merge_time,
     named,
-    unfold,
+    split_time,
 )
 
 Named = tuple[str, Stage]
@@ -128,14 +128,14 @@ class Winograd:
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, WinogradCache, Arrays]:
-        y, cache = winograd_forward(fold(x), params["weight"], params.get("bias"))
-        return unfold(y, x), cache, buffers
+        y, cache = winograd_forward(merge_time(x), params["weight"], params.get("bias"))
+        return split_time(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: WinogradCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, dweight, dbias = winograd_backward(fold(dy), cache, need_dx)
-        return None if dx is None else unfold(dx, dy), named(dweight, dbias)
+        dx, dweight, dbias = winograd_backward(merge_time(dy), cache, need_dx)
+        return None if dx is None else split_time(dx, dy), named(dweight, dbias)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class NormLIF:
     ) -> tuple[Array, NormLIFCache, Arrays]:
         norm = self.norm
         spikes, cache, running = norm_lif_forward(
-            x, params["gamma"], params["beta"], Running(**buffers), train,
+            x, params["gamma"], params["beta"], RunningStats(**buffers), train,
             self.neurons.neuron, norm.momentum, self.repeat, norm.scale,
             self.neurons.score if train else None,
         )  # fmt: skip

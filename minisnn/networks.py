@@ -5,7 +5,7 @@ average and max pools; nFC is a linear layer, with neurons behind it unless it i
 images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None, sequences
 [T, B, H, W, C] such as the frames of an event camera.
 
-`ESL` and `SCA` say which paper's neurons, biases and readout a network has.
+`ESL_STYLE` and `SCA_STYLE` say which paper's neurons, biases and readout a network has.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Style:
     mean_readout: bool  # the last layer reads the neurons' mean over time, once; else it reads each step
 
 
-ESL = Style(Neuron(), bias=True, mean_readout=False)
-SCA = Style(integrate_and_fire(detach_reset=True), bias=False, mean_readout=True)
-STYLES = {"esl": ESL, "sca": SCA}
+ESL_STYLE = Style(Neuron(), bias=True, mean_readout=False)
+SCA_STYLE = Style(integrate_and_fire(detach_reset=True), bias=False, mean_readout=True)
+STYLES = {"esl": ESL_STYLE, "sca": SCA_STYLE}
 
 VGGSNN = "64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-10FC"
 FIVE_CONV = "64C3-AP2-128C3-AP2-128C3-AP2-256C3-AP2-256C3-AP2-10FC"
@@ -61,7 +61,7 @@ class NotationError(ValueError):
     """A notation that cannot be built. The message names the token, its position, and why."""
 
 
-def from_notation(notation: str, shape: Shape, T: int | None = None, style: Style = ESL) -> Sequential:
+def from_notation(notation: str, shape: Shape, T: int | None = None, style: Style = ESL_STYLE) -> Sequential:
     """The network that a notation describes, for inputs of a shape (H, W, C).
 
     Raises NotationError for an unknown token, or one that leaves nothing of its input.
@@ -155,30 +155,30 @@ def times(n: int, width: float) -> int:
 
 
 def mlp(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron, width: float = 1.0
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
     """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net."""
-    return from_notation(widened(f"800FC-{n_classes}FC", width), shape, T, replace(ESL, neuron=neuron))
+    return from_notation(widened(f"800FC-{n_classes}FC", width), shape, T, replace(ESL_STYLE, neuron=neuron))
 
 
 def vggsnn(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron, width: float = 1.0
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
     """TET's VGGSNN, ESL's network for CIFAR10-DVS: 9,271,498 parameters at 48x48x2 and 10 classes."""
     notation = widened(VGGSNN.replace("10FC", f"{n_classes}FC"), width)
-    return from_notation(notation, shape, T, replace(ESL, neuron=neuron))
+    return from_notation(notation, shape, T, replace(ESL_STYLE, neuron=neuron))
 
 
 def five_conv(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron, width: float = 1.0
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
     """SCA's network for CIFAR10-DVS, 5Conv+1FC: 1,111,306 parameters at 48x48x2 and 10 classes."""
     notation = widened(FIVE_CONV.replace("10FC", f"{n_classes}FC"), width)
-    return from_notation(notation, shape, T, replace(SCA, neuron=neuron))
+    return from_notation(notation, shape, T, replace(SCA_STYLE, neuron=neuron))
 
 
 def resnet19(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL.neuron,
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron,
     widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 256), width: float = 1.0,
 ) -> Sequential:  # fmt: skip
     """TET's ResNet-19, ESL's network for CIFAR: 12,630,858 parameters at 32x32x3 and 10 classes.
@@ -190,7 +190,7 @@ def resnet19(
     lif = LIF(neuron)
 
     def conv(n_out: int, stride: int = 1, k: int = 3) -> Conv:
-        return Conv(n_out, k, stride, k // 2, bias=False, spread=None)
+        return Conv(n_out, k, stride, k // 2, bias=False, std=None)
 
     stages: list[Named] = [("conv1", conv(stem)), ("bn1", BatchNorm()), ("lif1", lif)]
     before, number = stem, 0
@@ -217,7 +217,7 @@ def resnet19(
 
 
 def vgg16(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron,
     channels: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
     hidden: int = 512, width: float = 1.0,
 ) -> Sequential:  # fmt: skip
@@ -234,16 +234,16 @@ def vgg16(
     for n in (1, 2):
         name = len(channels) + n
         stages += [
-            (f"fc{n}", Linear(times(hidden, width), bias=False, spread=0.02)),
+            (f"fc{n}", Linear(times(hidden, width), bias=False, std=0.02)),
             (f"bn{name}", BatchNorm()),
             (f"lif{name}", LIF(neuron)),
         ]
-    stages += [("mean", MeanOverTime()), ("fc3", Linear(n_classes, spread=0.02))]
+    stages += [("mean", MeanOverTime()), ("fc3", Linear(n_classes, std=0.02))]
     return _built(stages, shape, T)
 
 
 def pre_resnet18(
-    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA.neuron,
+    shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron,
     widths: tuple[int, int, int, int] = (64, 128, 256, 512), width: float = 1.0,
 ) -> Sequential:  # fmt: skip
     """SCA's Pre-ResNet as we read it: the paper does not give its architecture.

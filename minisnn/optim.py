@@ -103,7 +103,7 @@ def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
     return lr * (lr_end / lr) ** ((3 * epoch // epochs) / 2)
 
 
-# Gradient normalisation. ESL follows Mostafa 2018 «to avoid the large gradient and small
+# Gradient normalisation. ESL follows Mostafa 2018 "to avoid the large gradient and small
 # denominator» and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
 # are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,
 # so that a limit means the same length of step at every density.

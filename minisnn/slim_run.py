@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minisnn import describe, run, train
+from minisnn import describe, runs, training
 from minisnn.backend import array_module, to_device
 from minisnn.checkpoint import write_csv
 from minisnn.compose import Sequential, neuron_caches
@@ -28,7 +28,7 @@ def slim_run(
     lr: float | None = None,
     progress: str | None = None,
     pictures: bool = True,
-) -> run.Result:
+) -> runs.Result:
     """Remove a run's masked channels for good, and leave the small network in `out`, an ordinary run.
 
     Its recipe is that of a dense network, which `config.json` describes stage by stage; its checkpoint holds the cut
@@ -38,10 +38,10 @@ def slim_run(
     Raises ValueError for a run without channel masks or, without epochs, one that is not finished; FileExistsError if
     `out` holds a run already. Nothing is left in `out` then.
     """
-    recipe, state = run.load(folder)
+    recipe, state = runs.load(folder)
     if not state.channels or not isinstance(recipe, Images):
         raise ValueError(f"{folder}: there are no channel masks; a run of `minisnn train sca-vgg16` has them")
-    rows = run.read_log(folder)[: state.epoch]
+    rows = runs.read_log(folder)[: state.epoch]
     if not epochs and state.epoch < recipe.epochs:
         raise ValueError(
             f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
@@ -66,23 +66,23 @@ def slim_run(
         shared |= {"epochs": epochs, "lr": recipe.lr if lr is None else lr}
         small = replace(small, epoch=0, iteration=0, moments=setup.optimizer.init(small.params))
     thin = LIFNet(**shared)
-    run.create(out, thin, small)
+    runs.create(out, thin, small)
     if rows:
         write_csv(out / "log.csv", rows, list(rows[0]))
-    result = run.finish(thin, thin.setup(data), data, small, rows, out, progress, pictures=pictures)
+    result = runs.finish(thin, thin.setup(data), data, small, rows, out, progress, pictures=pictures)
     before = {
-        "test_accuracy": train.evaluate(setup, state, data.test)[0],
+        "test_accuracy": training.evaluate(setup, state, data.test)[0],
         "parameters": sum(w.size for w in state.params.values()),
         "channels": {key: mask.size for key, mask in state.channels.items()},
-        **run.costs(setup, plain, masked, data),
+        **runs.costs(setup, plain, masked, data),
     }
     result |= {"before": before, "channels": {key: int(m.sum()) for key, m in state.channels.items()}}
-    run.write_json(out / "result.json", result)
+    runs.write_json(out / "result.json", result)
     return result
 
 
 def check_equal(
-    setup: train.Setup,
+    setup: training.Setup,
     data: DataSet,
     masked: tuple[Sequential, TrainingState],
     small: tuple[Sequential, TrainingState],

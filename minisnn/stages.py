@@ -27,7 +27,7 @@ from minisnn.ops.first_spike import FirstSpikeCache, first_spike_backward, first
 from minisnn.ops.lif import LIFCache, lif_backward, lif_forward
 from minisnn.ops.linear import LinearCache, linear_backward, linear_forward
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.norm import BatchNormCache, Running, batch_norm_backward, batch_norm_forward
+from minisnn.ops.norm import BatchNormCache, RunningStats, batch_norm_backward, batch_norm_forward
 
 Arrays = dict[str, Array]
 Shape = tuple[int, ...]
@@ -98,13 +98,13 @@ class FirstSpike(Plain):
 class Linear(Plain):
     """[T, B, N] -> [T, B, n_out].
 
-    spread: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, as is always the bias;
+    std: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, as is always the bias;
     a number is the deviation of a normal distribution.
     """
 
     n_out: int
     bias: bool = True
-    spread: float | None = None
+    std: float | None = None
 
     def out(self, shape: Shape) -> Shape:
         if len(shape) != 1:
@@ -113,7 +113,7 @@ class Linear(Plain):
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
-        return _weights(rng, (n_in, self.n_out), n_in, self.spread, self.bias), {}
+        return _weights(rng, (n_in, self.n_out), n_in, self.std, self.bias), {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
@@ -131,7 +131,7 @@ class Linear(Plain):
 class Conv(Plain):
     """[T, B, H, W, C] -> [T, B, H', W', n_out], by `conv_forward`.
 
-    spread: of the initial weights. "fan_out" is normal with deviation sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's
+    std: of the initial weights. "fan_out" is normal with deviation sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's
     VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is always the bias.
     """
 
@@ -140,7 +140,7 @@ class Conv(Plain):
     stride: int = 1
     padding: int = 1
     bias: bool = True
-    spread: str | None = "fan_out"
+    std: str | None = "fan_out"
 
     def out(self, shape: Shape) -> Shape:
         H, W, _ = shape
@@ -151,20 +151,22 @@ class Conv(Plain):
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         k2, C = self.k**2, shape[2]
-        spread = (2 / (k2 * self.n_out)) ** 0.5 if self.spread == "fan_out" else None
-        return _weights(rng, (self.k, self.k, C, self.n_out), k2 * C, spread, self.bias), {}
+        std = (2 / (k2 * self.n_out)) ** 0.5 if self.std == "fan_out" else None
+        return _weights(rng, (self.k, self.k, C, self.n_out), k2 * C, std, self.bias), {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, ConvCache, Arrays]:
-        y, cache = conv_forward(fold(x), params["weight"], params.get("bias"), self.stride, self.padding)
-        return unfold(y, x), cache, buffers
+        y, cache = conv_forward(
+            merge_time(x), params["weight"], params.get("bias"), self.stride, self.padding
+        )
+        return split_time(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: ConvCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, *grads = conv_backward(fold(dy), cache, need_dx)
-        return None if dx is None else unfold(dx, dy), named(*grads)
+        dx, *grads = conv_backward(merge_time(dy), cache, need_dx)
+        return None if dx is None else split_time(dx, dy), named(*grads)
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class BatchNorm(Plain):
             x,
             params["gamma"],
             params["beta"],
-            Running(**buffers),
+            RunningStats(**buffers),
             train,
             self.momentum,
             self.copies,
@@ -245,13 +247,13 @@ class WindowPool(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = self.pair[0](fold(x), self.k)
-        return unfold(y, x), cache, buffers
+        y, cache = self.pair[0](merge_time(x), self.k)
+        return split_time(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        return unfold(self.pair[1](fold(dy), cache), dy), {}
+        return split_time(self.pair[1](merge_time(dy), cache), dy), {}
 
 
 class AveragePool(WindowPool):
@@ -283,13 +285,13 @@ class GlobalPool(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, pool.PoolCache, Arrays]:
-        y, cache = pool.global_pool_forward(fold(x))
-        return unfold(y, x), cache, buffers
+        y, cache = pool.global_pool_forward(merge_time(x))
+        return split_time(y, x), cache, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        return unfold(pool.global_pool_backward(fold(dy), cache), dy), {}
+        return split_time(pool.global_pool_backward(merge_time(dy), cache), dy), {}
 
 
 @dataclass(frozen=True)
@@ -363,8 +365,8 @@ class MeanOverTime(Plain):
 
 
 @dataclass(frozen=True)
-class Accumulate(Plain):
-    """A readout: O_t = sum of the currents up to t, «integrated with no decay or firing» in ESL's words."""
+class CumulativeSum(Plain):
+    """A readout: O_t = sum of the currents up to t, "integrated with no decay or firing" in ESL's words."""
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, None, Arrays]:
         return x.cumsum(0), None, buffers
@@ -375,19 +377,19 @@ class Accumulate(Plain):
         return dy[::-1].cumsum(0)[::-1], {}
 
 
-def fold(x: Array) -> Array:
+def merge_time(x: Array) -> Array:
     """Time into the batch: [T, B, ...] -> [T*B, ...]."""
     return x.reshape(-1, *x.shape[2:])
 
 
-def unfold(y: Array, like: Array) -> Array:
+def split_time(y: Array, like: Array) -> Array:
     """[T*B, ...] -> [T, B, ...], with the T and B of another array."""
     return y.reshape(*like.shape[:2], *y.shape[1:])
 
 
-def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, spread: float | None, bias: bool) -> Arrays:
+def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, std: float | None, bias: bool) -> Arrays:
     limit = fan_in**-0.5
-    weight = rng.uniform(-limit, limit, shape) if spread is None else spread * rng.standard_normal(shape)
+    weight = rng.uniform(-limit, limit, shape) if std is None else std * rng.standard_normal(shape)
     return named(weight, rng.uniform(-limit, limit, shape[-1]) if bias else None)
 
 

@@ -26,13 +26,13 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn import run
+from minisnn import runs
 from minisnn.ops import first_spike
-from minisnn.recipes import ESL_MLP, ESLMLP
-from minisnn.reproduce.esl_fig4 import GROW, PRUNE
-from minisnn.reproduce.grid import markdown, read, run_grid
+from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
+from minisnn.targets.esl_fig4 import GROW, PRUNE
+from minisnn.targets.grid import markdown, read, run_grid
 
-SPARSE = ESL_MLP["mnist"]
+SPARSE = ESL_MLP_DEFAULTS["mnist"]
 DENSE = replace(SPARSE, epsilon=None, density=1.0)
 PAIRS = {f"eps 60, {p} + {g}": replace(SPARSE, prune=p, grow=g) for p in PRUNE for g in GROW}
 """The eight pairs of rules."""
@@ -57,7 +57,7 @@ def measurement() -> dict[str, ESLMLP]:
 def rounded(block: int) -> float:
     """Validation accuracy of the sparse net, seed 100, when the first-spike layer sums in blocks of this size."""
     first_spike.BLOCK = block
-    return run.run(replace(SPARSE, prune="magnitude", seed=100), test=False)["val_accuracy"]
+    return runs.run(replace(SPARSE, prune="magnitude", seed=100), test=False)["val_accuracy"]
 
 
 def rounding(path: Path, jobs: int) -> None:

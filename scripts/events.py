@@ -21,12 +21,13 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.recipes import LIF, LIFNet
-from minisnn.reproduce.grid import markdown, run_grid
+from minisnn.recipes import LIF_DEFAULTS, LIFNet
+from minisnn.targets.grid import markdown, run_grid
 
-DIGITS = LIF["event-digits"]
+DIGITS = LIF_DEFAULTS["event-digits"]
 SIMULATED = replace(
-    LIF["cifar10-dvs-simulated"], net="16C3-AP2-32C3-AP2-64C3-AP2-64C3-AP2-10FC", epochs=6, lr=0.003, t_iter=100
+    LIF_DEFAULTS["cifar10-dvs-simulated"], epochs=6, lr=0.003, t_iter=100,
+    net="16C3-AP2-32C3-AP2-64C3-AP2-64C3-AP2-10FC",
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def measurement() -> dict[str, LIFNet]:
     return {
         f"{DIGITS.net}, dense": DIGITS,
         f"{DIGITS.net}, density 0.3": replace(DIGITS, density=0.3),
-        "the digits themselves, dense": replace(LIF["digits"], lr=DIGITS.lr),
+        "the digits themselves, dense": replace(LIF_DEFAULTS["digits"], lr=DIGITS.lr),
     }
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.recipes import LIF, LIFNet
-from minisnn.reproduce.grid import markdown, run_grid
+from minisnn.recipes import LIF_DEFAULTS, LIFNet
+from minisnn.targets.grid import markdown, run_grid
 
-CONV = replace(LIF["mnist"], epochs=8, lr=0.003, shift=1)
-MLP = replace(LIF["mnist"], net="mlp", batch_size=100, epochs=20)
+CONV = replace(LIF_DEFAULTS["mnist"], epochs=8, lr=0.003, shift=1)
+MLP = replace(LIF_DEFAULTS["mnist"], net="mlp", batch_size=100, epochs=20)
 PAPER = {"multi-spike MLP 784-800-10, dense, shifts": "97.69 (sparse, density 0.30)"}
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from common import RESULTS, fill, summary
 
 from minisnn.recipes import LIFNet, SCANet
-from minisnn.reproduce import TARGETS, esl_fig4, esl_table2, sca_fig2
-from minisnn.reproduce.grid import Summary, markdown, read, run_grid
-from minisnn.reproduce.target import ordered, table
+from minisnn.targets import TARGETS, esl_fig4, esl_table2, sca_fig2
+from minisnn.targets.grid import Summary, markdown, read, run_grid
+from minisnn.targets.target import ordered, table
 
 
 def selection() -> dict[str, LIFNet]:
@@ -97,7 +97,7 @@ def pairs(found: Mapping[str, Summary]) -> str:
             seeds = zip(*(s.accuracies for s in eight), found[name].accuracies, strict=True)
             gain = ", ".join(f"{statistics.mean(rewired) - other:+.2f}" for *rewired, other in seeds)
             lines.append(
-                f"- Density {density}: mean of the eight pairs minus «{name}», seed by seed: {gain}."
+                f'- Density {density}: mean of the eight pairs minus "{name}", seed by seed: {gain}.'
             )
     return "\n".join(lines)
 

@@ -100,7 +100,7 @@ def test_every_address_is_read_as_bit_by_bit(axes, rng, n):
     special = rng.random(n) < 0.5
     junk = rng.integers(0, 1 << 32, n)
     address = np.where(special, junk | rng.choice([1 << 31, 1 << 15, 1 << 31 | 1 << 15], n), address)
-    address[:1] &= 0x00FFFFFF  # the first byte is not «#», or it would be taken for a comment
+    address[:1] &= 0x00FFFFFF  # the first byte is not "#", or it would be taken for a comment
     address[:1] |= special[:1].astype(int) << 15
     body = pack(*zip(address.tolist(), rng.integers(0, 1 << 32, n).tolist(), strict=True))
     assert rows(parse_aedat(HEADER + body, "a", axes)) == naive_read(body, axes)

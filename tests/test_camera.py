@@ -257,7 +257,7 @@ def digit_events(image):
 
 def test_event_digits_are_the_digits():
     data, digits = load_event_digits(), load_digits()
-    assert (data.name, data.shape, data.moving, data.white, data.n_classes) == (
+    assert (data.name, data.shape, data.is_sequence, data.max_value, data.n_classes) == (
         "event-digits",
         (16, 16, 2),
         True,

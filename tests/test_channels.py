@@ -12,7 +12,7 @@ from strict_array import xp as strict
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import checkpoint, networks, run, train
+from minisnn import checkpoint, networks, runs, training
 from minisnn.backend import array_module, to_host
 from minisnn.compose import activities, neuron_caches, scored
 from minisnn.data.dataset import Split
@@ -22,11 +22,11 @@ from minisnn.ops.lif import SCORES
 from minisnn.ops.surrogate import Triangle
 from minisnn.optim import SGD, Adam, unlimited
 from minisnn.recipes.images import MEAN
-from minisnn.recipes.sca import SCA_VGG16
+from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
 from minisnn.state import TrainingState
+from minisnn.structure.channel_graph import ChannelGraph, Channels
 from minisnn.structure.channels import SCA, channel_counts, draw_channels, keep_most_active, regrow
 from minisnn.structure.learner import StructureLearner
-from minisnn.structure.wiring import Channels, Wiring
 
 # The rules.
 
@@ -243,11 +243,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:epoch .*fires:UserWarning")
 
 T, N, LR = 2, 13, 0.03
 SHAPE = (6, 6, 2)
-NEURON = networks.SCA.neuron
+NEURON = networks.SCA_STYLE.neuron
 
 
 def chain(neuron=NEURON):
-    style = replace(networks.SCA, neuron=neuron)
+    style = replace(networks.SCA_STYLE, neuron=neuron)
     return networks.from_notation("6C3-AP2-8C3-AP2-8C3-3FC", SHAPE, T, style)
 
 
@@ -267,7 +267,7 @@ NETS = {"chain": chain, "tied": tied, "pre-activation": pre_activation}
 def there(xp, monkeypatch):
     """What training moves to its device goes to xp."""
     array = type(xp.asarray(np.ones(1)))
-    monkeypatch.setattr(train, "to_device", lambda x, _: x if isinstance(x, array) else xp.asarray(x))
+    monkeypatch.setattr(training, "to_device", lambda x, _: x if isinstance(x, array) else xp.asarray(x))
     return xp
 
 
@@ -278,16 +278,16 @@ def split(seed=0, n=N):
 
 def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code", batch_size=5, **fields):  # noqa: B008
     """A setup and its first state. fields: of SCA, or none for dense training."""
-    learner = SCA(Wiring(net, SHAPE).layers, **fields) if fields else StructureLearner()
+    learner = SCA(ChannelGraph(net, SHAPE).layers, **fields) if fields else StructureLearner()
     net = scored(net, score)
-    penalty = train.Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
-    setup = train.Setup(
+    penalty = training.Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
+    setup = training.Setup(
         fast(net, SHAPE) if quick else net, SHAPE, encode=lambda images: images[None],
         augment=lambda images, rng: images, objective=MEAN, penalties=(penalty,) if l1 else (),
         optimizer=optimizer, normalise=unlimited, lr=lambda epoch: LR, learner=learner,
         batch_size=batch_size, epochs=9, accumulate=accumulate,
     )  # fmt: skip
-    state = train.start(replace(setup, learner=StructureLearner()), 0, np.float64)
+    state = training.start(replace(setup, learner=StructureLearner()), 0, np.float64)
     rng = np.random.default_rng(1)
     for key, w in state.params.items():  # all neurons fire at times, and no two norms are alike
         if key.endswith(("gamma", "beta")):
@@ -297,7 +297,7 @@ def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code",
 
 
 def epoch(setup, state):
-    return train.train_epoch(setup, state, split(), tqdm(disable=True))
+    return training.train_epoch(setup, state, split(), tqdm(disable=True))
 
 
 def held(arrays):
@@ -347,7 +347,7 @@ def test_epochs_by_hand(there, monkeypatch, name, fields):
     """Scores are means over all images since the last update, dgamma is the last batch's; the rules do the rest."""
     plain = NETS[name]()
     setup, state = begin(plain, **fields)
-    learner, seen, step = setup.learner, [], train.step
+    learner, seen, step = setup.learner, [], training.step
 
     def watched(setup, state, images, labels, lr):
         dense = replace(setup, net=plain, learner=StructureLearner())
@@ -365,10 +365,10 @@ def test_epochs_by_hand(there, monkeypatch, name, fields):
             )
             for part in np.array_split(np.arange(len(labels)), min(setup.accumulate, len(labels)))
         ]
-        seen.append((parts, held(train.gradients(dense, before, images, labels)[3])))
+        seen.append((parts, held(training.gradients(dense, before, images, labels)[3])))
         return step(setup, state, images, labels, lr)
 
-    monkeypatch.setattr(train, "step", watched)
+    monkeypatch.setattr(training, "step", watched)
     n = sum(layer.size for layer in learner.layers)
     n_keep, n_grow = channel_counts(n, learner.p, learner.q)
     masks = {layer.key: np.ones(layer.size, bool) for layer in learner.layers}
@@ -428,14 +428,14 @@ def test_twins_measure_the_same_activity(xp, name, score):
 def gradients(setup, state, n=5):
     images, labels = split(n=n)
     copy = TrainingState(dict(state.params), dict(state.buffers))
-    return held(train.gradients(replace(setup, learner=StructureLearner()), copy, images, labels)[3])
+    return held(training.gradients(replace(setup, learner=StructureLearner()), copy, images, labels)[3])
 
 
 def steps(setup, state, n=1):
     images, labels = split()
     for k in range(n):
         part = np.arange(5 * k, 5 * k + 5) % N
-        train.step(setup, state, images[part], labels[part], LR)
+        training.step(setup, state, images[part], labels[part], LR)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -532,7 +532,7 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
                 gamma[c] = h
                 lifted = TrainingState(state.params | {key: there.asarray(gamma)}, state.buffers)
                 dense = replace(setup, learner=StructureLearner())
-                ends.append(float(train.gradients(dense, lifted, images, labels)[0]))
+                ends.append(float(training.gradients(dense, lifted, images, labels)[0]))
             np.testing.assert_allclose(grads[key][c], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-9)
             checked += abs(grads[key][c]) > 1e-6
     assert checked > 3
@@ -551,10 +551,10 @@ def test_evaluation_sees_masks(there, name, mode):
         if mode == "soft":
             state.params[key] += 2.0 * ~stays  # as if learned in longer training
         silenced[key] = there.where(stays, state.params[key], 0 * state.params[key])
-    found = train.evaluate(setup, state, split(1))
+    found = training.evaluate(setup, state, split(1))
     dense = replace(setup, learner=StructureLearner())
-    assert found == train.evaluate(dense, replace(state, params=silenced), split(1))
-    assert (found != train.evaluate(dense, state, split(1))) == (mode == "soft")
+    assert found == training.evaluate(dense, replace(state, params=silenced), split(1))
+    assert (found != training.evaluate(dense, state, split(1))) == (mode == "soft")
     params = setup.learner.parameters(state)
     x = there.asarray(split(1).images[None])
     _, cache, _ = setup.net.forward(params, state.buffers, x, False)
@@ -643,7 +643,7 @@ def test_divergence_is_said(there, mode):
 # Whole runs.
 
 QUICK = replace(
-    SCA_VGG16["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400, p=0.4, q=0.1, shift=1
+    SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400, p=0.4, q=0.1, shift=1
 )
 
 
@@ -663,8 +663,8 @@ QUICK = replace(
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, stop):
     recipe = replace(QUICK, **change)
-    whole = run.run(recipe, tmp_path / "whole", pictures=False)
-    calls, step = [], train.step
+    whole = runs.run(recipe, tmp_path / "whole", pictures=False)
+    calls, step = [], training.step
 
     def breaks_off(*args):
         calls.append(1)
@@ -673,10 +673,10 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
         return step(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "step", breaks_off)
+        patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            run.run(recipe, tmp_path / "broken", pictures=False)
-    resumed = run.resume(tmp_path / "broken", pictures=False)
+            runs.run(recipe, tmp_path / "broken", pictures=False)
+    resumed = runs.resume(tmp_path / "broken", pictures=False)
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert not all(mask.all() for mask in states[0].channels.values())
@@ -689,23 +689,23 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
 def test_runs_on_a_device(xp, monkeypatch, tmp_path, change):
     recipe = replace(QUICK, epochs=3, device="gpu", **change)
     if xp is strict:
-        for module in train, run:
+        for module in training, runs:
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = run.run(recipe, tmp_path / "run", pictures=False)
-    rows = run.read_log(tmp_path / "run")
+    whole = runs.run(recipe, tmp_path / "run", pictures=False)
+    rows = runs.read_log(tmp_path / "run")
     assert whole["channels"] == {key: [row[f"channels_{key}"] for row in rows] for key in ("lif1", "lif2")}
     assert whole["regrown"] == [row["regrown"] for row in rows]
     kept = sum(counts[-1] for counts in whole["channels"].values())
     assert kept == (4 + 5 if "mode" in change and change["mode"] == "random" else 8)
-    again = run.resume(tmp_path / "run", pictures=False)
+    again = runs.resume(tmp_path / "run", pictures=False)
     assert again["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
 
 
 def test_networks_that_measure_nothing_are_refused():
-    recipe = replace(SCA_VGG16["digits"], net="4C3-4C3-10FC", p=0.25)
+    recipe = replace(SCA_VGG16_DEFAULTS["digits"], net="4C3-4C3-10FC", p=0.25)
     data = recipe.load()
     setup = replace(recipe.setup(data), net=recipe.plain(data))
     with pytest.raises(ValueError, match=r"lif1, lif2: no activity was measured; train `compose.scored"):
-        train.step(setup, train.start(setup, 0), data.train.images[:4], data.train.labels[:4], 0.1)
+        training.step(setup, training.start(setup, 0), data.train.images[:4], data.train.labels[:4], 0.1)

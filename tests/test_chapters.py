@@ -47,7 +47,7 @@ def test_source(source):
     text = source.read_text(encoding="utf-8")
     assert 150 <= text.count("\n") <= 320, "a chapter is 150 to 300 lines"
     for heading in HEADINGS:
-        assert re.search(rf"^## .*{heading}", text, re.MULTILINE), f"no section «{heading}»"
+        assert re.search(rf"^## .*{heading}", text, re.MULTILINE), f'no section "{heading}"'
     assert "Reading time" in text
     assert "# solution: " in text
     cells = code(build.read(source))

@@ -96,7 +96,7 @@ def test_every_byte_is_where_it_belongs(tmp_path_factory, layout, rng, place, pa
         patch.setenv("MINISNN_DATA", str(root))
         data = LOADERS[layout.name]()
     assert_same(data, layout, files)
-    assert (data.name, data.white, data.n_classes) == (layout.name, 255, layout.labels[-1])
+    assert (data.name, data.max_value, data.n_classes) == (layout.name, 255, layout.labels[-1])
 
 
 @both

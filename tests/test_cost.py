@@ -11,14 +11,14 @@ from minisnn.backend import to_host
 from minisnn.compose import Residual, Sequential
 from minisnn.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
 from minisnn.fast import fast
-from minisnn.networks import ESL, SCA, first_spike_mlp, from_notation
+from minisnn.networks import ESL_STYLE, SCA_STYLE, first_spike_mlp, from_notation
 from minisnn.ops.conv import output_size
 from minisnn.ops.first_spike import Z_MAX, first_spike_forward
 from minisnn.stages import (
     LIF,
-    Accumulate,
     AveragePool,
     Conv,
+    CumulativeSum,
     FirstSpike,
     Flatten,
     Linear,
@@ -188,9 +188,9 @@ NETS = {  # name: net, shape of a sample, whether the input is a static image, {
         networks.vgg16((32, 32, 1), 3, T, channels=(2, 1, 2, 2, 3, 2, 3, 2, 2, 3, 3, 2, 3), hidden=5),
         (32, 32, 1), True, {"conv1": 1},
     ),
-    "pools on events": (from_notation("3C3S2-AP2-4C5-MP2-6FC-3FC", (11, 9, 2), None, ESL), (11, 9, 2), False, {}),
-    "mean": (from_notation("3C3-AP2-4FC-3FC", (7, 6, 2), T, SCA), (7, 6, 2), True, {"conv1": 1}),
-    "mlp": (from_notation("4FC-3FC", (3, 3, 1), T, ESL), (3, 3, 1), True, {"fc1": 1}),
+    "pools on events": (from_notation("3C3S2-AP2-4C5-MP2-6FC-3FC", (11, 9, 2), None, ESL_STYLE), (11, 9, 2), False, {}),
+    "mean": (from_notation("3C3-AP2-4FC-3FC", (7, 6, 2), T, SCA_STYLE), (7, 6, 2), True, {"conv1": 1}),
+    "mlp": (from_notation("4FC-3FC", (3, 3, 1), T, ESL_STYLE), (3, 3, 1), True, {"fc1": 1}),
 }  # fmt: skip
 
 
@@ -253,7 +253,7 @@ LIF_AND_CONV = (("lif", LIF()), *CONV)
         ((("res", Residual(Sequential(), Sequential((("repeat", Repeat(T)),)))), *CONV), "conv", 1),
         ((("res", Residual(Sequential(CONV), Sequential((("repeat", Repeat(T)), *LIF_AND_CONV)))),
           ("then", Conv(1, bias=False))), "then", T),
-        ((("repeat", Repeat(T)), ("sum", Accumulate()), *CONV), "conv", T),
+        ((("repeat", Repeat(T)), ("sum", CumulativeSum()), *CONV), "conv", T),
         ((("repeat", Repeat(T)), ("lif", LIF()), ("mean", MeanOverTime()), *CONV), "conv", 1),
         ((("repeat", Repeat(T)), ("lif", LIF()), ("pool", MaxPool(1)), *CONV), "conv", 0),
         ((("res", Residual(Sequential((("repeat", Repeat(T)), ("lif", LIF()))),

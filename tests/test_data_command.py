@@ -75,7 +75,7 @@ def test_the_catalogue_is_right(name):
     assert "x".join(map(str, data.train.images.shape[1:])) == entry.shape
     assert data.n_classes == entry.n_classes > max(split.labels.max() for split in data[1:4])
     assert data.name == name
-    assert data.moving == (name in EVENT_LOADERS)
+    assert data.is_sequence == (name in EVENT_LOADERS)
 
 
 def test_list_before_anything_is_there(places, capsys):

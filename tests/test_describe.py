@@ -68,7 +68,7 @@ stage = st.one_of(
     *(st.builds(pool, few) for pool in (stages.AveragePool, stages.SumPool, stages.MaxPool)),
     st.builds(stages.Repeat, few),
     st.builds(stages.Select, st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)),
-    st.sampled_from([stages.GlobalPool(), Flatten(), stages.MeanOverTime(), stages.Accumulate()]),
+    st.sampled_from([stages.GlobalPool(), Flatten(), stages.MeanOverTime(), stages.CumulativeSum()]),
 )  # fmt: skip
 nets = st.recursive(
     st.lists(stage, max_size=3).map(lambda s: Sequential(tuple((f"s{n}", x) for n, x in enumerate(s)))),
@@ -195,7 +195,7 @@ def names(*names):
         (text({"is": "LIF", "neuron": {"is": "Neuron", "surrogate": {"is": "Flatten"}}}), "Neuron cannot have surr"),
         (text({"is": "Residual", "main": FLAT}), "Residual cannot have main"),
         (text({"is": "BatchNorm", "gamma": None}), "BatchNorm cannot have gamma = None"),
-        (text({"is": "Linear", "n_out": 3, "spread": "wide"}), "Linear cannot have spread = 'wide'"),
+        (text({"is": "Linear", "n_out": 3, "std": "wide"}), "Linear cannot have std = 'wide'"),
         (names("a", "b", "a"), "names of stages must differ and hold no dot, found 'a'"),
         (names("a.b"), "names of stages must differ and hold no dot, found 'a.b'"),
         (names(""), "names of stages must differ and hold no dot, found ''"),

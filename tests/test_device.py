@@ -7,12 +7,14 @@ import pytest
 from strict_array import StrictArray
 from strict_array import xp as strict
 
-from minisnn import checkpoint, run, train
-from minisnn.recipes import ESL_MLP, LIF
+from minisnn import checkpoint, runs, training
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
-CONV = replace(LIF["digits"], net="8C3-MP2-8C3-AP2-10FC", epochs=2, batch_size=400, T=2, device="gpu")
+CONV = replace(
+    LIF_DEFAULTS["digits"], net="8C3-MP2-8C3-AP2-10FC", epochs=2, batch_size=400, T=2, device="gpu"
+)
 SPARSE = replace(
-    ESL_MLP["digits"], hidden=(30,), epsilon=4.0, epochs=2, batch_size=400, t_iter=2, device="gpu"
+    ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=2, batch_size=400, t_iter=2, device="gpu"
 )
 RECIPES = {
     "conv": replace(CONV, l1=1e-4, flip=True, shift=1, accumulate=2),
@@ -40,14 +42,14 @@ RECIPES = {
 def test_runs_on_a_device(xp, monkeypatch, tmp_path, name):
     """Training, evaluation, the checkpoint and resuming from it."""
     if xp is strict:
-        for module in train, run:
+        for module in training, runs:
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = run.run(RECIPES[name], tmp_path / "run")
+    whole = runs.run(RECIPES[name], tmp_path / "run")
     saved = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     assert all(isinstance(w, np.ndarray) for w in saved.params.values())
-    assert run.resume(tmp_path / "run")["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
+    assert runs.resume(tmp_path / "run")["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
     monkeypatch.undo()
-    host = run.run(replace(RECIPES[name], device="cpu"), test=False)
+    host = runs.run(replace(RECIPES[name], device="cpu"), test=False)
     assert abs(host["val_accuracy"] - whole["val_accuracy"]) < 10  # the same start; rounding soon parts them

@@ -82,7 +82,7 @@ def test_every_recording_is_where_it_belongs(tmp_path, T, by, size):
     root = write_folders(tmp_path / "own" / "cifar10-dvs")
     data = load_cifar10_dvs(T, by, size, progress=False)
     assert data.name == "cifar10-dvs"
-    assert (data.shape, data.moving, data.n_classes, data.white) == ((size, size, 2), True, 10, 1)
+    assert (data.shape, data.is_sequence, data.n_classes, data.max_value) == ((size, size, 2), True, 10, 1)
     held = set(np.random.default_rng(0).choice(90, 9, replace=False))
     expected = {"train": [], "validation": [], "test": []}
     for label in range(10):
@@ -297,7 +297,7 @@ def cifar(monkeypatch):
     """CIFAR-10 of four images in each class. Returns how often it was loaded."""
     loads = []
     split = Split(IMAGES, LABELS)
-    data = DataSet("cifar10", split, split, split, white=255)
+    data = DataSet("cifar10", split, split, split, max_value=255)
     monkeypatch.setattr(simulated, "load_cifar10", lambda: loads.append(1) or data)
     monkeypatch.setattr(simulated, "TOGETHER", 2)
     monkeypatch.setattr(simulated.simulate, "__defaults__", (3, QUIET, False))
@@ -387,7 +387,7 @@ def test_the_simulated_set_is_made_once_and_its_name_says_what_it_is(tmp_path, c
     again = load_simulated_dvs(**SMALL)
     assert len(cifar) == 1
     assert data.name == "cifar10-dvs-simulated"
-    assert (data.shape, data.n_classes, data.moving) == ((8, 8, 2), 10, True)
+    assert (data.shape, data.n_classes, data.is_sequence) == ((8, 8, 2), 10, True)
     assert [len(part.labels) for part in data[1:4]] == [18, 2, 10]
     assert (root / "README.txt").exists()
     np.testing.assert_array_equal(data.test.images[:], again.test.images[:])

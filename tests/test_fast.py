@@ -102,7 +102,7 @@ def test_any_notation(xp, rng, drawn, T, B, style):
 SMALL = {
     "resnet19": lambda T: networks.resnet19((8, 8, 2), 3, T, widths=(8, 8, 9, 10, 6)),
     "resnet19 of sca's neurons": lambda T: networks.resnet19(
-        (8, 8, 2), 3, T, networks.SCA.neuron, widths=(4, 8, 8, 8, 6)
+        (8, 8, 2), 3, T, networks.SCA_STYLE.neuron, widths=(4, 8, 8, 8, 6)
     ),
     "pre_resnet18": lambda T: networks.pre_resnet18((8, 8, 2), 3, T, widths=(8, 8, 9, 10)),
     "vgg16": lambda T: networks.vgg16((32, 32, 2), 3, T, channels=(3, 3, *[8] * 11), hidden=9),
@@ -168,7 +168,7 @@ def test_what_is_not_replaced():
         "pool2": AveragePool, "pool3": AveragePool, "conv2": Winograd, "bn2": NormLIF,  # no weights, no spikes
         "pool4": MaxPool, "flatten": Flatten, "fc1": Linear,
     }  # fmt: skip
-    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, networks.SCA)
+    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, networks.SCA_STYLE)
     assert kinds(mean, (8, 8, 8)) == {  # the mean over time stands between pool and weights
         "conv1": Winograd, "bn1": NormLIF, "pool1": AveragePool, "flatten": Flatten,
         "mean": MeanOverTime, "fc1": Linear,

@@ -22,7 +22,7 @@ optimizers = st.sampled_from([SGD(0), SGD(0.9), Adam()])
 
 
 def begin(xp, learner, optimizer, weight, seed=0):
-    """A network of one layer, as train.start leaves it; `dense` has no mask."""
+    """A network of one layer, as training.start leaves it; `dense` has no mask."""
     state = TrainingState(
         {"a": xp.asarray(weight.copy()), "dense": xp.asarray(weight.copy())},
         rngs={"structure": np.random.default_rng(seed)},
@@ -33,7 +33,7 @@ def begin(xp, learner, optimizer, weight, seed=0):
 
 
 def step(xp, learner, optimizer, state, gradient, lr=LR):
-    """The end of train.step."""
+    """The end of training.step."""
     grads = {key: xp.asarray(gradient.copy()) for key in state.params}
     learner.before_step(state, grads)
     state.iteration += 1
@@ -77,7 +77,7 @@ class NaiveOptimizer:
     T=st.sampled_from([0, 0.01]),
 )
 def test_deep_r_equals_naive(xp, rng, N, M, optimizer, l1, T):
-    """And: the count is exact after every step, no sign ever flips, `explored` is the union of all masks."""
+    """And: the count is exact after every step, no sign ever flips, `exploration_rate` is the union of all masks."""
     weight, seed = some_weights(rng, (N, M)), int(rng.integers(1 << 32))
     count = int(rng.integers(1, N * M + 1))
     learner = DeepR({"a": count / (N * M)}, l1=l1, temperature=T)
@@ -111,7 +111,7 @@ def test_deep_r_equals_naive(xp, rng, N, M, optimizer, l1, T):
         assert all(found[p] * sign[p] >= 0 for p in places)
     seen = to_host(state.structure["a.last_active"])
     assert {p: seen[p] for p in places} == last_active
-    assert learner.explored(state) == np.mean([k >= 0 for k in last_active.values()])
+    assert learner.exploration_rate(state) == np.mean([k >= 0 for k in last_active.values()])
     np.testing.assert_array_equal(to_host(state.structure["a.initial"]), drawn)
 
 
@@ -149,7 +149,7 @@ def test_grad_r_equals_naive(xp, rng, N, M, optimizer, density, alpha):
     seen = to_host(state.structure["a.last_active"])
     assert {p: seen[p] for p in places} == last_active
     assert to_host(state.structure["a.initial"]).all()
-    assert learner.explored(state) == 1
+    assert learner.exploration_rate(state) == 1
 
 
 @given(rng=rngs, N=sizes, M=sizes, optimizer=optimizers)

@@ -14,7 +14,7 @@ from minisnn import blocks
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops import lif
-from minisnn.ops.lif import SCORES, lif_backward, lif_forward, polarisation
+from minisnn.ops.lif import SCORES, lif_backward, lif_forward, potential_magnitude
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
 from minisnn.ops.surrogate import SURROGATES
 
@@ -147,7 +147,7 @@ def test_activity_keeps_its_dtype(xp, score, v_reset, smooth):
     current = xp.asarray(np.ones((2, 3, 4), np.float32))
     neuron = Neuron(v_reset=v_reset, smooth=smooth)
     spikes, cache = lif_forward(current, neuron, score)
-    assert cache.activity.dtype == polarisation(cache.u, spikes, neuron, score).dtype == np.float32
+    assert cache.activity.dtype == potential_magnitude(cache.u, spikes, neuron, score).dtype == np.float32
 
 
 def test_other_scores_are_refused(xp):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn import networks
-from minisnn.networks import ESL, NETWORKS, SCA, NotationError, build, from_notation, widened
+from minisnn.networks import ESL_STYLE, NETWORKS, SCA_STYLE, NotationError, build, from_notation, widened
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 from minisnn.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, Linear, MaxPool, MeanOverTime, Repeat
 
@@ -73,7 +73,7 @@ def test_parameters_to_the_last_weight(builder, shape, n_classes, others, expect
         ("resnet19", networks.resnet19(CIFAR, 7, 2, widths=(32, 64, 128, 256, 128))),
         ("vgg16", networks.vgg16(CIFAR, 7, 2, channels=(32, 32, 64, 64, *[128] * 3, *[256] * 6), hidden=256)),
         ("pre-resnet18", networks.pre_resnet18(CIFAR, 7, 2, widths=(32, 64, 128, 256))),
-        ("5conv", from_notation("32C3-AP2-64C3-AP2-64C3-AP2-128C3-AP2-128C3-AP2-7FC", CIFAR, 2, SCA)),
+        ("5conv", from_notation("32C3-AP2-64C3-AP2-64C3-AP2-128C3-AP2-128C3-AP2-7FC", CIFAR, 2, SCA_STYLE)),
         ("10C5S2-MP2-3FC-7FC", from_notation("5C5S2-MP2-2FC-7FC", CIFAR, 2)),  # halves go to even numbers
     ],
 )
@@ -125,7 +125,7 @@ def test_every_name(name):
 
 
 def test_a_notation_and_what_it_means():
-    lif = LIF(ESL.neuron)
+    lif = LIF(ESL_STYLE.neuron)
     assert from_notation("4C3-6C5S2-MP2-AP3-7FC-3FC", (15, 12, 2), 2).stages == (
         ("repeat", Repeat(2)),
         ("conv1", Conv(4, 3, 1, 1)), ("bn1", BatchNorm()), ("lif1", lif),
@@ -133,12 +133,12 @@ def test_a_notation_and_what_it_means():
         ("pool1", MaxPool(2)), ("pool2", AveragePool(3)),
         ("flatten", Flatten()), ("fc1", Linear(7)), ("lif3", lif), ("fc2", Linear(3)),
     )  # fmt: skip
-    lif = LIF(SCA.neuron)
-    assert from_notation("4C1-10FC", (2, 2, 1), None, SCA).stages == (
+    lif = LIF(SCA_STYLE.neuron)
+    assert from_notation("4C1-10FC", (2, 2, 1), None, SCA_STYLE).stages == (
         ("conv1", Conv(4, 1, 1, 0, bias=False)), ("bn1", BatchNorm()), ("lif1", lif),
         ("flatten", Flatten()), ("mean", MeanOverTime()), ("fc1", Linear(10)),
     )  # fmt: skip
-    assert SCA.neuron == integrate_and_fire(detach_reset=True)
+    assert SCA_STYLE.neuron == integrate_and_fire(detach_reset=True)
     assert from_notation("10FC", (5,)).stages == (("fc1", Linear(10)),)
 
 

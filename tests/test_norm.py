@@ -14,7 +14,7 @@ from minisnn.ops import norm
 from minisnn.ops.lif import SCORES, lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import (
-    Running,
+    RunningStats,
     batch_norm_backward,
     batch_norm_forward,
     norm_lif_backward,
@@ -30,7 +30,7 @@ def draw(xp, rng, *shape):
     """x, gamma, beta and running statistics."""
     C = shape[-1]
     x, gamma, beta, mean = (rng.standard_normal(s) for s in (shape, C, C, C))
-    running = Running(xp.asarray(mean), xp.asarray(rng.uniform(0.5, 2, C)))
+    running = RunningStats(xp.asarray(mean), xp.asarray(rng.uniform(0.5, 2, C)))
     return xp.asarray(2 * x + 1), xp.asarray(gamma), xp.asarray(beta), running
 
 
@@ -54,7 +54,7 @@ def close(found, expected, tolerance=1e-10):
 
 def test_worked_numbers(xp):
     x = xp.asarray(np.array([[1.0], [2], [3], [6]]))
-    running = Running(xp.asarray([0.0]), xp.asarray([1.0]))
+    running = RunningStats(xp.asarray([0.0]), xp.asarray([1.0]))
     y, cache, new = batch_norm_forward(x, xp.asarray([2.0]), xp.asarray([0.5]), running, train=True)
     np.testing.assert_allclose(to_host(y)[:, 0], [-1.638087, -0.569043, 0.5, 3.707131], atol=5.1e-7)
     np.testing.assert_allclose([float(z[0]) for z in new], [0.3, 1.366667], atol=5.1e-7)
@@ -165,7 +165,7 @@ def test_large_means_cost_no_digits(xp, rng):
 def test_float32_stays(xp):
     x, gamma, beta, running = draw(xp, np.random.default_rng(0), 3, 4, 5)
     x, gamma, beta = (z.astype(np.float32) for z in (x, gamma, beta))
-    running = Running(*(z.astype(np.float32) for z in running))
+    running = RunningStats(*(z.astype(np.float32) for z in running))
     for train in (True, False):
         y, cache, new = batch_norm_forward(x, gamma, beta, running, train, scale=0.5)
         found = [y, *new, *batch_norm_backward(x, cache)]
@@ -179,9 +179,13 @@ def test_bad_input_is_refused(forward):
     more = (Neuron(),) if forward is norm_lif_forward else ()
     one, two = np.ones(1), np.ones(2)
     with pytest.raises(ValueError, match="more than one value per channel"):
-        forward(np.ones((1, 1, 2)), two, two, Running(two, two), True, *more)
-    forward(np.ones((1, 1, 2)), two, two, Running(two, two), False, *more)  # nothing to compute
-    for gamma, running in [(one, Running(two, two)), (two, Running(two, one)), (two, Running(one, two))]:
+        forward(np.ones((1, 1, 2)), two, two, RunningStats(two, two), True, *more)
+    forward(np.ones((1, 1, 2)), two, two, RunningStats(two, two), False, *more)  # nothing to compute
+    for gamma, running in [
+        (one, RunningStats(two, two)),
+        (two, RunningStats(two, one)),
+        (two, RunningStats(one, two)),
+    ]:
         with pytest.raises(ValueError, match="vectors"):
             forward(np.ones((3, 1, 2)), gamma, two, running, True, *more)
 
@@ -260,7 +264,7 @@ def test_fused_activity_equals_that_of_the_two(xp, rng, T, repeat, B, C, neuron,
 def test_fused_activity_keeps_its_dtype_and_refuses_other_scores(xp):
     x, gamma, beta, running = draw(xp, np.random.default_rng(0), 3, 4, 5)
     x, gamma, beta = (z.astype(np.float32) for z in (x, gamma, beta))
-    running = Running(*(z.astype(np.float32) for z in running))
+    running = RunningStats(*(z.astype(np.float32) for z in running))
     for v_reset in (None, -0.1):
         _, cache, _ = norm_lif_forward(x, gamma, beta, running, True, Neuron(v_reset=v_reset), score="code")
         assert cache.activity.dtype == np.float32

@@ -37,7 +37,7 @@ NARROW = {
         (12, 12, 3),
     ),
     "5conv": lambda T: (
-        networks.from_notation("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, networks.SCA),
+        networks.from_notation("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, networks.SCA_STYLE),
         (11, 9, 2),
     ),
 }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs
 
-from minisnn import cli, optim, run, stages, train
+from minisnn import cli, optim, runs, stages, training
 from minisnn.compose import scored
 from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.catalogue import CATALOGUE
@@ -20,11 +20,11 @@ from minisnn.losses import mean_loss_forward
 from minisnn.networks import NETWORKS
 from minisnn.ops.lif import SCORES
 from minisnn.optim import SGD
-from minisnn.recipes import LIF, RECIPES, SCA_VGG16, SCANet
+from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet
 from minisnn.structure.channels import MODES, SCA
 from minisnn.structure.learner import StructureLearner
 
-TINY = replace(SCA_VGG16["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400)
+TINY = replace(SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400)
 
 
 def no_data(shape=(8, 8, 1), n_classes=10):
@@ -91,7 +91,7 @@ def test_the_edges_of_what_is_possible():
 def test_the_defaults_are_the_authors():
     """VGG16 on CIFAR-10: SGD at 0.01, a tenth after 100 and 200 of 300 epochs, L1 on 3x3 kernels."""
     recipe = SCANet()
-    assert recipe == SCA_VGG16["cifar10"] == RECIPES["sca-vgg16"]()
+    assert recipe == SCA_VGG16_DEFAULTS["cifar10"] == RECIPES["sca-vgg16"]()
     setup = recipe.setup(no_data((32, 32, 3)))
     assert (setup.epochs, setup.batch_size, recipe.T, recipe.l1, recipe.q) == (300, 64, 4, 3e-5, 0.1)
     assert setup.optimizer == SGD(0.9)
@@ -101,9 +101,9 @@ def test_the_defaults_are_the_authors():
     labels = np.array([1, 5, 9])
     assert setup.objective.forward(outputs, labels)[0] == mean_loss_forward(outputs, labels)[0]
     (penalty,) = setup.penalties
-    assert penalty.price == 3e-5
+    assert penalty.weight == 3e-5
     shapes = {"conv": (3, 3, 4, 5), "shortcut": (1, 1, 4, 5), "fc": (4, 5), "gamma": (5,)}
-    assert [name for name, shape in shapes.items() if penalty.concerns(name, np.ones(shape))] == ["conv"]
+    assert [name for name, shape in shapes.items() if penalty.applies_to(name, np.ones(shape))] == ["conv"]
     assert recipe.flip
     assert recipe.shift == 4
 
@@ -177,11 +177,11 @@ def test_nothing_to_prune_is_the_dense_network(p, q, dense):
     assert scores_of(setup.net) == {None if dense else "code"}
 
 
-@pytest.mark.parametrize("data", SCA_VGG16)
+@pytest.mark.parametrize("data", SCA_VGG16_DEFAULTS)
 def test_every_data_set_has_its_network(data):
     """VGG16 needs five pools."""
-    assert set(SCA_VGG16) == set(CATALOGUE)
-    recipe, n_classes = SCA_VGG16[data], CATALOGUE[data].n_classes
+    assert set(SCA_VGG16_DEFAULTS) == set(CATALOGUE)
+    recipe, n_classes = SCA_VGG16_DEFAULTS[data], CATALOGUE[data].n_classes
     *frames, H, W, C = map(int, CATALOGUE[data].shape.split("x"))
     setup = recipe.setup(no_data((*frames, H, W, C), n_classes))
     assert recipe.data == data
@@ -206,7 +206,7 @@ def seven(monkeypatch):
     return data
 
 
-@pytest.mark.parametrize("recipe", [TINY, LIF["digits"]], ids=["sca-vgg16", "lif"])
+@pytest.mark.parametrize("recipe", [TINY, LIF_DEFAULTS["digits"]], ids=["sca-vgg16", "lif"])
 @pytest.mark.parametrize("n", [None, 1, 4, 7])
 def test_the_first_so_many_images(seven, recipe, n):
     data = replace(recipe, images=n).load()
@@ -217,19 +217,19 @@ def test_the_first_so_many_images(seven, recipe, n):
     assert data.test is seven.test
 
 
-@pytest.mark.parametrize("recipe", [TINY, LIF["digits"]], ids=["sca-vgg16", "lif"])
+@pytest.mark.parametrize("recipe", [TINY, LIF_DEFAULTS["digits"]], ids=["sca-vgg16", "lif"])
 def test_more_images_than_there_are(seven, recipe, tmp_path):
     recipe = replace(recipe, images=8)
     with pytest.raises(ValueError, match=r"^images must be at most 7 for digits, found 8$"):
         recipe.load()
     with pytest.raises(ValueError, match="images must be at most 7"):
-        run.run(recipe, tmp_path / "run")
+        runs.run(recipe, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_and_its_resumption_train_on_so_many(tmp_path, monkeypatch):
     """Steps are those of the images, also where schedules count them."""
-    sizes, step = [], train.step
+    sizes, step = [], training.step
 
     def counted(setup, state, images, labels, lr):
         sizes.append(len(images))
@@ -237,12 +237,12 @@ def test_a_run_and_its_resumption_train_on_so_many(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return step(setup, state, images, labels, lr)
 
-    monkeypatch.setattr(train, "step", counted)
+    monkeypatch.setattr(training, "step", counted)
     recipe = replace(TINY, images=100, batch_size=40, epochs=2, p=0.3)
     assert recipe.iterations(recipe.load()) == 2 * 3
     with pytest.raises(KeyboardInterrupt):
-        run.run(recipe, tmp_path / "run")
-    result = run.resume(tmp_path / "run", pictures=False)
+        runs.run(recipe, tmp_path / "run")
+    result = runs.resume(tmp_path / "run", pictures=False)
     assert sizes == [40, 40, 20, 40, 40, 40, 40, 20]  # the epoch that was broken off begins again
     assert result["recipe"]["images"] == 100
     assert sum(counts[-1] for counts in result["channels"].values()) == 9  # of 14: 8 by score, 1 comes back
@@ -261,7 +261,7 @@ def asked(monkeypatch):
         calls.append((recipe, str(folder)))
         return dict.fromkeys(keys, 1) | {"recipe": asdict(recipe)}
 
-    monkeypatch.setattr(run, "run", fake)
+    monkeypatch.setattr(runs, "run", fake)
     return calls
 
 
@@ -292,7 +292,7 @@ def command(*words):
 )  # fmt: skip
 def test_options(asked, words, data, expected):
     assert command(*words.split()) == 0
-    recipe = replace(SCA_VGG16[data], **expected)
+    recipe = replace(SCA_VGG16_DEFAULTS[data], **expected)
     assert asked == [(recipe, f"runs/sca-vgg16-{data}-seed{recipe.seed}")]
 
 

@@ -22,14 +22,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import minisnn
-from minisnn import checkpoint, cli, run, train
+from minisnn import checkpoint, cli, commands, runs, training
 from minisnn.blocks import use_threads
-from minisnn.cli import SCALES
+from minisnn.commands.reproduce import SCALES
 from minisnn.data import LOADERS, load_digits
 from minisnn.networks import NETWORKS
-from minisnn.recipes import ESL_MLP, ESLMLP, LIF, LIFNet, SCANet
-from minisnn.reproduce import TARGETS, esl_fig4, grid, reproduce
-from minisnn.reproduce.grid import run_grid, summarise
+from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS, LIFNet, SCANet
+from minisnn.targets import TARGETS, esl_fig4, grid, reproduce
+from minisnn.targets.grid import run_grid, summarise
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed"),
@@ -38,9 +38,9 @@ pytestmark = [
     ),  # such small networks, so few steps
 ]
 
-MLP = replace(ESL_MLP["digits"], hidden=(30,), epsilon=4.0, epochs=2, batch_size=400, t_iter=2)
+MLP = replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=2, batch_size=400, t_iter=2)
 CONV = replace(
-    LIF["digits"], net="8C3-AP2-10FC", T=1, lr=0.02, epochs=2, batch_size=400, density=0.5, t_iter=2
+    LIF_DEFAULTS["digits"], net="8C3-AP2-10FC", T=1, lr=0.02, epochs=2, batch_size=400, density=0.5, t_iter=2
 )
 GRID = {"mlp, eps = 4": MLP, "conv": CONV}
 
@@ -58,7 +58,7 @@ def timeless(rows):
 def alone(recipe):
     """A run outside of any grid; sums depend on the number of threads."""
     with use_threads(1):
-        return run.run(recipe)
+        return runs.run(recipe)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def no_training(monkeypatch):
     """A function that from now on makes every training step a failure."""
 
     def forbid():
-        monkeypatch.setattr(train, "step", lambda *args: pytest.fail("this should not have trained"))
+        monkeypatch.setattr(training, "step", lambda *args: pytest.fail("this should not have trained"))
 
     return forbid
 
@@ -76,7 +76,7 @@ def breaks(monkeypatch):
     """A function: after so many training steps somebody presses Ctrl+C, once. Returns a list of all steps done."""
 
     def after(n):
-        done, step = [], train.step
+        done, step = [], training.step
 
         def counted(*args):
             done.append(1)
@@ -84,7 +84,7 @@ def breaks(monkeypatch):
                 raise KeyboardInterrupt
             return step(*args)
 
-        monkeypatch.setattr(train, "step", counted)
+        monkeypatch.setattr(training, "step", counted)
         return done
 
     return after
@@ -145,17 +145,17 @@ def test_rows_older_than_a_field_or_a_column(tmp_path, no_training):
         for name in ("learner", "redistribute", "width", "flip"):
             recipe.pop(name, None)
         row["recipe"] = json.dumps(recipe)
-        del row["explored"], row["parameters"]
+        del row["exploration_rate"], row["parameters"]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     run_grid(path, {"conv": replace(CONV, redistribute="bernoulli")}, [0], jobs=1)  # not the default: another
     found = rows_of(path)
-    assert found[:2] == [row | {"explored": "", "parameters": ""} for row in rows]
+    assert found[:2] == [row | {"exploration_rate": "", "parameters": ""} for row in rows]
     assert len(found) == 3
     assert tuple(found[2]) == grid.COLUMNS
-    assert float(found[2]["explored"]) > 0
+    assert float(found[2]["exploration_rate"]) > 0
     assert json.loads(found[2]["recipe"])["redistribute"] == "bernoulli"
     no_training()
     run_grid(path, GRID, [0], jobs=1)
@@ -175,7 +175,7 @@ def test_an_interrupted_grid_goes_on(tmp_path, monkeypatch, breaks, breaks_at):
     assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
     before = rows_of(path)
     path.unlink()
-    monkeypatch.setattr(run, "resume", lambda *args, **kwargs: pytest.fail("this run is finished"))
+    monkeypatch.setattr(runs, "resume", lambda *args, **kwargs: pytest.fail("this run is finished"))
     run_grid(path, GRID, [0], jobs=1, folder=folder)  # finished folders speak for themselves
     assert rows_of(path) == before
 
@@ -196,7 +196,7 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
         run_grid(path, recipes, [0], jobs=1, folder=folder)
     run_grid(path, recipes, [0], jobs=1, folder=folder)
     (only,) = folder.iterdir()
-    assert [row["epoch"] for row in run.read_log(only)] == [1, 2]
+    assert [row["epoch"] for row in runs.read_log(only)] == [1, 2]
     monkeypatch.undo()
     run_grid(tmp_path / "whole.csv", recipes, [0], jobs=1)
     assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
@@ -229,7 +229,7 @@ def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):
         assert {p.name for p in folder.iterdir()} == {
             "config.json", "log.csv", "checkpoint.npz", "result.json",
         }  # fmt: skip
-    run.resume(folder)
+    runs.resume(folder)
     assert (folder / "learning_curves.png").stat().st_size > 0
     assert (folder / "densities.png").exists()
 
@@ -239,7 +239,7 @@ def folder_of(monkeypatch, tmp_path):
     """A function: the folder in which a recipe would run."""
     result = {"densities": {}}
     asked = []
-    monkeypatch.setattr(run, "run", lambda recipe, folder, **_: asked.append(folder) or result)
+    monkeypatch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or result)
 
     def find(name, recipe):
         grid.one(name, recipe, True, tmp_path)
@@ -286,7 +286,7 @@ LONG_GONE = Path("no", "such", "folder")
 def test_any_name_has_a_folder_on_any_system(name, seed):
     with pytest.MonkeyPatch.context() as patch:
         asked = []
-        patch.setattr(run, "run", lambda recipe, folder, **_: asked.append(folder) or {"densities": {}})
+        patch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or {"densities": {}})
         grid.one(name, replace(MLP, seed=seed), True, LONG_GONE)
     assert asked[0].parent == LONG_GONE
     assert re.fullmatch(r"[\w.-]+", asked[0].name)
@@ -356,7 +356,7 @@ def test_summaries_equal_naive(rows, key):
 
 
 def test_every_target_and_scale_is_on_the_command_line():
-    assert list(TARGETS) == list(cli.TARGETS)
+    assert list(TARGETS) == list(commands.reproduce.TARGETS)
     assert list(SCALES) == ["smoke", "small", "paper"]
 
 
@@ -595,9 +595,9 @@ def test_only_numbers_of_the_same_data_are_drawn(name, scale, monkeypatch, tmp_p
     """On the digits none is, and words in the place of a number never are."""
     recipes = shrink(monkeypatch, name)(scale)
     seen = []
-    monkeypatch.setattr("minisnn.reproduce.target.run_grid", lambda *args, **kwargs: None)
+    monkeypatch.setattr("minisnn.targets.target.run_grid", lambda *args, **kwargs: None)
     rows = [dict(row) for s in summaries(recipes, lambda recipe: {"a": [0.5]}).values() for row in s.rows]
-    monkeypatch.setattr("minisnn.reproduce.target.read", lambda path: rows)
+    monkeypatch.setattr("minisnn.targets.target.read", lambda path: rows)
     target = TARGETS[name]
     target = target._replace(
         draw=lambda figure, found, paper: (target.draw, seen.append(paper), figure.subplots())

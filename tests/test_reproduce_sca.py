@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from strategies import rngs, sizes
 
-from minisnn import plots, run
+from minisnn import plots, runs
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import SCANet
-from minisnn.reproduce import TARGETS, grid, reproduce
-from minisnn.reproduce.grid import summarise
 from minisnn.structure.channels import SCA
 from minisnn.structure.learner import StructureLearner
+from minisnn.targets import TARGETS, grid, reproduce
+from minisnn.targets.grid import summarise
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 
@@ -46,7 +46,7 @@ def made_up(recipe):
         "operations": 7,
         "synops": 1000 * left,
         "macs": 50,
-        "explored": 0.0,
+        "exploration_rate": 0.0,
         "seconds": 1.0,
         "densities": {},
         "channels": {},
@@ -76,7 +76,7 @@ def ran(monkeypatch):
         done.append(recipe)
         return made_up(recipe)
 
-    monkeypatch.setattr(run, "run", fake)
+    monkeypatch.setattr(runs, "run", fake)
     return done
 
 

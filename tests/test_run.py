@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import checkpoint, cli, plots, run, train
+from minisnn import checkpoint, cli, plots, runs, training
 from minisnn.checkpoint import CheckpointError
 from minisnn.data import LOADERS, load_digits
 from minisnn.files import write_atomically
-from minisnn.recipes import ESL_MLP
+from minisnn.recipes import ESL_MLP_DEFAULTS
 from minisnn.structure import grow, prune
 from minisnn.structure.masks import check_masks
 
-QUICK = replace(ESL_MLP["digits"], hidden=(30,), epsilon=4.0, epochs=3, batch_size=200, t_iter=3)
+QUICK = replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=3, batch_size=200, t_iter=3)
 
 
 def states_equal(a, b):
@@ -40,7 +40,7 @@ def states_equal(a, b):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, breaks_at):
     recipe = replace(QUICK, optimizer=optimizer, grow="random-unfired", shift=1)
-    whole = run.run(recipe, tmp_path / "whole")
+    whole = runs.run(recipe, tmp_path / "whole")
     with monkeypatch.context() as patch:
         calls = []
 
@@ -50,77 +50,77 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, 
                 raise KeyboardInterrupt
             return step(*args)
 
-        step = train.step
-        patch.setattr(train, "step", breaks_off)
+        step = training.step
+        patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            run.run(recipe, tmp_path / "broken")
-    resumed = run.resume(tmp_path / "broken")
+            runs.run(recipe, tmp_path / "broken")
+    resumed = runs.resume(tmp_path / "broken")
     states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
     for name in ("seconds", "recipe"):
         whole.pop(name), resumed.pop(name)
     assert whole == resumed
-    logs = [run.read_log(tmp_path / name) for name in ("whole", "broken")]
+    logs = [runs.read_log(tmp_path / name) for name in ("whole", "broken")]
     assert [{**row, "seconds": 0} for row in logs[0]] == [{**row, "seconds": 0} for row in logs[1]]
 
 
 def test_a_run_and_its_folder(tmp_path):
-    result = run.run(QUICK, tmp_path / "run")
+    result = runs.run(QUICK, tmp_path / "run")
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json",
         "learning_curves.png", "firing_rates.png", "densities.png", "receptive_fields.png", "turnover.png",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
-    rows = run.read_log(tmp_path / "run")
+    rows = runs.read_log(tmp_path / "run")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert {"train_loss", "train_accuracy", "val_accuracy", "density", "connections", "replaced", "explored",
+    assert {"train_loss", "train_accuracy", "val_accuracy", "density", "connections", "replaced", "exploration_rate",
             "firing_hidden", "firing_output"} <= set(rows[0])  # fmt: skip
     assert rows[0]["replaced"] > 0
-    assert rows[0]["explored"] < rows[1]["explored"] < 1
+    assert rows[0]["exploration_rate"] < rows[1]["exploration_rate"] < 1
     state = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     check_masks(state.params, state.masks)
     assert result["connections"] == state.masks["hidden.weight"].sum() + 30 * 10
     with pytest.raises(FileExistsError, match="holds a run already"):
-        run.run(QUICK, tmp_path / "run")
+        runs.run(QUICK, tmp_path / "run")
 
 
 def test_it_learns():
     """The defaults on digits: far above chance, dense and sparse, in seconds."""
-    sparse = run.run(replace(ESL_MLP["digits"], epochs=6))
-    dense = run.run(replace(ESL_MLP["digits"], epochs=6, epsilon=None, density=1.0))
+    sparse = runs.run(replace(ESL_MLP_DEFAULTS["digits"], epochs=6))
+    dense = runs.run(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0))
     assert sparse["val_accuracy"] > 85
     assert dense["val_accuracy"] > 85
     assert dense["density"] == 1
-    assert dense["explored"] == 1
+    assert dense["exploration_rate"] == 1
 
 
 @pytest.mark.parametrize("prune_rule", list(prune.RULES))
 @pytest.mark.parametrize("grow_rule", list(grow.RULES))
 def test_every_pair_of_rules_trains(prune_rule, grow_rule):
-    result = run.run(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1))
-    assert result["explored"] > 0.2
+    result = runs.run(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1))
+    assert result["exploration_rate"] > 0.2
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not():
-    results = [run.run(replace(QUICK, epochs=1, seed=seed))["test_loss"] for seed in (1, 1, 2)]
+    results = [runs.run(replace(QUICK, epochs=1, seed=seed))["test_loss"] for seed in (1, 1, 2)]
     assert results[0] == results[1] != results[2]
 
 
 def test_a_rule_changes_the_structure_but_not_the_data(monkeypatch):
     """Runs that differ in a rule see the same images in the same order and start from the same weights."""
     seen = []
-    real = train.step
+    real = training.step
     monkeypatch.setattr(
-        train, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
+        training, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
     )
     for rule in ("random", "momentum"):
-        run.run(replace(QUICK, epochs=2, grow=rule))
+        runs.run(replace(QUICK, epochs=2, grow=rule))
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
 @given(damage=st.binary(min_size=1, max_size=200), at=st.integers(0, 20_000))
 def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
     folder = tmp_path_factory.mktemp("checkpoint")
-    state = train.start(QUICK.setup(load_digits()), seed=0)
+    state = training.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(folder / "good.npz", state)
     states_equal(state, checkpoint.load(folder / "good.npz"))
     content = bytearray((folder / "good.npz").read_bytes())
@@ -140,7 +140,7 @@ def test_what_is_written_is_as_readable_as_any_file(tmp_path):
 
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    state = train.start(QUICK.setup(load_digits()), seed=0)
+    state = training.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(tmp_path / "c.npz", state)
     before = (tmp_path / "c.npz").read_bytes()
     monkeypatch.setattr(np, "savez", lambda file, **arrays: file.write(b"half") and 1 / 0)
@@ -227,7 +227,7 @@ def test_help_teaches(capsys):
 
 
 def test_demo(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(ESL_MLP, "digits", QUICK)
+    monkeypatch.setitem(ESL_MLP_DEFAULTS, "digits", QUICK)
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0  # again, over the old one
     out = capsys.readouterr().out
@@ -253,10 +253,10 @@ def test_plots_return_their_axes():
 def test_training_keeps_its_dtype(dtype):
     data = load_digits()
     setup = QUICK.setup(data)
-    state = train.start(setup, seed=0, dtype=dtype)
+    state = training.start(setup, seed=0, dtype=dtype)
     images, labels = data.train.images[:50], data.train.labels[:50]
     for _ in range(4):
-        train.step(setup, state, images, labels, lr=0.1)
+        training.step(setup, state, images, labels, lr=0.1)
     assert {w.dtype for w in state.params.values()} == {np.dtype(dtype)}
     assert {m.dtype for moment in state.moments.values() for m in moment} == {np.dtype(dtype)}
 

@@ -15,15 +15,15 @@ from minisnn.cost import connections, measure
 from minisnn.describe import from_text, to_text
 from minisnn.fast import fast
 from minisnn.gradcheck import check_gradient
-from minisnn.networks import SCA, STYLES, from_notation
+from minisnn.networks import SCA_STYLE, STYLES, from_notation
 from minisnn.ops.neuron import Neuron
 from minisnn.optim import OPTIMIZERS
 from minisnn.stages import (
     LIF,
-    Accumulate,
     AveragePool,
     BatchNorm,
     Conv,
+    CumulativeSum,
     Flatten,
     GlobalPool,
     Linear,
@@ -33,10 +33,10 @@ from minisnn.stages import (
     Select,
 )
 from minisnn.state import TrainingState
+from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.slim import Slimmer
-from minisnn.structure.wiring import Wiring
 
-BN, IF = BatchNorm(), LIF(SCA.neuron)
+BN, IF = BatchNorm(), LIF(SCA_STYLE.neuron)
 
 
 def ready(rng, net, shape):
@@ -54,7 +54,7 @@ def ready(rng, net, shape):
 def draw_masks(rng, net, shape, least=1):
     """Of every layer between 1 and all channels; some layers have no mask."""
     masks = {}
-    for layer in Wiring(net, shape).layers:
+    for layer in ChannelGraph(net, shape).layers:
         mask = np.zeros(layer.size, bool)
         mask[rng.choice(layer.size, rng.integers(least, layer.size, endpoint=True), replace=False)] = True
         if rng.random() < 0.9:
@@ -89,7 +89,7 @@ def check_slim(xp, net, shape, rng, T=1, B=3):
     params, buffers = ready(rng, net, shape)
     masks = draw_masks(rng, net, shape)
     slimmer = Slimmer(net, shape, {key: xp.asarray(mask) for key, mask in masks.items()})
-    layers = slimmer.wiring.layers
+    layers = slimmer.graph.layers
     params, buffers = on(xp, masked(params, layers, on(np, masks)[0]), buffers)
     small, statistics = slimmer.arrays(params), slimmer.arrays(buffers)
     started = slimmer.net.init(rng, shape)
@@ -187,7 +187,7 @@ def residual_nets(draw):
         width = new if kind in ("wider", "before, wider", "plain") else width
     ends = [
         (AveragePool(1), BN, lif, GlobalPool(), Flatten(), MeanOverTime(), Linear(3)),
-        (AveragePool(1), lif, Flatten(), Linear(3), Accumulate()),
+        (AveragePool(1), lif, Flatten(), Linear(3), CumulativeSum()),
     ]
     return chain(*stages, *draw(st.sampled_from(ends))), shape
 
@@ -243,13 +243,13 @@ def test_what_no_paper_has(xp, name):
 
 
 def test_the_layers_of_vgg():
-    net = from_notation("4C3-MP2-5C3S2-6FC-3FC", (8, 8, 1), 2, SCA)
-    assert [tuple(layer) for layer in Wiring(net, (8, 8, 1)).layers] == [
+    net = from_notation("4C3-MP2-5C3S2-6FC-3FC", (8, 8, 1), 2, SCA_STYLE)
+    assert [tuple(layer) for layer in ChannelGraph(net, (8, 8, 1)).layers] == [
         ("lif1", 4, 64, ("lif1",), ("bn1",), ("conv1",)),
         ("lif2", 5, 4, ("lif2",), ("bn2",), ("conv2",)),
     ]
-    assert Wiring(TINY["mlp"][1](2), (4, 4, 1)).layers == ()
-    assert [c.key for c in Wiring(TINY["vgg16"][1](2), (32, 32, 1)).layers] == [
+    assert ChannelGraph(TINY["mlp"][1](2), (4, 4, 1)).layers == ()
+    assert [c.key for c in ChannelGraph(TINY["vgg16"][1](2), (32, 32, 1)).layers] == [
         f"lif{n}" for n in range(1, 14)
     ]
 
@@ -257,7 +257,7 @@ def test_the_layers_of_vgg():
 def test_the_layers_of_resnet19():
     """A stage's sums tie the channels of all its blocks; the first tie the stem's too if it is as wide."""
     net = networks.resnet19((8, 8, 1), 3, 2, widths=(4, 4, 5, 6, 7))
-    layers = {c.key: c for c in Wiring(net, (8, 8, 1)).layers}
+    layers = {c.key: c for c in ChannelGraph(net, (8, 8, 1)).layers}
     assert list(layers) == ["lif1", *(f"block{n}.main.lif1" for n in (1, 2, 3)), "block4.main.lif1", "lif5",
         *(f"block{n}.main.lif1" for n in (5, 6)), "block7.main.lif1", "lif8", "block8.main.lif1"]  # fmt: skip
     assert layers["lif1"].neurons == ("lif1", "lif2", "lif3", "lif4")
@@ -270,15 +270,19 @@ def test_the_layers_of_resnet19():
                                           ("block4.main.conv1",))  # fmt: skip
     assert (
         "lif2"
-        in Wiring(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1)).layers[1].neurons
-        + Wiring(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1)).layers[2].neurons
+        in ChannelGraph(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
+        .layers[1]
+        .neurons
+        + ChannelGraph(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
+        .layers[2]
+        .neurons
     )
 
 
 def test_the_layers_of_pre_resnet18():
     """Every batch norm of a block selects from the stream; what conv1 and the shortcuts make is no layer itself."""
     net = TINY["pre-resnet18"][1](2)
-    layers = Wiring(net, (8, 8, 2)).layers
+    layers = ChannelGraph(net, (8, 8, 2)).layers
     inner = [f"block{n}.main.lif{k}" for n in range(1, 9) for k in (1, 2)]
     assert [c.key for c in layers] == [*inner, "lif2"]
     for layer in layers:
@@ -303,7 +307,7 @@ def test_a_channel_is_silent_if_all_its_norms_are_and_not_before(name):
         _, cache, _ = net.forward(params | changed, buffers, x, False)
         return {name: spikes.any() for name, spikes in spikes_of(net, cache).items()}
 
-    layers = Wiring(net, shape).layers
+    layers = ChannelGraph(net, shape).layers
     scored = {name for layer in layers for name in layer.neurons}
     assert scored <= {name for name, fire in fires(()).items() if fire}
     for layer in layers:
@@ -331,7 +335,7 @@ def test_the_authors_vgg16():
     counts = (64, 64, 128, 128, 256, 256, 252, 462, 401, 450, 419, 409, 512)
     shape, rng = (32, 32, 3), np.random.default_rng(0)
     net = networks.vgg16(shape, 10, 4)
-    layers = Wiring(net, shape).layers
+    layers = ChannelGraph(net, shape).layers
     masks = {}
     for layer, count in zip(layers, counts, strict=True):
         masks[layer.key] = rng.permutation(layer.size) < count
@@ -356,7 +360,7 @@ def stages_of(net, name):
 def test_a_stream_keeps_its_width_and_its_readers_select():
     shape, build = TINY["pre-resnet18"]
     net = build(2)
-    sizes = {layer.key: layer.size for layer in Wiring(net, shape).layers}
+    sizes = {layer.key: layer.size for layer in ChannelGraph(net, shape).layers}
     masks = {key: np.ones(size, bool) for key, size in sizes.items()}
     masks["block1.main.lif1"] = np.array([False, True, False, True])
     masks["block5.main.lif2"] = np.arange(5) == 2
@@ -395,7 +399,7 @@ def test_slimming_twice_is_slimming_once(rng, drawn):
     one = Slimmer(net, shape, first)
     second = draw_masks(rng, one.net, shape)
     both = {}
-    for layer in one.wiring.layers:
+    for layer in one.graph.layers:
         mask = first.get(layer.key, np.ones(layer.size, bool)).copy()
         mask[np.flatnonzero(mask)] = second.get(layer.key, True)
         both[layer.key] = mask
@@ -409,7 +413,7 @@ def test_nothing_to_remove(xp):
     """Full masks, or none: the very same network."""
     for shape, build in TINY.values():
         net = build(2)
-        full = {layer.key: xp.asarray(np.ones(layer.size, bool)) for layer in Wiring(net, shape).layers}
+        full = {layer.key: xp.asarray(np.ones(layer.size, bool)) for layer in ChannelGraph(net, shape).layers}
         assert Slimmer(net, shape, full).net == Slimmer(net, shape, {}).net == net
 
 
@@ -425,7 +429,7 @@ def test_a_state_trains_on(xp, tmp_path, name, optimizer):
     params, buffers = ready(rng, net, shape)
     masks = draw_masks(rng, net, shape)
     slimmer = Slimmer(net, shape, masks)
-    layers = slimmer.wiring.layers
+    layers = slimmer.graph.layers
     params, buffers, masks, weights = on(
         xp, masked(params, layers, masks), buffers, masks,
         {key: rng.random(w.shape) < 0.8 for key, w in params.items() if w.ndim == 4},
@@ -532,11 +536,11 @@ def test_networks_that_cannot_be_followed():
     ):
         Slimmer(fast(NET, SHAPE), SHAPE, {})
     with pytest.raises(ValueError, match="hidden: cannot follow channels through FirstSpike"):
-        Wiring(networks.first_spike_mlp(), (784,))
+        ChannelGraph(networks.first_spike_mlp(), (784,))
     with pytest.raises(ValueError, match="mask lif: there is no such layer of channels; there are none"):
         Slimmer(TINY["mlp"][1](2), (4, 4, 1), {"lif": np.ones(3, bool)})
     with pytest.raises(ValueError, match="a pool of 2x2 leaves nothing of 1x1"):
-        Wiring(NET, (1, 1, 1))
+        ChannelGraph(NET, (1, 1, 1))
 
 
 def test_arrays_that_are_not_the_networks():

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import checkpoint, cli, describe, networks, run, slim_run, train
+from minisnn import checkpoint, cli, describe, networks, runs, slim_run, training
 from minisnn.data import load_digits
-from minisnn.recipes import ESL_MLP, LIF, SCA_VGG16, LIFNet
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet
 from minisnn.structure.slim import Slimmer
 
 TINY = "6C3-MP2-8C3-MP2-10FC"
-QUICK = replace(SCA_VGG16["digits"], net=TINY, epochs=2, batch_size=100)
+QUICK = replace(SCA_VGG16_DEFAULTS["digits"], net=TINY, epochs=2, batch_size=100)
 FILES = {"config.json", "checkpoint.npz", "log.csv", "result.json", "learning_curves.png", "firing_rates.png"}
 
 
@@ -35,11 +35,11 @@ def small_digits():
 def trained(tmp_path_factory, small_digits):
     """A run with masked channels, and its result."""
     folder = tmp_path_factory.mktemp("sca") / "run"
-    return folder, run.run(QUICK, folder)
+    return folder, runs.run(QUICK, folder)
 
 
 def rows_of(folder):
-    return [{**row, "seconds": 0} for row in run.read_log(folder)]
+    return [{**row, "seconds": 0} for row in runs.read_log(folder)]
 
 
 def without(result, *names):
@@ -58,13 +58,13 @@ def test_a_run_with_channels(trained):
     assert {path.name for path in folder.iterdir()} == FILES | {"channels.png"}
     config = json.loads((folder / "config.json").read_text())
     assert (config["train"], config["recipe"]["net"]) == ("sca-vgg16", TINY)
-    _, state = run.load(folder)
+    _, state = runs.load(folder)
     assert {key: mask.shape for key, mask in state.channels.items()} == {"lif1": (6,), "lif2": (8,)}
     assert sum(int(mask.sum()) for mask in state.channels.values()) == 5 + 1  # floor(.4 * 14), floor(.1 * 14)
     assert {key: counts[-1] for key, counts in result["channels"].items()} == {
         key: int(mask.sum()) for key, mask in state.channels.items()
     }
-    assert result["regrown"][-1] == run.read_log(folder)[-1]["regrown"]
+    assert result["regrown"][-1] == runs.read_log(folder)[-1]["regrown"]
     assert set(result["scores"]) == {"lif1", "lif2"}
 
 
@@ -73,18 +73,18 @@ def test_a_run_with_channels(trained):
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change):
     recipe = replace(QUICK, epochs=3, **change)
-    whole = run.run(recipe, tmp_path / "whole", pictures=False)
+    whole = runs.run(recipe, tmp_path / "whole", pictures=False)
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
-            run.run(recipe, tmp_path / "broken")
-    resumed = run.resume(tmp_path / "broken", pictures=False)
+            runs.run(recipe, tmp_path / "broken")
+    resumed = runs.resume(tmp_path / "broken", pictures=False)
     states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
     assert without(resumed) == without(whole) | {"recipe": resumed["recipe"]}
     assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
 
 
-def stop_after(patch, epochs, module=train):
+def stop_after(patch, epochs, module=training):
     """An interrupt in the middle of the next epoch."""
     real = module.train_epoch
     done = []
@@ -164,16 +164,16 @@ def test_a_slim_run(trained, tmp_path):
     assert contents(folder) == before
     assert {path.name for path in out.iterdir()} == FILES
     assert json.loads((out / "result.json").read_text()) == small
-    recipe, state = run.load(out)
-    _, whole = run.load(folder)
+    recipe, state = runs.load(out)
+    _, whole = runs.load(folder)
     counts = {key: int(mask.sum()) for key, mask in whole.channels.items()}
     assert isinstance(recipe, LIFNet)
     assert (recipe.paper, recipe.epochs, recipe.lr, recipe.width) == ("sca", 2, 0.05, 1.0)
     expected = networks.from_notation(
-        f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, networks.SCA
+        f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, networks.SCA_STYLE
     )
     assert describe.from_text(recipe.net) == expected
-    net = networks.from_notation(TINY, (8, 8, 1), 2, networks.SCA)
+    net = networks.from_notation(TINY, (8, 8, 1), 2, networks.SCA_STYLE)
     states_equal(state, Slimmer(net, (8, 8, 1), whole.channels).state(whole))
     assert (state.epoch, state.channels) == (2, {})
     assert rows_of(out) == rows_of(folder)
@@ -199,10 +199,10 @@ def test_a_slim_run(trained, tmp_path):
     ],
 )
 def test_every_kind_of_run_becomes_slim(tmp_path, change):
-    run.run(replace(QUICK, epochs=1, **change), tmp_path / "run", pictures=False)
+    runs.run(replace(QUICK, epochs=1, **change), tmp_path / "run", pictures=False)
     result = slim_run.slim_run(tmp_path / "run", tmp_path / "slim", pictures=False)
     assert result["parameters"] < result["before"]["parameters"]
-    recipe, state = run.load(tmp_path / "slim")
+    recipe, state = runs.load(tmp_path / "slim")
     params = recipe.plain(load_digits()).init(np.random.default_rng(0), (8, 8, 1))[0]
     assert {key: w.shape for key, w in state.params.items()} == {key: w.shape for key, w in params.items()}
 
@@ -211,7 +211,7 @@ def test_a_slim_run_goes_on(trained, tmp_path, monkeypatch):
     """Training on begins anew, at its own rate, from the cut weights; and resuming equals never having stopped."""
     folder, _ = trained
     starts = []
-    real = train.step
+    real = training.step
 
     def step(setup, state, images, labels, lr):
         if not state.iteration:
@@ -220,17 +220,17 @@ def test_a_slim_run_goes_on(trained, tmp_path, monkeypatch):
         return real(setup, state, images, labels, lr)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "step", step)
+        patch.setattr(training, "step", step)
         whole = slim_run.slim_run(folder, tmp_path / "whole", epochs=3, lr=0.02, pictures=False)
     ((params, lr, moments),) = starts
-    recipe, masked = run.load(folder)
+    recipe, masked = runs.load(folder)
     small = Slimmer(recipe.plain(load_digits()), (8, 8, 1), masked.channels).state(masked)
     assert lr == 0.02
     assert not any(m.any() for m in moments)
     for key, w in small.params.items():
         np.testing.assert_array_equal(w, params[key])
     assert len(rows_of(tmp_path / "whole")) == 3
-    assert run.load(tmp_path / "whole")[0].lr == 0.02
+    assert runs.load(tmp_path / "whole")[0].lr == 0.02
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
@@ -247,7 +247,7 @@ def test_a_slim_run_at_its_end_resumes_to_itself(trained, tmp_path):
     """There is nothing left to train, and nothing changes."""
     whole = slim_run.slim_run(trained[0], tmp_path / "slim", pictures=False)
     before = checkpoint.load(tmp_path / "slim" / "checkpoint.npz")
-    resumed = run.resume(tmp_path / "slim", pictures=False)
+    resumed = runs.resume(tmp_path / "slim", pictures=False)
     states_equal(before, checkpoint.load(tmp_path / "slim" / "checkpoint.npz"))
     assert without(resumed, "channels") == without(whole, "channels", "before")
 
@@ -256,7 +256,7 @@ def test_an_unfinished_run_becomes_slim_if_it_trains_on(tmp_path, monkeypatch, c
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
-            run.run(QUICK, tmp_path / "run")
+            runs.run(QUICK, tmp_path / "run")
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     assert "run: epoch 1 of 2: resume the run first, or give epochs" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
@@ -292,7 +292,7 @@ def test_the_folder_one_stands_in(trained, tmp_path, monkeypatch):
 
 
 def test_a_silent_network_has_no_percentages(tmp_path, capsys):
-    run.run(replace(QUICK, epochs=1), tmp_path / "run", pictures=False)
+    runs.run(replace(QUICK, epochs=1), tmp_path / "run", pictures=False)
     state = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     for key, w in state.params.items():
         if key.endswith(("gamma", "beta")) or key.startswith("fc1"):
@@ -332,12 +332,12 @@ def test_options_that_make_no_sense(trained, tmp_path, capsys, words, message):
     "recipe",
     [
         replace(QUICK, epochs=1, p=0.0, q=0.0),
-        replace(LIF["digits"], net=TINY, epochs=1, batch_size=100),
-        replace(ESL_MLP["digits"], hidden=(10,), epsilon=4.0, epochs=1, batch_size=100),
+        replace(LIF_DEFAULTS["digits"], net=TINY, epochs=1, batch_size=100),
+        replace(ESL_MLP_DEFAULTS["digits"], hidden=(10,), epsilon=4.0, epochs=1, batch_size=100),
     ],
 )
 def test_runs_without_masks(tmp_path, capsys, recipe):
-    run.run(recipe, tmp_path / "run", pictures=False)
+    runs.run(recipe, tmp_path / "run", pictures=False)
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     assert (
         "run: there are no channel masks; a run of `minisnn train sca-vgg16` has them"
@@ -377,7 +377,7 @@ def test_a_place_that_is_taken(trained, tmp_path, capsys, there):
 
 @pytest.mark.parametrize("name", ["checkpoint.npz", "log.csv"])
 def test_a_run_that_lacks_a_file(tmp_path, capsys, name):
-    run.run(replace(QUICK, epochs=1), tmp_path / "run", pictures=False)
+    runs.run(replace(QUICK, epochs=1), tmp_path / "run", pictures=False)
     (tmp_path / "run" / name).unlink()
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     message = {"checkpoint.npz": "there is no checkpoint", "log.csv": "found 0 rows, expected 1"}[name]
@@ -411,7 +411,7 @@ def test_a_damaged_slimmer_is_found_out(trained, tmp_path, monkeypatch, damage):
 def test_slim_networks_are_trained_by_text(trained, tmp_path):
     """The text of a slim network is a name like any other, for dense training and for pruning once more."""
     slim_run.slim_run(trained[0], tmp_path / "slim", pictures=False)
-    net = run.load(tmp_path / "slim")[0].net
-    result = run.run(replace(QUICK, net=net, epochs=1, p=0.2), tmp_path / "again", pictures=False)
+    net = runs.load(tmp_path / "slim")[0].net
+    result = runs.run(replace(QUICK, net=net, epochs=1, p=0.2), tmp_path / "again", pictures=False)
     small = slim_run.slim_run(tmp_path / "again", tmp_path / "twice", pictures=False)
     assert small["parameters"] == result["parameters"] < small["before"]["parameters"]

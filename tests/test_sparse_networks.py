@@ -15,11 +15,11 @@ from strict_array import StrictArray
 from strict_array import xp as strict
 from tqdm import tqdm
 
-from minisnn import cli, networks, train
+from minisnn import cli, networks, training
 from minisnn.backend import to_host
 from minisnn.data import load_digits
 from minisnn.data.dataset import DataSet, Split
-from minisnn.recipes import ESL_MLP, LIFNet, weight_shapes
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
 from minisnn.structure import choice, grow, prune, redistribute
 from minisnn.structure.choice import Structure
 from minisnn.structure.learner import StructureLearner
@@ -43,7 +43,7 @@ def noise(size, seed=0, n=2 * BATCH):
     """A data set without sense."""
     rng = np.random.default_rng(seed)
     split = Split(rng.integers(0, 256, (n, size, size, 2), dtype=np.uint8), rng.integers(0, 5, n))
-    return DataSet("noise", split, split, split, white=255, n_classes=5)
+    return DataSet("noise", split, split, split, max_value=255, n_classes=5)
 
 
 def narrow(name, **change):
@@ -57,20 +57,22 @@ def on(xp, recipe):
     """The recipe on an array library: the strict double takes the GPU's place."""
     with pytest.MonkeyPatch.context() as patch:
         if xp is strict:
-            patch.setattr(train, "to_device", lambda x, _: x if isinstance(x, StrictArray) else xp.asarray(x))
+            patch.setattr(
+                training, "to_device", lambda x, _: x if isinstance(x, StrictArray) else xp.asarray(x)
+            )
         yield replace(recipe, device="cpu" if xp is np else "gpu")
 
 
 def begin(recipe, data, seed=0):
     setup = recipe.setup(data)
-    return setup, train.start(setup, seed, np.float64)
+    return setup, training.start(setup, seed, np.float64)
 
 
 def steps(setup, state, data, n=STEPS, lr=0.01):
     """Real training steps. Yields what each of them tells."""
     for k in range(n):
         part = data.train.take(np.arange(k * BATCH, (k + 1) * BATCH) % len(data.train.labels))
-        yield train.step(setup, state, part.images, part.labels, lr)
+        yield training.step(setup, state, part.images, part.labels, lr)
 
 
 def hosted(arrays):
@@ -107,10 +109,10 @@ def naive_prune(rule, weight, active, count):
 def check_step(setup, recipe, state, seen, images, labels):
     """A step of `state`, compared with a twin's that does not rewire. seen: iteration of last activity; moved on."""
     before = hosted(state.masks)
-    grads = hosted(train.gradients(setup, deepcopy(state), images, labels)[3])
+    grads = hosted(training.gradients(setup, deepcopy(state), images, labels)[3])
     twin = deepcopy(state)
-    train.step(replace(setup, learner=StructureLearner()), twin, images, labels, lr=0.01)
-    told = train.step(setup, state, images, labels, lr=0.01)
+    training.step(replace(setup, learner=StructureLearner()), twin, images, labels, lr=0.01)
+    told = training.step(setup, state, images, labels, lr=0.01)
     check_masks(hosted(state.params), hosted(state.masks))
 
     t, iterations = state.iteration, recipe.epochs * 2
@@ -279,7 +281,7 @@ def test_fractions_of_training_are_iterations():
     assert a == b
     assert same_masks(state, other)
     assert [k for k, n in enumerate(a, 1) if n] == [2, 4, 6, 8]
-    first_spike = replace(ESL_MLP["digits"], hidden=(9,), epsilon=4.0, epochs=10, batch_size=4)
+    first_spike = replace(ESL_MLP_DEFAULTS["digits"], hidden=(9,), epsilon=4.0, epochs=10, batch_size=4)
     by_fraction, by_count = (
         replace(first_spike, t_iter=t_iter, t_end=t_end).setup(data).learner
         for t_iter, t_end in ((0.1, 0.5), (2, 10))
@@ -381,12 +383,12 @@ def test_training_with_the_log_of_densities():
     """A whole epoch: the row's densities are the masks', and `replaced` is the sum of the steps'."""
     recipe, data = narrow("5conv", redistribute="momentum")
     setup, state = begin(recipe, data)
-    row = train.train_epoch(setup, state, data.train, tqdm(disable=True))
+    row = training.train_epoch(setup, state, data.train, tqdm(disable=True))
     assert {key: row[f"density_{key}"] for key in state.masks} == {
         key: m.mean() for key, m in state.masks.items()
     }
     assert row["replaced"] > 0
-    assert 0 < row["explored"] < 1
+    assert 0 < row["exploration_rate"] < 1
 
 
 STRUCTURE = {
@@ -402,7 +404,7 @@ LIF_ONLY = {"net": "mlp", "width": 0.5, "density": 0.25, "distribution": "er", "
 )
 def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, wanted):
     """And the option goes to that field."""
-    from minisnn import run
+    from minisnn import runs
 
     assert {f.name for f in fields(Structure)} == set(STRUCTURE)
     asked = []
@@ -411,7 +413,7 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
         asked.append(recipe)
         return dict.fromkeys(("test_accuracy", "val_accuracy", "connections", "density", "seconds"), 0)
 
-    monkeypatch.setattr(run, "run", instead)
+    monkeypatch.setattr(runs, "run", instead)
     words = []
     for name, value in wanted.items():
         words += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
@@ -469,8 +471,8 @@ def test_a_real_run_is_sparse_and_learns():
     )  # fmt: skip
     data = load_digits()
     setup = recipe.setup(data)
-    state = train.start(setup, 0)
-    rows = train.fit(setup, state, data)
+    state = training.start(setup, 0)
+    rows = training.fit(setup, state, data)
     assert rows[-1]["val_accuracy"] > 70
     check_masks(state.params, state.masks)
     active = sum(counts(state).values()) + sum(

@@ -16,10 +16,10 @@ from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid
 from minisnn.stages import (
     LIF,
-    Accumulate,
     AveragePool,
     BatchNorm,
     Conv,
+    CumulativeSum,
     FirstSpike,
     Flatten,
     GlobalPool,
@@ -27,8 +27,8 @@ from minisnn.stages import (
     MaxPool,
     MeanOverTime,
     Repeat,
-    fold,
-    unfold,
+    merge_time,
+    split_time,
 )
 
 SMOOTH = LIF(Neuron(smooth=True, surrogate=Sigmoid(2.0)))
@@ -101,7 +101,7 @@ def deep_networks(draw):
             stages += [Conv(width, draw(st.sampled_from([1, 3])), padding=1), norm, lif]
             size, channels = size + 2 * (stages[-3].k == 1), width
         elif kind == "block":
-            main = chain(Conv(channels, bias=False), norm, lif, Conv(channels, spread=None), norm)
+            main = chain(Conv(channels, bias=False), norm, lif, Conv(channels, std=None), norm)
             stages += [Residual(main), lif]
         elif kind == "widening":
             shortcut = chain(Conv(width, 1, 2, 0, bias=False), norm)
@@ -110,8 +110,8 @@ def deep_networks(draw):
         elif size >= 2:
             stages.append(AveragePool(2) if kind == "mean" else MaxPool(2))
             size //= 2
-    stages += [AveragePool(last) if last else GlobalPool(), Flatten(), Linear(4, spread=0.5), lif]
-    stages += draw(st.sampled_from([[], [MeanOverTime()], [Linear(3)], [Linear(3), Accumulate()]]))
+    stages += [AveragePool(last) if last else GlobalPool(), Flatten(), Linear(4, std=0.5), lif]
+    stages += draw(st.sampled_from([[], [MeanOverTime()], [Linear(3)], [Linear(3), CumulativeSum()]]))
     return chain(*stages), (H, W, C)
 
 
@@ -153,7 +153,7 @@ def test_shapes_keys_and_caches(xp, rng, drawn, T, B):
 IMAGE = (5, 6, 2)
 ALL = {
     "linear": (Linear(3), (4,), (3,), {"weight": (4, 3), "bias": (3,)}),
-    "linear without bias": (Linear(3, bias=False, spread=0.1), (4,), (3,), {"weight": (4, 3)}),
+    "linear without bias": (Linear(3, bias=False, std=0.1), (4,), (3,), {"weight": (4, 3)}),
     "conv": (Conv(3), IMAGE, (5, 6, 3), {"weight": (3, 3, 2, 3), "bias": (3,)}),
     "conv with stride": (Conv(3, 5, 2, 0, bias=False), IMAGE, (1, 1, 3), {"weight": (5, 5, 2, 3)}),
     "batch norm": (BatchNorm(), IMAGE, IMAGE, {"gamma": (2,), "beta": (2,)}),
@@ -163,7 +163,7 @@ ALL = {
     "max pool": (MaxPool(3), IMAGE, (1, 2, 2), {}),
     "flatten": (Flatten(), IMAGE, (60,), {}),
     "mean over time": (MeanOverTime(), (4,), (4,), {}),
-    "accumulate": (Accumulate(), (4,), (4,), {}),
+    "accumulate": (CumulativeSum(), (4,), (4,), {}),
     "residual": (
         Residual(chain(Conv(3, 3, 2)), chain(Conv(3, 1, 2, 0, bias=False))), IMAGE, (3, 3, 3),
         {"main.s1.weight": (3, 3, 2, 3), "main.s1.bias": (3,), "shortcut.s1.weight": (1, 1, 2, 3)},
@@ -220,7 +220,7 @@ DAMAGED = {
     "one branch's gradients twice": (BLOCK, lambda s, p, dy, c: (s.backward(p, dy, c)[0], s.backward(p, 2 * dy, c)[1])),
     "mean over time as a sum": (MeanOverTime(), scaled(4)),
     "repeat as a mean": (Repeat(4), scaled(0.25)),
-    "accumulate forwards in time": (Accumulate(), lambda s, p, dy, c: (dy.cumsum(0), {})),
+    "accumulate forwards in time": (CumulativeSum(), lambda s, p, dy, c: (dy.cumsum(0), {})),
     "flatten in another order": (Flatten(), lambda s, p, dy, c: (dy.reshape(c)[:, :, ::-1], {})),
     "average pool as a sum": (AveragePool(2), scaled(4)),
     "max pool as an average": (MaxPool(2), lambda s, p, dy, c: (AveragePool(2).backward(p, dy, c)[0], {})),
@@ -249,7 +249,7 @@ def test_damaged_stages_are_caught(xp, name, rng):
 def test_readouts_by_hand(xp, rng, T):
     outputs = rng.standard_normal((T, 2, 3))
     mean, _, _ = MeanOverTime().forward({}, {}, xp.asarray(outputs), False)
-    sums, _, _ = Accumulate().forward({}, {}, xp.asarray(outputs), False)
+    sums, _, _ = CumulativeSum().forward({}, {}, xp.asarray(outputs), False)
     np.testing.assert_allclose(to_host(mean), outputs.sum(0, keepdims=True) / T)
     for t in range(T):
         np.testing.assert_allclose(to_host(sums)[t], outputs[: t + 1].sum(0))
@@ -264,8 +264,8 @@ def test_flatten_and_fold(xp, rng, T, B):
     x = rng.standard_normal((T, B, 3, 4, 2))
     flat = to_host(Flatten().forward({}, {}, xp.asarray(x), False)[0])
     assert flat[T - 1, B - 1, (2 * 4 + 1) * 2 + 1] == x[T - 1, B - 1, 2, 1, 1]  # position * C + channel
-    np.testing.assert_array_equal(to_host(fold(xp.asarray(x)))[(T - 1) * B], x[T - 1, 0])
-    np.testing.assert_array_equal(to_host(unfold(fold(xp.asarray(x)), xp.asarray(x))), x)
+    np.testing.assert_array_equal(to_host(merge_time(xp.asarray(x)))[(T - 1) * B], x[T - 1, 0])
+    np.testing.assert_array_equal(to_host(split_time(merge_time(xp.asarray(x)), xp.asarray(x))), x)
 
 
 @given(rng=rngs, T=few, B=st.integers(2, 3))
@@ -301,13 +301,13 @@ def test_firing_rates(xp, rng, T, B):
 def test_initial_weights(rng):
     fan_out = Conv(64, 3).init(rng, (8, 8, 32))[0]["weight"]
     assert fan_out.std() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.05)
-    for stage, shape, n in ((Conv(64, 3, spread=None), (8, 8, 32), 288), (Linear(500), (200,), 200)):
+    for stage, shape, n in ((Conv(64, 3, std=None), (8, 8, 32), 288), (Linear(500), (200,), 200)):
         params, _ = stage.init(rng, shape)
         for w in params.values():
             assert abs(w).max() <= n**-0.5
             assert abs(w.mean()) < 0.3 * n**-0.5
         assert abs(params["weight"]).max() > 0.95 * n**-0.5
-    assert Linear(500, spread=0.02).init(rng, (200,))[0]["weight"].std() == pytest.approx(0.02, rel=0.05)
+    assert Linear(500, std=0.02).init(rng, (200,))[0]["weight"].std() == pytest.approx(0.02, rel=0.05)
     params, buffers = BatchNorm(gamma=0.5).init(rng, (4, 4, 3))
     assert {key: a.tolist() for key, a in (params | buffers).items()} == {
         "gamma": [0.5] * 3, "beta": [0] * 3, "mean": [0] * 3, "var": [1] * 3,

@@ -20,13 +20,13 @@ from strategies import rngs, sizes
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import train
+from minisnn import training
 from minisnn.data import DataError, dataset, load_digits, store
 from minisnn.data.archive import Archive
-from minisnn.data.dataset import Rows, Split, hold_out, mean_and_deviation
+from minisnn.data.dataset import Rows, Split, hold_out, mean_and_std
 from minisnn.data.prefetch import prefetch
 from minisnn.data.store import converted, mark
-from minisnn.recipes import LIF
+from minisnn.recipes import LIF_DEFAULTS
 
 SHAPE = (11, 2, 3)
 EXPECTED = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
@@ -343,18 +343,25 @@ def test_nothing_ahead_is_refused():
 def test_training_with_batches_in_advance_is_training_without():
     """Bit for bit, with chance in the order and in the augmentation."""
     recipe = replace(
-        LIF["digits"], net="4C3-AP4-10FC", T=2, images=230, batch_size=50, shift=1, flip=True, lr=0.01
+        LIF_DEFAULTS["digits"],
+        net="4C3-AP4-10FC",
+        T=2,
+        images=230,
+        batch_size=50,
+        shift=1,
+        flip=True,
+        lr=0.01,
     )
     data = recipe.load()
     setup = recipe.setup(data)
-    found, expected = train.start(setup, 0), train.start(setup, 0)
-    row = train.train_epoch(setup, found, data.train, tqdm(disable=True))
+    found, expected = training.start(setup, 0), training.start(setup, 0)
+    row = training.train_epoch(setup, found, data.train, tqdm(disable=True))
     rng, losses = expected.rngs["data"], []
     order = rng.permutation(230)
     for k in range(0, 230, 50):
         index = order[k : k + 50]
         images = setup.augment(data.train.images[index], rng=rng)
-        one = train.step(setup, expected, images, data.train.labels[index], setup.lr(0))
+        one = training.step(setup, expected, images, data.train.labels[index], setup.lr(0))
         losses.append(one.loss * len(index) / 230)
     expected.epoch += 1
     states_equal(found, expected)
@@ -543,25 +550,23 @@ def test_hold_out(rng, n, fraction, lazy):
 @given(
     rng=rngs,
     shape=st.tuples(sizes, sizes, sizes, st.integers(1, 3)),
-    white=st.sampled_from([1, 16, 255]),
+    max_value=st.sampled_from([1, 16, 255]),
     block=sizes,
 )
 @pytest.mark.parametrize("lazy", [False, True], ids=["array", "rows"])
-def test_mean_and_deviation_of_each_channel(rng, shape, white, block, lazy):
-    images = rng.integers(0, white + 1, shape, np.uint8)
+def test_mean_and_std_of_each_channel(rng, shape, max_value, block, lazy):
+    images = rng.integers(0, max_value + 1, shape, np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dataset, "BLOCK", block)
         order = np.arange(len(images))
-        mean, deviation = mean_and_deviation(Rows(images, order[::-1]) if lazy else images, white)
-    x = (images / white).reshape(-1, shape[-1])
-    assert mean.shape == deviation.shape == shape[-1:]
+        mean, std = mean_and_std(Rows(images, order[::-1]) if lazy else images, max_value)
+    x = (images / max_value).reshape(-1, shape[-1])
+    assert mean.shape == std.shape == shape[-1:]
     np.testing.assert_allclose(mean, x.mean(0), atol=1e-12)
-    np.testing.assert_allclose(
-        deviation, x.std(0), atol=1e-7
-    )  # the root of a rounding error, where all are equal
+    np.testing.assert_allclose(std, x.std(0), atol=1e-7)  # the root of a rounding error, where all are equal
 
 
-def test_mean_and_deviation_hold_one_block_in_memory():
+def test_mean_and_std_hold_one_block_in_memory():
     class Watched(Rows):
         longest = 0
 
@@ -572,7 +577,7 @@ def test_mean_and_deviation_hold_one_block_in_memory():
 
     digits = load_digits()
     images = Watched(digits.train.images, np.arange(1302))
-    mean, _ = mean_and_deviation(images, digits.white)
+    mean, _ = mean_and_std(images, digits.max_value)
     assert images.longest == dataset.BLOCK == 1000
     np.testing.assert_allclose(mean, digits.train.images.mean() / 16)
 
@@ -607,4 +612,4 @@ def test_small_batches_are_made_together():
         (np.zeros((9, 10, 48, 48, 2), np.float32), 64, 1),
         (Rows(np.zeros((9, 64, 64, 3), np.uint8), np.arange(4)), 64, 1),
     ):
-        assert train.together(Split(images, labels), size) == expected
+        assert training.together(Split(images, labels), size) == expected

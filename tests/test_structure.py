@@ -14,7 +14,7 @@ from minisnn.optim import SGD
 from minisnn.state import TrainingState
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.evolve import Evolve, grow_layer, prune_layer
-from minisnn.structure.grow import Evidence
+from minisnn.structure.grow import GrowthStatistics
 from minisnn.structure.schedule import cosine_fraction, round_up
 
 EXAMPLE = (0.5, -0.1, 0.02, -0.7, 0.3, -0.05, 0.9, -0.4)
@@ -133,32 +133,32 @@ def test_prune_equals_naive(xp, rng, N, M, rule):
 
 def evidence_for(xp, rng, shape):
     score = xp.asarray(rng.integers(-3, 4, shape) / 2.0)
-    return Evidence(score, abs(score) + 1, xp.asarray(rng.integers(-1, 4, shape)))
+    return GrowthStatistics(score, abs(score) + 1, xp.asarray(rng.integers(-1, 4, shape)))
 
 
 @given(rng=rngs, N=sizes, M=sizes, rule=st.sampled_from(list(grow.RULES)))
 def test_grow(xp, rng, N, M, rule):
     """Exact counts of distinct candidates; the best scores, ties to the lowest index; never-fired ones first."""
-    evidence = evidence_for(xp, rng, (N, M))
+    statistics = evidence_for(xp, rng, (N, M))
     candidates = np.flatnonzero(rng.random(N * M) < 0.6)
     count = int(rng.integers(0, len(candidates) + 1))
     seed = int(rng.integers(1 << 32))
     found = to_host(
-        grow.RULES[rule](evidence, xp.asarray(candidates), count, np.random.default_rng(seed))
+        grow.RULES[rule](statistics, xp.asarray(candidates), count, np.random.default_rng(seed))
     ).tolist()
     assert len(set(found)) == len(found) == count
     assert set(found) <= set(candidates.tolist())
-    fired = to_host(evidence.fired).ravel()
+    fired = to_host(statistics.fired).ravel()
     if rule == "random-unfired":
         unfired = [i for i in candidates if not fired[i]]
         assert sum(not fired[i] for i in found) == min(count, len(unfired))
     if rule == "longest-inactive":
-        last = to_host(evidence.last_active).ravel()
+        last = to_host(statistics.last_active).ravel()
         assert sorted(last[found]) == sorted(last[candidates])[:count]
     if rule in ("gradient", "momentum"):
-        score = abs(to_host(evidence.gradient if rule == "gradient" else evidence.momentum)).ravel()
+        score = abs(to_host(statistics.gradient if rule == "gradient" else statistics.momentum)).ravel()
         assert found == sorted(candidates.tolist(), key=lambda i: -score[i])[:count]
-    on_host = Evidence(*map(to_host, evidence))
+    on_host = GrowthStatistics(*map(to_host, statistics))
     assert found == grow.RULES[rule](on_host, candidates, count, np.random.default_rng(seed)).tolist()
 
 
@@ -168,12 +168,12 @@ def test_impossible_counts_and_nan_are_refused():
         prune.prune_magnitude(w, m, 3)
     with pytest.raises(ValueError, match="not finite"):
         prune.prune_set(w * np.nan, m, 1)
-    evidence = Evidence(w * np.nan, w, m)
+    statistics = GrowthStatistics(w * np.nan, w, m)
     for rule in grow.RULES.values():
         with pytest.raises(ValueError, match="cannot grow 3 of 2"):
-            rule(evidence, np.array([1, 2]), 3, np.random.default_rng(0))
+            rule(statistics, np.array([1, 2]), 3, np.random.default_rng(0))
     with pytest.raises(ValueError, match="NaN"):
-        grow.grow_gradient(evidence, np.array([1, 2]), 1, np.random.default_rng(0))
+        grow.grow_gradient(statistics, np.array([1, 2]), 1, np.random.default_rng(0))
 
 
 @given(
@@ -291,7 +291,7 @@ def test_evolve(xp, grow_rule):
     assert set(state.masks) == {"a.weight"}
     fired = to_host(state.structure["a.weight.last_active"]) >= 0
     assert (fired >= to_host(state.masks["a.weight"])).all()
-    assert learner.explored(state) == pytest.approx(fired.mean())
+    assert learner.exploration_rate(state) == pytest.approx(fired.mean())
     assert float(abs(state.moments["a.weight"][0]).min()) > 0  # dense: never masked
     again, _ = run_learner(np, learner, 14)
     np.testing.assert_array_equal(to_host(state.masks["a.weight"]), again.masks["a.weight"])

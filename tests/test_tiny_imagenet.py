@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minisnn.data import DataError, load_tiny_imagenet, tiny_imagenet
 from minisnn.data.archive import Archive
-from minisnn.data.dataset import mean_and_deviation
+from minisnn.data.dataset import mean_and_std
 from minisnn.data.tiny_imagenet import decode
 
 Image = pytest.importorskip("PIL.Image")
@@ -85,7 +85,7 @@ def test_every_picture_is_where_it_belongs(tmp_path, packed, place):
     root.mkdir(exist_ok=True)
     put(root, files(), packed)
     data = load_tiny_imagenet(progress=False)
-    assert (data.name, data.shape, data.n_classes, data.white) == ("tiny-imagenet", (64, 64, 3), 3, 255)
+    assert (data.name, data.shape, data.n_classes, data.max_value) == ("tiny-imagenet", (64, 64, 3), 3, 255)
     held = sorted(np.random.default_rng(0).choice(30, len(data.validation.labels), replace=False))
     assert len(held) == round(tiny_imagenet.HELD_OUT * 30)
     places = ([k for k in range(30) if k not in held], held, range(30, 35))
@@ -98,9 +98,9 @@ def test_every_picture_is_where_it_belongs(tmp_path, packed, place):
         assert (
             abs(split.images[:].astype(int) - BLOCKS[list(expected)]).max() < 12
         )  # and that is what was put in
-    mean, deviation = mean_and_deviation(data.train.images, 255)
+    mean, std = mean_and_std(data.train.images, 255)
     np.testing.assert_allclose(mean, data.train.images[:].mean((0, 1, 2)) / 255)
-    np.testing.assert_allclose(deviation, data.train.images[:].std((0, 1, 2)) / 255)
+    np.testing.assert_allclose(std, data.train.images[:].std((0, 1, 2)) / 255)
 
 
 def test_it_is_converted_once_and_again_if_it_has_changed(tmp_path, monkeypatch):

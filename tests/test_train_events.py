@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import run, train
+from minisnn import runs, training
 from minisnn.data import EVENT_LOADERS, LOADERS, load_event_digits
 from minisnn.data.dataset import DataSet, Rows, Split
-from minisnn.recipes import LIF, SCA_VGG16, LIFNet, SCANet
+from minisnn.recipes import LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet, SCANet
 from minisnn.recipes.images import with_stand_ins
 from minisnn.stages import Repeat
 
@@ -57,8 +57,8 @@ def test_fast_is_plain(few, recipe):
     outputs = []
     for fast in True, False:
         setup = replace(recipe, fast=fast).setup(few)
-        state = train.start(setup, 0, np.float64)
-        found = train.gradients(setup, state, few.train.images[:9], few.train.labels[:9])
+        state = training.start(setup, 0, np.float64)
+        found = training.gradients(setup, state, few.train.images[:9], few.train.labels[:9])
         outputs.append((found[0], *(found[3][key] for key in sorted(found[3]))))
     for a, b in zip(*outputs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -83,13 +83,13 @@ def test_recordings_move_as_a_whole(few):
 
 def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
     recipe = replace(SMALL, epochs=4, density=0.5)
-    result = run.run(recipe, tmp_path / "a", pictures=False)
+    result = runs.run(recipe, tmp_path / "a", pictures=False)
     assert result["train_accuracy"] > 60
     assert result["macs"] == 0  # events, not grey values
     assert result["synops"] > 0
     assert (tmp_path / "a" / "result.json").exists()
-    _, whole = run.load(tmp_path / "a")
-    train_fit = train.fit
+    _, whole = runs.load(tmp_path / "a")
+    train_fit = training.fit
 
     def interrupted(setup, state, data, after_epoch, progress):
         def stop(row):
@@ -100,11 +100,11 @@ def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
         return train_fit(setup, state, data, stop, progress)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "fit", interrupted)
+        patch.setattr(training, "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run.run(recipe, tmp_path / "b", pictures=False)
-    run.resume(tmp_path / "b", pictures=False)
-    states_equal(run.load(tmp_path / "b")[1], whole)
+            runs.run(recipe, tmp_path / "b", pictures=False)
+    runs.resume(tmp_path / "b", pictures=False)
+    states_equal(runs.load(tmp_path / "b")[1], whole)
     assert set(loaded) == {(3, "number")}
 
 
@@ -115,14 +115,14 @@ def test_from_disk_as_from_memory(few, tmp_path):
     for images in few.train.images, Rows(mapped, np.arange(len(mapped))):
         data = few._replace(train=Split(images, few.train.labels))
         setup = replace(SMALL, shift=1, flip=True).setup(data)
-        state = train.start(setup, 0)
-        train.fit(setup, state, data)
+        state = training.start(setup, 0)
+        training.fit(setup, state, data)
         states.append(state)
     states_equal(*states)
 
 
 def test_defaults_of_stand_ins_are_those_of_what_they_stand_for():
-    for defaults in LIF, SCA_VGG16:
+    for defaults in LIF_DEFAULTS, SCA_VGG16_DEFAULTS:
         names = [name for name in defaults if name.endswith("-stand-in")]
         assert len(names) == 5
         for name in names:
@@ -134,10 +134,10 @@ def test_defaults_of_stand_ins_are_those_of_what_they_stand_for():
     }
 
 
-@pytest.mark.parametrize("name", LIF)
+@pytest.mark.parametrize("name", LIF_DEFAULTS)
 def test_every_default_builds_its_network(name):
-    assert set(LIF) == {*LOADERS, *EVENT_LOADERS}
-    recipe = LIF[name]
+    assert set(LIF_DEFAULTS) == {*LOADERS, *EVENT_LOADERS}
+    recipe = LIF_DEFAULTS[name]
     kind = name.removesuffix("-stand-in").removesuffix("-simulated")
     shape, n_classes = {
         "digits": ((8, 8, 1), 10), "mnist": ((28, 28, 1), 10), "fashion-mnist": ((28, 28, 1), 10),

@@ -11,17 +11,17 @@ import pytest
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import backend, checkpoint, cli, recipes, run, train
+from minisnn import backend, checkpoint, cli, recipes, runs, training
 from minisnn.backend import NoGPUError
 from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.augment import flip, shift
 from minisnn.data.dataset import DataSet, Split
 from minisnn.losses import mean_loss_forward, tet_loss_forward
 from minisnn.optim import SGD, Adam
-from minisnn.recipes import ESL_MLP, LIF, LIFNet
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, LIFNet
 
 NET = "8C3-AP2-16C3-AP2-10FC"
-QUICK = replace(LIF["digits"], net=NET, T=2, epochs=4, lr=0.01)
+QUICK = replace(LIF_DEFAULTS["digits"], net=NET, T=2, epochs=4, lr=0.01)
 TINY = replace(QUICK, net="4C3-AP4-10FC", epochs=1, batch_size=100)
 DATA = load_digits()
 
@@ -39,7 +39,7 @@ DATA = load_digits()
     ids=str,
 )
 def test_it_learns(change):
-    result = run.run(replace(QUICK, **change))
+    result = runs.run(replace(QUICK, **change))
     assert result["val_accuracy"] > 85
     assert result["test_accuracy"] > 85
     assert result["density"] == 1
@@ -47,11 +47,13 @@ def test_it_learns(change):
 
 def gradients(recipe, accumulate, n=30):
     setup = replace(recipe, accumulate=accumulate).setup(DATA)
-    state = train.start(setup, 0, np.float64)
-    return train.gradients(setup, state, DATA.train.images[:n], DATA.train.labels[:n])
+    state = training.start(setup, 0, np.float64)
+    return training.gradients(setup, state, DATA.train.images[:n], DATA.train.labels[:n])
 
 
-@pytest.mark.parametrize("recipe", [replace(QUICK, net="mlp"), ESL_MLP["digits"]], ids=["mlp", "first-spike"])
+@pytest.mark.parametrize(
+    "recipe", [replace(QUICK, net="mlp"), ESL_MLP_DEFAULTS["digits"]], ids=["mlp", "first-spike"]
+)
 @pytest.mark.parametrize("n", [30, 3])
 def test_parts_of_a_batch_give_the_same_gradient(recipe, n):
     whole, parts = gradients(recipe, 1, n), gradients(recipe, 4, n)
@@ -74,9 +76,9 @@ def test_the_plain_network_has_the_same_gradient():
 @pytest.mark.parametrize("paper", ["esl", "sca"])  # with Adam and with SGD
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, breaks_at):
     recipe = replace(TINY, epochs=3, paper=paper, shift=1, flip=True, accumulate=2)
-    whole = run.run(recipe, tmp_path / "whole")
+    whole = runs.run(recipe, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        calls, step = [], train.step
+        calls, step = [], training.step
 
         def breaks_off(*args):
             calls.append(1)
@@ -84,10 +86,10 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
                 raise KeyboardInterrupt
             return step(*args)
 
-        patch.setattr(train, "step", breaks_off)
+        patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            run.run(recipe, tmp_path / "broken")
-    resumed = run.resume(tmp_path / "broken")
+            runs.run(recipe, tmp_path / "broken")
+    resumed = runs.resume(tmp_path / "broken")
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert sorted(states[0].buffers) == ["bn1.mean", "bn1.var"]
@@ -98,12 +100,12 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
 
 def epoch(setup, state):
     split = DATA.train.take(np.arange(200))
-    return train.train_epoch(setup, state, split, tqdm(disable=True))
+    return training.train_epoch(setup, state, split, tqdm(disable=True))
 
 
 def test_a_dead_layer_is_named():
     setup = QUICK.setup(DATA)
-    state = train.start(setup, 0)
+    state = training.start(setup, 0)
     state.params["bn2.beta"][:] = -1e6
     with pytest.warns(UserWarning, match="epoch 1: dead layer: lif2 fires less than 0.0001 times"):
         row = epoch(setup, state)
@@ -113,7 +115,7 @@ def test_a_dead_layer_is_named():
 @pytest.mark.parametrize("net", ["mlp", NET])
 def test_a_silent_network_is_noticed(net):
     setup = replace(QUICK, net=net).setup(DATA)
-    state = train.start(setup, 0)
+    state = training.start(setup, 0)
     for w in state.params.values():
         w[...] = 0
     with pytest.warns(UserWarning, match="epoch 1: the network is silent, no layer fires"):
@@ -121,9 +123,9 @@ def test_a_silent_network_is_noticed(net):
 
 
 def test_a_layer_that_always_fires_is_named():
-    """`warn_of_silence`: «layers that fire never or always»."""
+    """`warn_of_silence`: "layers that fire never or always"."""
     setup = QUICK.setup(DATA)
-    state = train.start(setup, 0)
+    state = training.start(setup, 0)
     state.params["bn2.beta"][:] = 1e6
     with pytest.warns(UserWarning, match="lif2"):
         row = epoch(setup, state)
@@ -131,12 +133,12 @@ def test_a_layer_that_always_fires_is_named():
 
 
 def test_a_run_and_its_folder(tmp_path, recwarn):
-    run.run(replace(QUICK, epochs=2), tmp_path / "run")
+    runs.run(replace(QUICK, epochs=2), tmp_path / "run")
     assert not recwarn.list  # a healthy network
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json", "learning_curves.png", "firing_rates.png",
     }  # fmt: skip
-    rows = run.read_log(tmp_path / "run")
+    rows = runs.read_log(tmp_path / "run")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert [row["lr"] for row in rows] == pytest.approx([0.01, 0.005])
     for row in rows:
@@ -191,9 +193,9 @@ def test_the_price_of_the_l1_norm(on, concerned):
     grads, losses = [], []
     for price in (0.0, 0.3):
         setup = replace(replace(QUICK, l1=price, l1_on=on).setup(DATA), optimizer=Recorder())
-        state = train.start(setup, 0, np.float64)
+        state = training.start(setup, 0, np.float64)
         state.params["bn1.gamma"][:3] *= -1
-        losses.append(train.step(setup, state, DATA.train.images[:20], DATA.train.labels[:20], 0.1).loss)
+        losses.append(training.step(setup, state, DATA.train.images[:20], DATA.train.labels[:20], 0.1).loss)
         grads.append(state.moments["grads"])
     for key, w in state.params.items():
         expected = 0.3 * np.sign(w) if key in concerned else 0 * w
@@ -212,12 +214,12 @@ def test_augmentations_are_used(monkeypatch):
     ]:
         augment = replace(QUICK, **change).setup(DATA).augment
         np.testing.assert_array_equal(augment(images, rng=rng(5)), expected(images, rng=rng(5)))
-    seen, step = [], train.step
+    seen, step = [], training.step
     monkeypatch.setattr(
-        train, "step", lambda s, state, x, y, lr: seen.append(x.sum()) or step(s, state, x, y, lr)
+        training, "step", lambda s, state, x, y, lr: seen.append(x.sum()) or step(s, state, x, y, lr)
     )
     setup = replace(replace(TINY, flip=True).setup(DATA), augment=lambda images, rng: 0 * images)
-    epoch(setup, train.start(setup, 0))
+    epoch(setup, training.start(setup, 0))
     assert seen == [0, 0]
 
 
@@ -243,16 +245,18 @@ def test_each_paper_has_its_training():
 )
 def test_training_keeps_its_dtype(dtype, change):
     setup = replace(QUICK, **change).setup(DATA)
-    state = train.start(setup, 0, dtype)
+    state = training.start(setup, 0, dtype)
     images, labels = DATA.train.images[:50], DATA.train.labels[:50]
-    train.step(setup, state, images, labels, lr=0.1)
+    training.step(setup, state, images, labels, lr=0.1)
     arrays = [
         *state.params.values(),
         *state.buffers.values(),
         *(m for moment in state.moments.values() for m in moment),
     ]
     assert {a.dtype for a in arrays} == {np.dtype(dtype)}
-    assert {g.dtype for g in train.gradients(setup, state, images, labels)[3].values()} == {np.dtype(dtype)}
+    assert {g.dtype for g in training.gradients(setup, state, images, labels)[3].values()} == {
+        np.dtype(dtype)
+    }
 
 
 @pytest.fixture
@@ -265,7 +269,7 @@ def no_cupy(monkeypatch):
 
 def test_no_gpu_is_said_in_words(no_cupy, tmp_path, capsys):
     with pytest.raises(NoGPUError, match=r"CuPy cannot be imported .*install the one for your CUDA"):
-        run.run(replace(TINY, device="gpu"), tmp_path / "run")
+        runs.run(replace(TINY, device="gpu"), tmp_path / "run")
     for kind in ("lif", "esl-mlp"):
         assert cli.main(["train", kind, "--device", "gpu", "--out", str(tmp_path / "run")]) == 2
         assert "minisnn: error: CuPy cannot be imported" in capsys.readouterr().err
@@ -328,7 +332,7 @@ def test_interrupted(tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "step", interrupt)
+        patch.setattr(training, "step", interrupt)
         assert command("--out", str(tmp_path / "run")) == 130
     (words,) = re.findall(r"go on with: minisnn (.*)", capsys.readouterr().err)
     assert cli.main(words.split()) == 0
@@ -363,7 +367,7 @@ def test_a_channel_that_is_the_same_everywhere_becomes_0():
     images = np.full((6, 8, 8, 2), 7, np.uint8)
     images[..., 1] = np.arange(8)
     split = Split(images, np.arange(6) % 3)
-    data = DataSet("none", split, split, split, white=255, n_classes=3)
+    data = DataSet("none", split, split, split, max_value=255, n_classes=3)
     x = LIFNet(net="3C3-3FC").setup(data).encode(images)
     assert abs(x[..., 0]).max() < 1e-6  # rounding
     np.testing.assert_allclose(x[..., 1].std(), 1, rtol=1e-5)

@@ -1,6 +1,6 @@
 """AEDAT 2.0, the files of the DVS128 event camera and of CIFAR10-DVS: a header of text, then 8 bytes for each event.
 
-Header lines start with «#» and end with CRLF, the first is «#!AER-DAT2.0». An event is two big-endian uint32: an
+Header lines start with "#" and end with CRLF, the first is "#!AER-DAT2.0". An event is two big-endian uint32: an
 address and a time in microseconds. Bit 0 of the address is the polarity, bits 1-7 are x, bits 8-14 are y; bits 15 and
 31 mark events that no pixel sent (jAER). Sources: iniVation's description of the format, SpikingJelly's reader,
 jAER's DVS128. On the polarity they differ: here, as in SpikingJelly, TET's scripts and jAER's DVS128, 0 is ON.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.data.idx import DataError
 from minisnn.files import write_atomically
 
@@ -89,7 +89,7 @@ def parse_aedat(content: bytes, name: str, axes: str = "spikingjelly", backwards
 
 
 def _header(content: bytes, name: str) -> int:
-    """Where the events start: behind the last line that starts with «#»."""
+    """Where the events start: behind the last line that starts with "#"."""
     first = content[:80].splitlines()[0] if content else b""
     if first.rstrip() != FIRST_LINE:
         raise DataError(f"{name}: expected a first line {FIRST_LINE.decode()}, found {first[:20]!r}")
@@ -111,7 +111,7 @@ def write_aedat(path: Path, events: Events, comments: tuple[str, ...] = ()) -> N
     t, y, x, on = events
     for column, what, most in ((y, "rows", SIZE), (x, "columns", SIZE), (t, "times", 1 << 32)):
         low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
-        must(what, f"{low} to {high}", 0 <= low <= high < most, f"0 to {most - 1}")
+        check(what, f"{low} to {high}", 0 <= low <= high < most, f"0 to {most - 1}")
     if any(not line.isascii() or "\n" in line or "\r" in line for line in comments):
         raise ValueError(f"comments must be single lines of ASCII, found {comments}")
     lines = ("!AER-DAT2.0", " This is a raw AE data file - do not edit", *(f" {line}" for line in comments))

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from minisnn.arguments import must
+from minisnn.arguments import check
 from minisnn.data.aedat import Events
 
 DARK = 0.05  # epsilon: black is not infinitely dark
@@ -33,9 +33,9 @@ class EventCamera:
     noise: float = 0.0  # events per pixel and second that nothing in the picture causes
 
     def __post_init__(self) -> None:
-        must("threshold", self.threshold, 0 < self.threshold < np.inf, "above 0 and finite")
-        must("refractory", self.refractory, 0 <= self.refractory < np.inf, "0 or more, and finite")
-        must("noise", self.noise, 0 <= self.noise < np.inf, "0 or more, and finite")
+        check("threshold", self.threshold, 0 < self.threshold < np.inf, "above 0 and finite")
+        check("refractory", self.refractory, 0 <= self.refractory < np.inf, "0 or more, and finite")
+        check("noise", self.noise, 0 <= self.noise < np.inf, "0 or more, and finite")
 
     def record(
         self, images: np.ndarray, path: np.ndarray, times: np.ndarray, rng: np.random.Generator
@@ -46,14 +46,14 @@ class EventCamera:
         increasing. Around a picture its border goes on. rng is asked for the noise only. At equal times events are
         in the order of rows, columns.
         """
-        must("images", images.shape, images.ndim == 3 and min(images.shape[1:]) > 0, "[B, H, W] with pixels")
+        check("images", images.shape, images.ndim == 3 and min(images.shape[1:]) > 0, "[B, H, W] with pixels")
         low, high = images.min(initial=0), images.max(initial=0)
-        must("brightness", f"{low} to {high}", low >= 0 and high < 1.01, "0 to 1")  # resizing rounds
-        must("path", path.shape, path.ndim == 2 and path.shape[1] == 2 and np.isfinite(path).all(),
+        check("brightness", f"{low} to {high}", low >= 0 and high < 1.01, "0 to 1")  # resizing rounds
+        check("path", path.shape, path.ndim == 2 and path.shape[1] == 2 and np.isfinite(path).all(),
               "[K, 2] and finite")  # fmt: skip
-        must("times", times.dtype, np.issubdtype(times.dtype, np.integer), "whole microseconds")
+        check("times", times.dtype, np.issubdtype(times.dtype, np.integer), "whole microseconds")
         rising = len(times) == len(path) > 1 and (np.diff(times) > 0).all()
-        must("times", times, rising, "as many as positions in path, at least two, and increasing")
+        check("times", times, rising, "as many as positions in path, at least two, and increasing")
         B, H, W = images.shape
         start, end = int(times[0]), int(times[-1])
         found = [*_crossings(images, path, times, self.threshold)]
@@ -107,10 +107,10 @@ def diamond(
     radius: pixels from the middle to a corner. steps and duration (microseconds) are those of a loop. Returns the
     positions [K, 2] float64 and times [K] int64 that `EventCamera.record` takes; both ends are the same place.
     """
-    must("radius", radius, np.isfinite(radius), "finite")
-    must("steps", steps, steps >= 4 and steps % 4 == 0, "a multiple of 4")
-    must("loops", loops, loops >= 1, "at least 1")
-    must("duration", duration, duration >= steps, "at least a microsecond for each step")
+    check("radius", radius, np.isfinite(radius), "finite")
+    check("steps", steps, steps >= 4 and steps % 4 == 0, "a multiple of 4")
+    check("loops", loops, loops >= 1, "at least 1")
+    check("duration", duration, duration >= steps, "at least a microsecond for each step")
     corners = radius * np.array([[0, 1], [1, 0], [0, -1], [-1, 0], [0, 1]])
     along = np.arange(steps * loops + 1) % steps / steps * 4
     path = np.stack([np.interp(along, np.arange(5), axis) for axis in corners.T], axis=1)

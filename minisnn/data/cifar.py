@@ -81,7 +81,7 @@ def _load(layout: Layout) -> DataSet:
     if missing := [name for name in layout.files if name not in found]:
         raise DataError(f"{source}: expected {', '.join(layout.files)}, found no {', '.join(missing)}")
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(layout.name, kept, held, test, white=255, n_classes=layout.labels[-1])
+    return DataSet(layout.name, kept, held, test, max_value=255, n_classes=layout.labels[-1])
 
 
 def _room(layout: Layout) -> tuple[Split, Split, dict[str, Part]]:

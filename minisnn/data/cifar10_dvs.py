@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.data.aedat import LONGEST, SIZE, parse_aedat
 from minisnn.data.archive import Archive
 from minisnn.data.dataset import DataSet, Rows, Split, hold_out
@@ -84,8 +84,8 @@ def load_recordings(
     """As `load_cifar10_dvs`, from a folder or zip archive for each class with `each` recordings."""
     one_of("by", by, BY)
     one_of("split", split, SPLITS)
-    must("T", T, T >= 1, "at least 1")
-    must("size", size, 1 <= size <= SIZE, f"1 to {SIZE}")
+    check("T", T, T >= 1, "at least 1")
+    check("size", size, 1 <= size <= SIZE, f"1 to {SIZE}")
     archives: dict[int, tuple[Archive, dict[str, str]]] = {}
 
     def row(k: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def load_recordings(
         )
     )
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(name, kept, held, test, white=1, n_classes=len(CLASSES))
+    return DataSet(name, kept, held, test, max_value=1, n_classes=len(CLASSES))
 
 
 def _divided(each: int, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisnn.arguments import must
+from minisnn.arguments import check
 
 
 class Rows:
@@ -43,13 +43,13 @@ class Split(NamedTuple):
 
 
 class DataSet(NamedTuple):
-    """Train, validation and test, and the value that a white pixel has."""
+    """Train, validation and test, and the value that a max_value pixel has."""
 
     name: str
     train: Split
     validation: Split
     test: Split
-    white: int  # 255 for MNIST, 16 for the digits; 1 for counts of events
+    max_value: int  # 255 for MNIST, 16 for the digits; 1 for counts of events
     n_classes: int = 10
 
     @property
@@ -59,7 +59,7 @@ class DataSet(NamedTuple):
         return H, W, C
 
     @property
-    def moving(self) -> bool:
+    def is_sequence(self) -> bool:
         """Are the samples sequences of frames?"""
         return self.train.images.ndim == 5
 
@@ -75,19 +75,20 @@ def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[S
 BLOCK = 1000  # images that are looked at together
 
 
-def mean_and_deviation(images: np.ndarray | Rows, white: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each channel, for white = 1: two [C] float64. Exact, from counts of grey values, a block of images at a time.
+def mean_and_std(images: np.ndarray | Rows, max_value: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel, images scaled to 0 ... 1: two [C] float64.
 
-    images: [N, ..., C] uint8. Raises ValueError for images brighter than white.
+    Exact: from counts of grey values, a block of images at a time. images: [N, ..., C] uint8, 0 to
+    max_value. Raises ValueError for brighter ones.
     """
-    levels = np.arange(white + 1)
+    levels = np.arange(max_value + 1)
     sums, squares = np.zeros((2, images.shape[-1]), np.int64)
     for k in range(0, len(images), BLOCK):
         x = images[k : k + BLOCK].reshape(-1, images.shape[-1])
-        must("images", x.max(), x.max() <= white, f"0 to {white}")
-        counts = [np.bincount(channel, minlength=white + 1) for channel in x.T]
+        check("images", x.max(), x.max() <= max_value, f"0 to {max_value}")
+        counts = [np.bincount(channel, minlength=max_value + 1) for channel in x.T]
         sums += counts @ levels
         squares += counts @ levels**2
     n = prod(images.shape[:-1])
     variance = [(n * int(b) - int(a) ** 2) / n**2 for a, b in zip(sums, squares, strict=True)]  # 0 if it is 0
-    return sums / n / white, np.sqrt(variance) / white
+    return sums / n / max_value, np.sqrt(variance) / max_value

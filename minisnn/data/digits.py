@@ -1,6 +1,6 @@
 """The embedded default: 1,797 real handwritten digits, 8x8, 17 grey levels.
 
-From the UCI Machine Learning Repository, «Optical Recognition of Handwritten Digits» by E. Alpaydin and
+From the UCI Machine Learning Repository, "Optical Recognition of Handwritten Digits" by E. Alpaydin and
 C. Kaynak (1998), CC BY 4.0; its test set, which scikit-learn ships too. `scripts/make_digits.py` makes the file.
 """
 
@@ -24,4 +24,4 @@ def load_digits() -> DataSet:
         part[n] = np.where(np.arange(len(n)) % 5 == 4, 2, 0)
         part[n[part[n] == 0][9::10]] = 1
     train, validation, test = (every.take(np.flatnonzero(part == k)) for k in range(3))
-    return DataSet("digits", train, validation, test, white=16)
+    return DataSet("digits", train, validation, test, max_value=16)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.data.aedat import Events
 
 BY = ("number", "time")
@@ -30,7 +30,7 @@ def count_frames(
     frame takes what is left. A part without events is a frame of zeros. Raises ValueError for events outside of
     size, and by time for times that run backwards.
     """
-    must("T", T, T >= 1, "at least 1")
+    check("T", T, T >= 1, "at least 1")
     one_of("by", by, BY)
     N = len(events.t)
     if by == "number":
@@ -48,7 +48,7 @@ def duration_frames(events: Events, duration: int, size: tuple[int, int] = (128,
     T = ceil((t_last - t_first) / duration); an event at the very end belongs to the last frame. Raises ValueError as
     `count_frames`, and if there would be more than 10,000 frames.
     """
-    must("duration", duration, duration >= 1, "at least 1 microsecond")
+    check("duration", duration, duration >= 1, "at least 1 microsecond")
     _forwards(events)
     t = events.t - events.t[0] if len(events.t) else events.t
     T = max(1, -(-int(t[-1]) // duration)) if len(t) else 1
@@ -92,7 +92,7 @@ def time_surface(events: Events, at: int, tau: float, size: tuple[int, int] = (1
 
     at: the time t, in microseconds like tau; later events do not count (Lagorce et al. 2017).
     """
-    must("tau", tau, 0 < tau < np.inf, "above 0 and finite")
+    check("tau", tau, 0 < tau < np.inf, "above 0 and finite")
     _within(events, size)
     H, W = size
     t, y, x, on = events.take(events.t <= at)
@@ -108,7 +108,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     filter): the mean count is kept. TET resized 8-bit pictures of two channels, which Pillow takes for grey and
     transparency, and mixes.
     """
-    must("size", f"{size[0]}x{size[1]}", min(size) >= 1, "at least 1x1")
+    check("size", f"{size[0]}x{size[1]}", min(size) >= 1, "at least 1x1")
     down, across = (_triangle(n, m) for n, m in zip(frames.shape[-3:-1], size, strict=True))
     *rest, H, W, C = frames.shape
     rows = down @ frames.astype(np.float32, copy=False).reshape(-1, H, W * C)

@@ -59,7 +59,7 @@ def load_fashion_mnist() -> DataSet:
 def _load(name: str, files: list[Remote]) -> DataSet:
     train = _read(name, files[:2], 60_000)
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(name, kept, held, _read(name, files[2:], 10_000), white=255)
+    return DataSet(name, kept, held, _read(name, files[2:], 10_000), max_value=255)
 
 
 def _read(name: str, files: list[Remote], n: int) -> Split:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from minisnn.arguments import must
+from minisnn.arguments import check
 
 Item = TypeVar("Item")
 
@@ -20,8 +20,8 @@ def prefetch(items: Iterator[Item], ahead: int = 2, together: int = 1) -> Iterat
     operating system let go of the interpreter while they copy and read. An error in making an item is raised where
     the first of those made with it is asked for. Raises ValueError for fewer than 1 ahead or together.
     """
-    must("ahead", ahead, ahead >= 1, "at least 1")
-    must("together", together, together >= 1, "at least 1")
+    check("ahead", ahead, ahead >= 1, "at least 1")
+    check("together", together, together >= 1, "at least 1")
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:  # one: items are made in turn
         waiting = deque(thread.submit(list, islice(items, together)) for _ in range(ahead))
         while some := waiting.popleft().result():

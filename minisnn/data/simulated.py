@@ -35,14 +35,14 @@ def load_event_digits(T: int = 10, by: str = "number") -> DataSet:
     def recorded(split: Split) -> Split:
         frames = []
         for k in range(0, len(split.labels), 16 * TOGETHER):
-            small = split.images[k : k + 16 * TOGETHER] / digits.white
+            small = split.images[k : k + 16 * TOGETHER] / digits.max_value
             images = np.pad(resize(small, (SENSOR - 4, SENSOR - 4)), ((0, 0), (2, 2), (2, 2), (0, 0)))[..., 0]
             for events in EventCamera().record(images, path, times, np.random.default_rng(0)):
                 frames.append(count_frames(events, T, (SENSOR, SENSOR), by))
         return Split(np.stack(frames), split.labels)
 
     train, validation, test = map(recorded, (digits.train, digits.validation, digits.test))
-    return DataSet("event-digits", train, validation, test, white=1)
+    return DataSet("event-digits", train, validation, test, max_value=1)
 
 
 def load_simulated_dvs(
@@ -108,7 +108,7 @@ def simulate(
                 bar.update(len(files))
                 if all(file.exists() for file in files):
                     continue
-                grey = data.train.images[of_class[k : k + TOGETHER]] / data.white @ LUMINANCE
+                grey = data.train.images[of_class[k : k + TOGETHER]] / data.max_value @ LUMINANCE
                 images = resize(grey[..., None], (SIZE, SIZE))[..., 0]
                 rng = np.random.default_rng([label, k])
                 for file, events in zip(files, camera.record(images, path, times, rng), strict=True):

@@ -37,7 +37,7 @@ def load_stand_in(name: str) -> DataSet:
     def enlarged(split: Split) -> Split:
         k = side // 8
         border = (side - 8 * k) // 2
-        grey = split.images[..., 0].repeat(k, 1).repeat(k, 2) / digits.white
+        grey = split.images[..., 0].repeat(k, 1).repeat(k, 2) / digits.max_value
         grey = np.pad(grey, ((0, 0), (border, border), (border, border)))[..., None]
         if channels == 1:
             return Split(np.round(255 * grey).astype(np.uint8), split.labels)
@@ -48,7 +48,7 @@ def load_stand_in(name: str) -> DataSet:
         return Split(np.round(pictures).astype(np.uint8), 10 * (number % colours) + split.labels)
 
     train, validation, test = map(enlarged, (digits.train, digits.validation, digits.test))
-    return DataSet(f"{name}-stand-in", train, validation, test, white=255, n_classes=n_classes)
+    return DataSet(f"{name}-stand-in", train, validation, test, max_value=255, n_classes=n_classes)
 
 
 def _hue(share: np.ndarray) -> np.ndarray:

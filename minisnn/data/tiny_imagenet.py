@@ -54,7 +54,7 @@ def load_tiny_imagenet(progress: bool = True, verify: bool = False) -> DataSet:
     n = CLASSES * EACH
     kept, held = hold_out(Split(part(np.arange(n)), labels[:n]), HELD_OUT, np.random.default_rng(0))
     test = Split(part(np.arange(n, len(names))), labels[n:])
-    return DataSet("tiny-imagenet", kept, held, test, white=255, n_classes=CLASSES)
+    return DataSet("tiny-imagenet", kept, held, test, max_value=255, n_classes=CLASSES)
 
 
 def _listed(archive: Archive, root: str) -> tuple[list[str], np.ndarray]:

@@ -47,7 +47,7 @@ def conv_forward(
 
     def work(n: slice) -> None:
         here = y[n].reshape(-1, F)
-        xp.matmul(patches(x[n], k, stride, padding, weight.dtype), flat, out=here)
+        xp.matmul(im2col(x[n], k, stride, padding, weight.dtype), flat, out=here)
         if bias is not None:
             here += bias
 
@@ -74,7 +74,7 @@ def conv_backward(
     def work(block: tuple[int, slice]) -> None:
         number, n = block
         here = dy[n].reshape(-1, F)
-        parts[number] = patches(x[n], k, stride, padding, weight.dtype).T @ here
+        parts[number] = im2col(x[n], k, stride, padding, weight.dtype).T @ here
         if dx is not None:
             dpatches = (here @ flat.T).reshape(-1, rows, columns, k, k, C)
             padded = xp.zeros((len(dpatches), H + 2 * padding, W + 2 * padding, C), dy.dtype)
@@ -95,7 +95,7 @@ def conv_backward(
     return dx, dweight.reshape(weight.shape), column_sums(dy.reshape(-1, F)) if has_bias else None
 
 
-def patches(x: Array, k: int, stride: int, padding: int, dtype: object) -> Array:
+def im2col(x: Array, k: int, stride: int, padding: int, dtype: object) -> Array:
     """[N * rows * columns, k*k*C]: what the kernel sees at each position."""
     xp = array_module(x)
     N, H, W, C = x.shape

@@ -185,7 +185,7 @@ def _few_times(z_in: Array) -> Array | None:
 
 
 def _running_sum(triangle: Array, x: Array) -> Array:
-    """Running sums over the first axis, which may be shorter than the triangle."""
+    """RunningStats sums over the first axis, which may be shorter than the triangle."""
     n = len(x)
     return x if n == 1 else triangle[:n, :n] @ x
 

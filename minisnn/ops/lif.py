@@ -60,7 +60,7 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
     activity = None
     if score:
         C = current.shape[-1]
-        steps = (polarisation(*z, neuron, score) for z in zip(u, spikes, strict=True))
+        steps = (potential_magnitude(*z, neuron, score) for z in zip(u, spikes, strict=True))
         activity = sum(column_sums(step.reshape(-1, C)) for step in steps) * C / u.size
     spikes = spikes.reshape(current.shape)
     return spikes, LIFCache(u.reshape(current.shape), spikes, neuron, activity)
@@ -149,13 +149,13 @@ def adjoint(dspikes: Array, u: Array, spikes: Array, dcurrent: Array, neuron: Ne
 SCORES = ("code", "post-reset", "pre-reset")
 
 
-def polarisation(u: Array, spikes: Array, neuron: Neuron, score: str) -> Array:
+def potential_magnitude(u: Array, spikes: Array, neuron: Neuron, score: str) -> Array:
     r"""How far each potential is from 0, at each step: what SCA's score of a channel averages (Eq. 4, chapter 17).
 
     $$ \text{code: } a_t + |v_t| \qquad \text{post-reset: } |v_t| \qquad \text{pre-reset: } |u_t| $$
 
     u, spikes: potentials before the reset and what they fire, of equal shapes; v_t is the potential after the
-    reset. «code» is what SCA's code does, the others readings of the paper's words. Returns an array of u's shape and
+    reset. "code" is what SCA's code does, the others readings of the paper's words. Returns an array of u's shape and
     dtype. Raises ValueError for another score.
     """
     if score not in SCORES:

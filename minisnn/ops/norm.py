@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split
-from minisnn.ops.lif import BLOCK, adjoint, integrate, polarisation
+from minisnn.ops.lif import BLOCK, adjoint, integrate, potential_magnitude
 from minisnn.ops.linear import column_sums
 from minisnn.ops.neuron import Neuron
 
@@ -18,7 +18,7 @@ EPS = 1e-5
 ROWS_OF = 1 << 15  # elements in one sum
 
 
-class Running(NamedTuple):
+class RunningStats(NamedTuple):
     """The statistics that evaluation uses."""
 
     mean: Array  # [C]
@@ -40,12 +40,12 @@ def batch_norm_forward(
     x: Array,
     gamma: Array,
     beta: Array,
-    running: Running,
+    running: RunningStats,
     train: bool,
     momentum: float = 0.1,
     copies: int = 1,
     scale: float = 1.0,
-) -> tuple[Array, BatchNormCache, Running]:
+) -> tuple[Array, BatchNormCache, RunningStats]:
     r"""Every channel to mean beta and deviation gamma (Ioffe and Szegedy 2015; TET; chapter 13).
 
     $$ y = \gamma \hat{x} + \beta, \qquad \hat{x} = s \frac{x - \mu}{\sqrt{\sigma^2 + 10^{-5}}} $$
@@ -107,14 +107,14 @@ def norm_lif_forward(
     x: Array,
     gamma: Array,
     beta: Array,
-    running: Running,
+    running: RunningStats,
     train: bool,
     neuron: Neuron,
     momentum: float = 0.1,
     repeat: int = 1,
     scale: float = 1.0,
     score: str | None = None,
-) -> tuple[Array, NormLIFCache, Running]:
+) -> tuple[Array, NormLIFCache, RunningStats]:
     """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
 
     x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps. score: as in `lif_forward`.
@@ -135,7 +135,7 @@ def norm_lif_forward(
         integrate(u, neuron, u, spikes[:, n])
         if score:
             for step in zip(u, spikes[:, n], strict=True):
-                sums[number] += column_sums(polarisation(*step, neuron, score))
+                sums[number] += column_sums(potential_magnitude(*step, neuron, score))
 
     each(work, numbered(blocks))
     activity = sums.sum(0) * C / spikes.size if score else None
@@ -179,12 +179,12 @@ def _statistics(
     x: Array,
     gamma: Array,
     beta: Array,
-    running: Running,
+    running: RunningStats,
     train: bool,
     momentum: float,
     copies: int,
     scale: float,
-) -> tuple[BatchNormCache, Running]:
+) -> tuple[BatchNormCache, RunningStats]:
     """Mean and 1/deviation by which to normalise, and the new running statistics."""
     C = x.shape[-1]
     vectors = {"gamma": gamma, "beta": beta, **running._asdict()}
@@ -216,7 +216,7 @@ def _statistics(
     mean = (share * parts[1]).sum(0)
     var = parts[2].sum(0) / len(rows) + (share * (parts[1] - mean) ** 2).sum(0)
     m = momentum
-    running = Running((1 - m) * running.mean + m * mean, (1 - m) * running.var + m * N / (N - 1) * var)
+    running = RunningStats((1 - m) * running.mean + m * mean, (1 - m) * running.var + m * N / (N - 1) * var)
     return BatchNormCache(x, gamma, mean, scale * (var + EPS) ** -0.5, train, scale), running
 
 

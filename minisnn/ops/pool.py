@@ -61,7 +61,7 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
 
 def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
-    """Largest of each window. x: [N, H, W, C], of any dtype: for spikes it is their «or»."""
+    """Largest of each window. x: [N, H, W, C], of any dtype: for spikes it is their "or"."""
     xp = array_module(x)
     first, *others = _windows(x, k)
     y = first.copy()

@@ -131,11 +131,11 @@ def _map(P: np.ndarray, X: Array) -> Array:
     """P X P^T over the two leading axes of X [a, a, columns], some columns at a time."""
     Y = array_module(X).empty((len(P), len(P), X.shape[2]), X.dtype)
     P = _as(P, X)
-    each(lambda c: sandwich(P, X[:, :, c], Y[:, :, c]), split(X.shape[2], 1, COLUMNS, X))
+    each(lambda c: two_sided(P, X[:, :, c], Y[:, :, c]), split(X.shape[2], 1, COLUMNS, X))
     return Y
 
 
-def sandwich(P: Array, X: Array, out: Array) -> None:
+def two_sided(P: Array, X: Array, out: Array) -> None:
     """out = P X P^T over the two leading axes: X [a, a, columns], out [b, b, columns]. Two tiny products."""
     xp = array_module(X)
     half = xp.matmul(P, X.swapaxes(0, 1))  # [a, b, columns]
@@ -164,7 +164,7 @@ def _transform(x: Array, maps: Maps, P: np.ndarray, dtype: object, halo: int) ->
             (s[1], s[2], s[0], m * s[1], m * s[2], s[3]),
         )
         X = xp.ascontiguousarray(view).reshape(size, size, -1)
-        sandwich(P, X, out[:, :, k].reshape(len(P), len(P), -1))
+        two_sided(P, X, out[:, :, k].reshape(len(P), len(P), -1))
 
     each(work, split(n, tiles * C, COLUMNS, out))
     return out.reshape(-1, n * tiles, C)
@@ -181,7 +181,7 @@ def _transform_back(Z: Array, maps: Maps, P: np.ndarray, y: Array, halo: int) ->
     def work(k: slice) -> None:
         here = Z[:, :, k].reshape(P.shape[1], P.shape[1], -1)
         X = xp.empty((size, size, here.shape[2]), Z.dtype)
-        sandwich(P, here, X)
+        two_sided(P, here, X)
         tiles = X.reshape(size, size, -1, down, across, C).transpose(2, 3, 0, 4, 1, 5)
         if (down * m, across * m) == (H, W) and not halo:
             y[k].reshape(-1, down, m, across, m, C)[...] = tiles

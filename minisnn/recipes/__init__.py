@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from minisnn.recipes.esl_mlp import ESL_MLP, ESLMLP
+from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS, ESLMLP
 from minisnn.recipes.images import DEVICES
-from minisnn.recipes.lif import LIF, LIFNet, weight_shapes
-from minisnn.recipes.sca import SCA_VGG16, SCANet
+from minisnn.recipes.lif import LIF_DEFAULTS, LIFNet, weight_shapes
+from minisnn.recipes.sca import SCA_VGG16_DEFAULTS, SCANet
 
 Recipe = ESLMLP | LIFNet | SCANet
 RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet, "sca-vgg16": SCANet}
 """By the name that the command line and a run's config.json have for them."""
 
 __all__ = [
-    "DEVICES", "ESLMLP", "ESL_MLP", "LIF", "RECIPES", "SCA_VGG16", "LIFNet", "Recipe", "SCANet", "weight_shapes",
+    "DEVICES", "ESLMLP", "ESL_MLP_DEFAULTS", "LIF_DEFAULTS", "RECIPES", "SCA_VGG16_DEFAULTS", "LIFNet", "Recipe",
+    "SCANet", "weight_shapes",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from minisnn import losses, networks, optim
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.backend import Array
 from minisnn.compose import Sequential
 from minisnn.data import LOADERS
@@ -19,7 +19,7 @@ from minisnn.data.encode import latency_code
 from minisnn.recipes.images import DEVICES
 from minisnn.structure.choice import Structure
 from minisnn.structure.masks import erdos_renyi_density
-from minisnn.train import Objective, Penalty, Setup
+from minisnn.training import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +58,24 @@ class ESLMLP(Structure):
         if (self.epsilon is None) == (self.density is None):
             raise ValueError("give either epsilon or density: each decides the other")
         if self.density is not None:
-            must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
+            check("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
         if self.epsilon is not None:
-            must("epsilon", self.epsilon, self.epsilon > 0, "above 0")
-        must(
+            check("epsilon", self.epsilon, self.epsilon > 0, "above 0")
+        check(
             "hidden",
             self.hidden,
             self.hidden and min(self.hidden) >= 1,
             "at least one layer of at least 1 neuron",
         )
-        must("levels", self.levels, self.levels >= 2, "at least 2")
+        check("levels", self.levels, self.levels >= 2, "at least 2")
         one_of("device", self.device, DEVICES)
         for name in ("epochs", "batch_size", "accumulate"):
-            must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end", "limit"):
             value = getattr(self, name)
-            must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
+            check(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
         for name in ("weight_sum", "shift", "seed"):
-            must(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def densities(self, n_in: int) -> tuple[float, ...]:
         """Of the weights into each hidden layer, for n_in inputs. ValueError if epsilon overfills one."""
@@ -115,7 +115,7 @@ class ESLMLP(Structure):
         return Setup(
             net=net,
             shape=(n_in,),
-            encode=partial(latency_code, white=data.white, levels=self.levels),
+            encode=partial(latency_code, max_value=data.max_value, levels=self.levels),
             augment=in_turn(*([partial(shift, by=self.shift)] if self.shift else [])),
             objective=FIRST_SPIKE,
             penalties=(
@@ -149,7 +149,7 @@ def _is_weight(key: str, weight: Array) -> bool:
     return True
 
 
-ESL_MLP = {
+ESL_MLP_DEFAULTS = {
     "digits": ESLMLP(
         data="digits", hidden=(200,), epsilon=8.0, levels=17, epochs=30, batch_size=25, t_iter=20
     ),

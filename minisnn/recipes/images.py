@@ -11,18 +11,18 @@ from typing import TypeVar
 import numpy as np
 
 from minisnn import losses, networks, optim
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.backend import Array
 from minisnn.compose import Sequential
 from minisnn.data import EVENT_LOADERS, LOADERS
 from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.data.cifar10_dvs import SPLITS
-from minisnn.data.dataset import DataSet, mean_and_deviation
+from minisnn.data.dataset import DataSet, mean_and_std
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
 from minisnn.fast import fast
 from minisnn.structure.learner import StructureLearner
-from minisnn.train import Objective, Penalty, Setup
+from minisnn.training import Objective, Penalty, Setup
 
 DEVICES = ("cpu", "gpu")
 
@@ -64,7 +64,7 @@ class Images:
         one_of("data", self.data, (*LOADERS, *EVENT_LOADERS))
         one_of("by", self.by, BY)
         one_of("split", self.split, SPLITS)
-        must("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
+        check("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
         if self.paper is not None:
             one_of("paper", self.paper, networks.STYLES)
         if self.loss is not None:
@@ -75,14 +75,14 @@ class Images:
         one_of("l1_on", self.l1_on, ("conv", "gamma"))
         one_of("device", self.device, DEVICES)
         for name in ("T", "epochs", "batch_size", "accumulate"):
-            must(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lr", "lr_end"):
             value = getattr(self, name)
-            must(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
-        must("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
-        must("images", self.images, self.images is None or self.images >= 1, "at least 1")
+            check(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
+        check("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
+        check("images", self.images, self.images is None or self.images >= 1, "at least 1")
         for name in ("l1", "shift", "seed"):
-            must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+            check(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
 
     def load(self) -> DataSet:
         """The data. ValueError for more images than there are."""
@@ -92,7 +92,7 @@ class Images:
         else:
             data = LOADERS[self.data]()
         there = len(data.train.labels)
-        must("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
+        check("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
         return data._replace(train=data.train.take(slice(self.images))) if self.images else data
 
     def plain(self, data: DataSet) -> Sequential:
@@ -104,7 +104,7 @@ class Images:
         return self._network(data, self.width)
 
     def _network(self, data: DataSet, width: float) -> tuple[Sequential, str]:
-        T = None if data.moving else self.T
+        T = None if data.is_sequence else self.T
         return networks.build(self.net, data.shape, data.n_classes, T, self.paper, width)
 
     def iterations(self, data: DataSet) -> int:
@@ -118,11 +118,11 @@ class Images:
         lr = self.lr or {"adam": 0.001, "sgd": 0.01}[optimizer]
         lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
         encode: Callable[[Array], Array] = event_code
-        if not data.moving:
-            mean, deviation = mean_and_deviation(data.train.images, data.white)
-            deviation[deviation == 0] = 1  # a channel that is the same everywhere becomes 0
-            encode = partial(direct_code, white=data.white, mean=mean, deviation=deviation)
-        move: Augmentation = roll if data.moving else shift
+        if not data.is_sequence:
+            mean, std = mean_and_std(data.train.images, data.max_value)
+            std[std == 0] = 1  # a channel that is the same everywhere becomes 0
+            encode = partial(direct_code, max_value=data.max_value, mean=mean, std=std)
+        move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
         return Setup(
             net=fast(net, data.shape) if self.fast else net,
@@ -166,10 +166,10 @@ def _is_gamma(key: str, weight: Array) -> bool:
     return key.endswith(".gamma")
 
 
-Recipe = TypeVar("Recipe", bound=Images)
+AnyImages = TypeVar("AnyImages", bound=Images)
 
 
-def with_stand_ins(defaults: dict[str, Recipe]) -> dict[str, Recipe]:
+def with_stand_ins(defaults: dict[str, AnyImages]) -> dict[str, AnyImages]:
     """Defaults by data set, and the same for every stand-in of a data set among them."""
     stand_ins = {f"{name}-stand-in": recipe for name, recipe in defaults.items()}
     return defaults | {

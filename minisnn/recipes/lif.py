@@ -7,14 +7,14 @@ from math import prod
 
 import numpy as np
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.compose import Sequential
 from minisnn.data.dataset import DataSet
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.stages import Shape
 from minisnn.structure import masks
 from minisnn.structure.choice import Structure
-from minisnn.train import Setup
+from minisnn.training import Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class LIFNet(Structure, Images):
         Structure.__post_init__(self)
         Images.__post_init__(self)
         one_of("distribution", self.distribution, masks.DISTRIBUTIONS)
-        must("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
+        check("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
 
     def build(self, data: DataSet) -> tuple[Sequential, str]:
         """The plain network for these data, and the paper whose training it has."""
@@ -72,7 +72,7 @@ def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
 
 CIFAR = LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000)
 DVS = replace(CIFAR, data="cifar10-dvs", T=10, shift=5)  # TET's frames and augmentation
-LIF = with_stand_ins(
+LIF_DEFAULTS = with_stand_ins(
     {
         "digits": LIFNet(data="digits", epochs=20, batch_size=32, t_iter=20),
         "mnist": LIFNet(),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.compose import scored
 from minisnn.data.dataset import DataSet
 from minisnn.ops.lif import SCORES
 from minisnn.recipes.images import Images, with_stand_ins
+from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
-from minisnn.structure.wiring import Wiring
-from minisnn.train import Setup
+from minisnn.training import Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ class SCANet(Images):
     def __post_init__(self) -> None:
         super().__post_init__()
         channel_counts(1, self.p, self.q)
-        must("every", self.every, self.every >= 1, "at least 1")
-        must("end", self.end, 0 < self.end <= 1, "above 0 and at most 1")
-        must(
+        check("every", self.every, self.every >= 1, "at least 1")
+        check("end", self.end, 0 < self.end <= 1, "above 0 and at most 1")
+        check(
             "every", self.every, self.every <= self.last, f"at most {self.last}, where masks may change last"
         )
         one_of("mode", self.mode, MODES)
@@ -64,7 +64,7 @@ class SCANet(Images):
         if self.p == self.q == 0:
             return self.training(data, net, paper, StructureLearner())
         learner = SCA(
-            Wiring(net, data.shape).layers,
+            ChannelGraph(net, data.shape).layers,
             self.p,
             self.q,
             self.every,
@@ -80,7 +80,7 @@ SMALL = "16C3-16C3-MP2-32C3-32C3-MP2-10FC"
 DIGITS = SCANet(data="digits", net=SMALL, T=2, epochs=20, batch_size=32, lr=0.05, shift=0, flip=False)
 MNIST = SCANet(data="mnist", net=SMALL, T=2, epochs=10, lr=0.05, shift=0, flip=False)
 DVS = SCANet(data="cifar10-dvs", net="5conv", T=20, shift=5)  # shift is TET's: the paper does not say
-SCA_VGG16 = with_stand_ins(
+SCA_VGG16_DEFAULTS = with_stand_ins(
     {
         "digits": DIGITS,
         "mnist": MNIST,

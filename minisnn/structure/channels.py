@@ -18,8 +18,8 @@ from minisnn.arguments import one_of
 from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, activities
 from minisnn.state import TrainingState
+from minisnn.structure.channel_graph import Channels
 from minisnn.structure.learner import StructureLearner
-from minisnn.structure.wiring import Channels
 
 Vectors = Mapping[str, np.ndarray]  # one number for every channel: [C] by the layer's key
 Masks = dict[str, np.ndarray]  # bool [C] by the layer's key
@@ -99,13 +99,13 @@ MODES = ("soft", "hard", "random")
 class SCA(StructureLearner):
     """Spiking Channel Activity: every `every` epochs prune to 1 - p - q by score, and regrow q by |dgamma|.
 
-    layers:  what can be pruned, `Wiring.layers`. The network's neurons must measure their activity (`compose.scored`).
+    layers:  what can be pruned, `ChannelGraph.layers`. Its neurons must measure their activity (`compose.scored`).
     p:       the fraction of all channels that is masked; q: how many more are pruned and regrown each time. q = 0 is
-             the paper's «only prune».
+             the paper's "only prune".
     end:     no later epoch changes masks; from their last change on they are held, as in hard mode.
-    mode:    «soft», the paper's way: a masked channel's W, gamma and beta are set to 0 once and learn on from there,
-             nothing is masked until the next update. «hard»: batch norm puts out 0 until the channel returns; W stays
-             where it was (or dgamma would be 0 too, chapter 18), gamma and beta wait. «random», an ablation:
+    mode:    "soft", the paper's way: a masked channel's W, gamma and beta are set to 0 once and learn on from there,
+             nothing is masked until the next update. "hard": batch norm puts out 0 until the channel returns; W stays
+             where it was (or dgamma would be 0 too, chapter 18), gamma and beta wait. "random", an ablation:
              masks are drawn once, at the start, and held as in hard mode. Evaluation sees the masks in all of them.
     per_map: score sums over a channel's positions, as the L1 norm of Eq. 4 does, in place of their mean.
     strict:  see `regrow`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minisnn.arguments import must, one_of
+from minisnn.arguments import check, one_of
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.deep_r import DeepR
 from minisnn.structure.evolve import Evolve
@@ -47,13 +47,13 @@ class Structure:
         one_of("redistribute", self.redistribute, redistribute.RULES)
         one_of("learner", self.learner, LEARNERS)
         for name in ("deep_r_l1", "deep_r_temperature", "grad_r_alpha"):
-            must(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
-        must("alpha", self.alpha, 0 <= self.alpha <= 1, "0 to 1")
-        must("eta_min", self.eta_min, 0 <= self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
-        must("t_end", self.t_end, 0 <= self.t_end < np.inf, "0 or more")
-        must("t_iter", self.t_iter, 0 < self.t_iter < np.inf, "above 0")
+            check(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+        check("alpha", self.alpha, 0 <= self.alpha <= 1, "0 to 1")
+        check("eta_min", self.eta_min, 0 <= self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
+        check("t_end", self.t_end, 0 <= self.t_end < np.inf, "0 or more")
+        check("t_iter", self.t_iter, 0 < self.t_iter < np.inf, "above 0")
         for name, value in (("t_iter", self.t_iter), ("t_end", self.t_end)):
-            must(
+            check(
                 name, value, value <= 1 or value == int(value), "a fraction, or a whole number of iterations"
             )
 

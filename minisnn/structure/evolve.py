@@ -10,7 +10,7 @@ import numpy as np
 from minisnn.backend import Array, array_module
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
-from minisnn.structure.grow import Evidence, GrowRule, grow_random
+from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
 from minisnn.structure.learner import SparseLearner
 from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
@@ -32,7 +32,7 @@ def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule) -> Arra
 def grow_layer(
     weight: Array,
     mask: Array,
-    evidence: Evidence,
+    statistics: GrowthStatistics,
     pruned: Array,
     count: int,
     rule: GrowRule,
@@ -54,7 +54,7 @@ def grow_layer(
         candidates = candidates[~_among(candidates, pruned, mask.size)]
         strongest = xp.argsort(-abs(weight.ravel()[pruned]), kind="stable")
         last_resort = pruned[strongest[: max(0, count - len(candidates))]]
-    grown = xp.concatenate([rule(evidence, candidates, count - len(last_resort), rng), last_resort])
+    grown = xp.concatenate([rule(statistics, candidates, count - len(last_resort), rng), last_resort])
     xp.put(mask, grown, True)
     xp.put(weight, grown[~_among(grown, pruned, mask.size)] if keep_weights else grown, 0)
     return grown
@@ -119,9 +119,9 @@ class Evolve(SparseLearner):
                 layers[key] = Layer(count, mask.size - active + count, momentum)
         for key, count in self.redistribute(layers, rng).items():
             weight, mask = state.params[key], state.masks[key]
-            evidence = Evidence(grads[key], momenta[key], state.structure[key + ".last_active"])
+            statistics = GrowthStatistics(grads[key], momenta[key], state.structure[key + ".last_active"])
             grown = grow_layer(
-                weight, mask, evidence, pruned[key], count, self.grow, rng,
+                weight, mask, statistics, pruned[key], count, self.grow, rng,
                 self.exclude_pruned, self.keep_weights,
             )  # fmt: skip
             if self.reset_moments:

@@ -1,11 +1,11 @@
 """Which connections come. One rule is one function (chapter 15):
 
-    rule(evidence, candidates, count, rng) -> positions
+    rule(statistics, candidates, count, rng) -> positions
 
-evidence: what is known of every position of the layer, active or not. candidates: indices of the
+statistics: what is known of every position of the layer, active or not. candidates: indices of the
 inactive positions, ascending, those pruned a moment ago included. count: how many of them come, exactly.
 positions: [count] indices into the flattened weight. Chance is drawn on the host and ties go to the
-lowest index, so the same evidence gives the same masks on every array library. To add a rule, write
+lowest index, so the same statistics gives the same masks on every array library. To add a rule, write
 it and name it in RULES.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from minisnn.backend import Array, array_module
 
 
-class Evidence(NamedTuple):
+class GrowthStatistics(NamedTuple):
     """What a grow rule may look at: arrays of the weight's shape, dense."""
 
     gradient: Array  # dL/dW of the last batch, taken before the step
@@ -32,48 +32,56 @@ class Evidence(NamedTuple):
         return self.last_active >= 0
 
 
-GrowRule = Callable[[Evidence, Array, int, np.random.Generator], Array]
+GrowRule = Callable[[GrowthStatistics, Array, int, np.random.Generator], Array]
 
 
-def grow_random(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+def grow_random(
+    statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
+) -> Array:
     """Any of the candidates, all equally likely."""
     _check_count(candidates, count)
     chosen = rng.choice(len(candidates), count, replace=False)
     return candidates[array_module(candidates).asarray(chosen)]
 
 
-def grow_random_unfired(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+def grow_random_unfired(
+    statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
+) -> Array:
     """Candidates that were never active; when these run out, any of the others."""
     _check_count(candidates, count)
-    fired = evidence.fired.ravel()[candidates]
+    fired = statistics.fired.ravel()[candidates]
     unfired = candidates[~fired]
     if count <= len(unfired):
-        return grow_random(evidence, unfired, count, rng)
-    others = grow_random(evidence, candidates[fired], count - len(unfired), rng)
+        return grow_random(statistics, unfired, count, rng)
+    others = grow_random(statistics, candidates[fired], count - len(unfired), rng)
     return array_module(candidates).concatenate([unfired, others])
 
 
 def grow_longest_inactive(
-    evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator
+    statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
     """Candidates that have been inactive for longest, never active ones first; among equals by lot.
 
-    ESL wants «the connections not activated for a long time to grow»: random-unfired is ITOP's reading
+    ESL wants "the connections not activated for a long time to grow": random-unfired is ITOP's reading
     of that, this one is the literal one.
     """
     _check_count(candidates, count)
     shuffled = candidates[array_module(candidates).asarray(rng.permutation(len(candidates)))]
-    return _highest(-evidence.last_active, shuffled, count)
+    return _highest(-statistics.last_active, shuffled, count)
 
 
-def grow_gradient(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+def grow_gradient(
+    statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
+) -> Array:
     """The candidates with the largest |dL/dW| (Evci et al. 2020)."""
-    return _highest(abs(evidence.gradient), candidates, count)
+    return _highest(abs(statistics.gradient), candidates, count)
 
 
-def grow_momentum(evidence: Evidence, candidates: Array, count: int, rng: np.random.Generator) -> Array:
+def grow_momentum(
+    statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
+) -> Array:
     """The candidates with the largest momentum (Dettmers and Zettlemoyer 2019)."""
-    return _highest(evidence.momentum, candidates, count)
+    return _highest(statistics.momentum, candidates, count)
 
 
 def _highest(score: Array, candidates: Array, count: int) -> Array:

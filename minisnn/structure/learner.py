@@ -47,7 +47,7 @@ class StructureLearner:
         """What an evaluation runs with; for most learners, simply the parameters."""
         return state.params
 
-    def explored(self, state: TrainingState) -> float:
+    def exploration_rate(self, state: TrainingState) -> float:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
 
@@ -79,7 +79,7 @@ class SparseLearner(StructureLearner):
         last = state.structure[key + ".last_active"]
         last[...] = array_module(last).where(state.masks[key], state.iteration, last)
 
-    def explored(self, state: TrainingState) -> float:
+    def exploration_rate(self, state: TrainingState) -> float:
         last = [state.structure[key + ".last_active"] for key in self.densities]
         return float(sum((a >= 0).sum() for a in last)) / sum(a.size for a in last)
 

@@ -11,7 +11,7 @@ from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, rebuilt
 from minisnn.stages import Arrays, Conv, Select, Shape, Stage
 from minisnn.state import TrainingState
-from minisnn.structure.wiring import Axis, Wiring
+from minisnn.structure.channel_graph import Axis, ChannelGraph
 
 
 class Slimmer:
@@ -27,8 +27,8 @@ class Slimmer:
     """
 
     def __init__(self, net: Sequential, shape: Shape, channels: Mapping[str, Array]):
-        self.wiring = Wiring(net, shape)
-        sizes = {layer.key: layer.size for layer in self.wiring.layers}
+        self.graph = ChannelGraph(net, shape)
+        sizes = {layer.key: layer.size for layer in self.graph.layers}
         masks = {key: to_host(mask) for key, mask in channels.items()}
         for key, mask in masks.items():
             if key not in sizes:
@@ -41,7 +41,7 @@ class Slimmer:
                 )
             if not mask.any():
                 raise ValueError(f"mask {key} leaves no channel: signals must pass")
-        self.kept = self.wiring.kept(masks)
+        self.kept = self.graph.kept(masks)
         self.net: Sequential = rebuilt(net, self._smaller)
 
     def take(self, key: str, array: Array) -> Array:
@@ -49,10 +49,10 @@ class Slimmer:
 
         Raises ValueError for a key that the network does not have, or an array too short or too long.
         """
-        if key not in self.wiring.axes:
+        if key not in self.graph.axes:
             raise ValueError(f"{key}: the network has no such parameter or buffer")
-        for axis in self.wiring.axes[key]:
-            expected = axis.copies * len(self.kept[axis.space])
+        for axis in self.graph.axes[key]:
+            expected = axis.copies * len(self.kept[axis.group])
             if array.shape[axis.number : axis.number + 1] != (expected,):
                 raise ValueError(
                     f"{key}: expected {expected} along axis {axis.number}, found an array of shape {array.shape}"
@@ -77,7 +77,7 @@ class Slimmer:
         )
 
     def _index(self, axis: Axis) -> np.ndarray:
-        kept = self.kept[axis.space]
+        kept = self.kept[axis.group]
         index: np.ndarray = np.arange(axis.copies)[:, None] * len(kept) + np.flatnonzero(kept)
         return index.ravel()
 
@@ -85,11 +85,11 @@ class Slimmer:
         """A stage of the small network, with a selection in front of it where it needs one."""
         inner = name.rpartition(".")[2]
         if isinstance(stage, Conv):
-            made = self.wiring.axes[f"{name}.weight"][1].space
+            made = self.graph.axes[f"{name}.weight"][1].group
             return [(inner, replace(stage, n_out=int(self.kept[made].sum())))]
-        if name not in self.wiring.selecting:
+        if name not in self.graph.selecting:
             return [(inner, stage)]
-        index = self.wiring.selected(self.wiring.selecting[name], self.kept)
+        index = self.graph.selected(self.graph.selecting[name], self.kept)
         if isinstance(stage, Select):
             return [] if index is None else [(inner, Select(index))]
         return [(inner, stage)] if index is None else [(f"select_{inner}", Select(index)), (inner, stage)]

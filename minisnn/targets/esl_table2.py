@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.esl_fig4 import vggsnn
-from minisnn.reproduce.target import Target, draw_runs
+from minisnn.targets.esl_fig4 import vggsnn
+from minisnn.targets.target import Target, draw_runs
 
 SMALL = "32C3-AP2-64C3-AP2-128C3-AP2-10FC"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.reproduce import sca_fig2
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.targets import sca_fig2
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 P = 0.5  # of the training whose epochs are shown
 

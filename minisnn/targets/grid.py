@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from minisnn import run
+from minisnn import runs
 from minisnn.blocks import use_threads
 from minisnn.checkpoint import write_csv
 from minisnn.extras import needs
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
-           "parameters", "operations", "synops", "macs", "explored", "seconds", "densities", "channels", "regrown",
-           "scores", "recipe")  # fmt: skip
+           "parameters", "operations", "synops", "macs", "exploration_rate", "seconds", "densities", "channels",
+           "regrown", "scores", "recipe")  # fmt: skip
 COUNTS = ("density", "connections", "parameters", "synops", "macs")
 MOVED = 1e-4  # a layer's density that changes by less has not moved: one value says it all
 
@@ -32,7 +32,7 @@ Row = Mapping[str, str]
 
 def run_grid(
     path: Path,
-    recipes: Mapping[str, run.Recipe],
+    recipes: Mapping[str, runs.Recipe],
     seeds: Iterable[int],
     jobs: int = -1,
     test: bool = True,
@@ -63,7 +63,7 @@ def run_grid(
             bar.update()
 
 
-def one(name: str, recipe: run.Recipe, test: bool, folder: Path | None) -> dict[str, object]:
+def one(name: str, recipe: runs.Recipe, test: bool, folder: Path | None) -> dict[str, object]:
     """One run, as a row of the table. In a folder of its own it is taken up where it stopped."""
     if folder:
         key = json.dumps(asdict(recipe), sort_keys=True)
@@ -73,9 +73,9 @@ def one(name: str, recipe: run.Recipe, test: bool, folder: Path | None) -> dict[
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            result = run.resume(folder, test=test, pictures=False)
+            result = runs.resume(folder, test=test, pictures=False)
         else:
-            result = run.run(recipe, folder, test=test, pictures=False)
+            result = runs.run(recipe, folder, test=test, pictures=False)
     row = {key: result[key] for key in COLUMNS if key in result}
     densities = {key: [round(x, 5) for x in d] for key, d in result["densities"].items()}
     densities = {key: d if max(d) - min(d) > MOVED else d[:1] for key, d in densities.items()}
@@ -102,7 +102,7 @@ def _backend(joblib: Any, jobs: int, scheduler: str | None) -> Iterator[None]:
         yield
 
 
-def same(recipe: run.Recipe, old: Mapping[str, object]) -> bool:
+def same(recipe: runs.Recipe, old: Mapping[str, object]) -> bool:
     """Is it the recipe of an old row? Fields that did not exist then have their defaults."""
     fields = json.loads(json.dumps(asdict(recipe)))
     defaults = json.loads(json.dumps(asdict(type(recipe)())))

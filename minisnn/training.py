@@ -38,8 +38,8 @@ class Penalty(NamedTuple):
 
     forward: Callable[[Array], tuple[Array, Any]]  # weight -> cost, cache
     backward: Callable[[float, Any], Array]  # (dcost, cache) -> dweight
-    price: float
-    concerns: Callable[[str, Array], bool]  # (key, weight)
+    weight: float
+    applies_to: Callable[[str, Array], bool]  # (key, weight)
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
     loss, correct, firing, grads = gradients(setup, state, images, labels)
     for penalty in setup.penalties:
         for key, weight in state.params.items():
-            if penalty.concerns(key, weight):
+            if penalty.applies_to(key, weight):
                 cost, cache = penalty.forward(weight)
                 if cost > 0:
-                    loss = loss + penalty.price * cost
-                    grads[key] += penalty.backward(penalty.price, cache)
+                    loss = loss + penalty.weight * cost
+                    grads[key] += penalty.backward(penalty.weight, cache)
     setup.normalise(grads, state.masks)
     setup.learner.before_step(state, grads)
     state.iteration += 1
@@ -181,7 +181,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         "train_loss": float(weight @ [s.loss for s in steps]),
         "train_accuracy": 100 * sum(s.correct for s in steps) / n,
         "replaced": sum(s.replaced for s in steps),
-        "explored": setup.learner.explored(state),
+        "exploration_rate": setup.learner.exploration_rate(state),
         **{f"density_{key}": float(mask.mean()) for key, mask in state.masks.items()},
         **{f"channels_{key}": int(mask.sum()) for key, mask in state.channels.items()},
         **(

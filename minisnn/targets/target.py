@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.checkpoint import write_csv
-from minisnn.reproduce.grid import Row, Summary, markdown, read, run_grid, same, summarise
-from minisnn.run import Recipe
+from minisnn.runs import Recipe
+from minisnn.targets.grid import Row, Summary, markdown, read, run_grid, same, summarise
 
 
 class Target(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minisnn.recipes import SCA_VGG16, SCANet
-from minisnn.reproduce import sca_fig2
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target, draw_runs
+from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
+from minisnn.targets import sca_fig2
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target, draw_runs
 
 RATIOS = (0.5, 0.8)
 SMALL = "32C3-AP2-64C3-AP2-128C3-AP2-10FC"
@@ -17,10 +17,10 @@ def bases(scale: str) -> dict[str, SCANet]:
     """The networks at a scale, by the names of data sets."""
     if scale == "paper":
         return {
-            "CIFAR-10": SCA_VGG16["cifar10"],
-            "CIFAR-100": SCA_VGG16["cifar100"],
-            "CIFAR10-DVS": SCA_VGG16["cifar10-dvs"],
-            "Tiny-ImageNet": SCA_VGG16["tiny-imagenet"],
+            "CIFAR-10": SCA_VGG16_DEFAULTS["cifar10"],
+            "CIFAR-100": SCA_VGG16_DEFAULTS["cifar100"],
+            "CIFAR10-DVS": SCA_VGG16_DEFAULTS["cifar10-dvs"],
+            "Tiny-ImageNet": SCA_VGG16_DEFAULTS["tiny-imagenet"],
         }
     if scale == "small":
         recipe = SCANet(

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.recipes import SCA_VGG16, SCANet
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -23,12 +23,12 @@ def bases(scale: str) -> dict[str, SCANet]:
     time to pull, pulls harder.
     """
     if scale == "paper":
-        vgg = SCA_VGG16["cifar10"]
+        vgg = SCA_VGG16_DEFAULTS["cifar10"]
         return {
             "CIFAR-10, VGG16": vgg,
             "CIFAR-10, Pre-ResNet-18": replace(vgg, net="pre-resnet18"),
-            "CIFAR-100, VGG16": SCA_VGG16["cifar100"],
-            "CIFAR10-DVS, 5Conv": SCA_VGG16["cifar10-dvs"],
+            "CIFAR-100, VGG16": SCA_VGG16_DEFAULTS["cifar100"],
+            "CIFAR10-DVS, 5Conv": SCA_VGG16_DEFAULTS["cifar10-dvs"],
         }
     if scale == "small":
         net = "32C3S2-64C3S2-64C3S2-64C3-10FC"
@@ -36,7 +36,7 @@ def bases(scale: str) -> dict[str, SCANet]:
             data="mnist", net=net, T=2, images=12_000, epochs=10, batch_size=50, shift=0, flip=False
         )
         return {"MNIST": replace(mnist, lr=0.05, schedule="cosine", end=0.75, l1=3e-4)}
-    return {"digits": replace(SCA_VGG16["digits"], epochs=8, schedule="cosine", end=0.75)}
+    return {"digits": replace(SCA_VGG16_DEFAULTS["digits"], epochs=8, schedule="cosine", end=0.75)}
 
 
 def dense(recipe: SCANet) -> SCANet:
@@ -45,7 +45,7 @@ def dense(recipe: SCANet) -> SCANet:
 
 
 def recipes(scale: str) -> dict[str, SCANet]:
-    """Dense, and each ratio; a name is «data, p RATIO»."""
+    """Dense, and each ratio; a name is "data, p RATIO"."""
     found = {}
     for what, recipe in bases(scale).items():
         found[f"{what}, p 0"] = dense(recipe)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.esl_fig4 import base
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.targets.esl_fig4 import base
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 MOVING = {"none": "exact growth", "bernoulli": "binomial growth", "momentum": "shared by momentum"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minisnn.reproduce import (
+from minisnn.targets import (
     esl_fig2,
     esl_fig3,
     esl_fig4,
@@ -14,7 +14,7 @@ from minisnn.reproduce import (
     sca_fig4,
     sca_table1,
 )
-from minisnn.reproduce.target import Target, reproduce
+from minisnn.targets.target import Target, reproduce
 
 TARGETS = {
     "esl-table1": esl_table1.TARGET,

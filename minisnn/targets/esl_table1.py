@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minisnn.cost import E_GPU, E_TRUENORTH
-from minisnn.recipes import ESL_MLP, ESLMLP
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target, draw_runs
+from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target, draw_runs
 
 
 def base(scale: str) -> ESLMLP:
     """The sparse network at a scale. Epochs, and whatever else the paper leaves open, are ours."""
     if scale == "smoke":
-        return replace(ESL_MLP["digits"], epochs=12)
+        return replace(ESL_MLP_DEFAULTS["digits"], epochs=12)
     if scale == "small":
-        return ESL_MLP["mnist"]
-    return replace(ESL_MLP["mnist"], epochs=100, lr=0.01, lr_end=0.0001)
+        return ESL_MLP_DEFAULTS["mnist"]
+    return replace(ESL_MLP_DEFAULTS["mnist"], epochs=100, lr=0.01, lr_end=0.0001)
 
 
 def recipes(scale: str) -> dict[str, ESLMLP]:

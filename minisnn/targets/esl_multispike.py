@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.target import Target, draw_runs
+from minisnn.targets.target import Target, draw_runs
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:

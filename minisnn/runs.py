@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import minisnn
-from minisnn import checkpoint, plots, train
+from minisnn import checkpoint, plots, training
 from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
@@ -40,7 +40,7 @@ def run(
     """
     data = recipe.load()
     setup = recipe.setup(data)
-    state = train.start(setup, recipe.seed)
+    state = training.start(setup, recipe.seed)
     if folder:
         create(folder, recipe, state)
     return finish(recipe, setup, data, state, [], folder, progress, test, pictures)
@@ -90,7 +90,7 @@ def load(folder: Path) -> tuple[Recipe, TrainingState]:
     return recipe, state
 
 
-def read_log(folder: Path) -> list[train.Row]:
+def read_log(folder: Path) -> list[training.Row]:
     """The rows of a run's log.csv, one for each epoch; none before the first is complete."""
     if not (folder / "log.csv").exists():
         return []
@@ -100,10 +100,10 @@ def read_log(folder: Path) -> list[train.Row]:
 
 def finish(
     recipe: Recipe,
-    setup: train.Setup,
+    setup: training.Setup,
     data: DataSet,
     state: TrainingState,
-    rows: list[train.Row],
+    rows: list[training.Row],
     folder: Path | None = None,
     progress: str | None = None,
     test: bool = True,
@@ -111,19 +111,19 @@ def finish(
 ) -> Result:
     """Train from where `state` and `rows`, the log, stand to the last epoch; then as `run`."""
 
-    def after_epoch(row: train.Row) -> None:
+    def after_epoch(row: training.Row) -> None:
         counted = _connections(left(recipe, data, state)[1], state)
         rows.append(row | {"density": counted.density, "connections": counted.active})
         if folder:
             checkpoint.write_csv(folder / "log.csv", rows, list(rows[0]))
             checkpoint.save(folder / "checkpoint.npz", state)
 
-    train.fit(setup, state, data, after_epoch, progress)
+    training.fit(setup, state, data, after_epoch, progress)
     net, small = left(recipe, data, state)
     counted = _connections(small, state)
     result: Result = {}
     if test:
-        result["test_accuracy"], result["test_loss"] = train.evaluate(setup, state, data.test)
+        result["test_accuracy"], result["test_loss"] = training.evaluate(setup, state, data.test)
     result |= {
         "val_accuracy": rows[-1]["val_accuracy"],
         "train_accuracy": rows[-1]["train_accuracy"],
@@ -131,7 +131,7 @@ def finish(
         "connections": counted.active,
         "parameters": sum(w.size for w in small.params.values()),
         **costs(setup, net, small, data),
-        "explored": rows[-1]["explored"],
+        "exploration_rate": rows[-1]["exploration_rate"],
         "seconds": sum(row["seconds"] for row in rows),
         "densities": _columns(rows, "density_"),
         "channels": _columns(rows, "channels_"),
@@ -167,12 +167,12 @@ def _connections(small: TrainingState, whole: TrainingState) -> Connections:
     return Connections(active, connections(whole.params, {}).possible)
 
 
-def _columns(rows: list[train.Row], prefix: str) -> dict[str, list[float]]:
+def _columns(rows: list[training.Row], prefix: str) -> dict[str, list[float]]:
     """The log's columns with a prefix, by what stands behind it."""
     return {key.removeprefix(prefix): [row[key] for row in rows] for key in rows[0] if key.startswith(prefix)}
 
 
-def costs(setup: train.Setup, net: Sequential, state: TrainingState, data: DataSet) -> Result:
+def costs(setup: training.Setup, net: Sequential, state: TrainingState, data: DataSet) -> Result:
     """Operations of one pass at one time step, and what the spikes of real images set in motion over all T."""
     x = setup.encode(to_device(data.validation.images[:SAMPLES], setup.device))
     found = total(measure(net, state.params, state.buffers, state.masks, x))
@@ -186,7 +186,9 @@ def costs(setup: train.Setup, net: Sequential, state: TrainingState, data: DataS
     }
 
 
-def _draw(folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, rows: list[train.Row]) -> None:
+def _draw(
+    folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, rows: list[training.Row]
+) -> None:
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     plots.learning_curves(figure.subplots(), {f"{recipe.data}, seed {recipe.seed}": rows})
     figure.savefig(folder / "learning_curves.png", dpi=150)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import LIFNet
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 PRUNE = ("magnitude", "set")
 GROW = ("random", "random-unfired", "gradient", "momentum")
@@ -39,7 +39,7 @@ def vggsnn() -> LIFNet:
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
-    """A name is «density, prune + grow»; small dense networks and masks that never change are there for comparison."""
+    """A name is "density, prune + grow"; small dense networks and masks that never change are there for comparison."""
     found = {"1, dense": base(scale)}
     for density in DENSITIES:
         sparse = replace(base(scale), density=density)
@@ -72,6 +72,6 @@ TARGET = Target(
         "0.1, set + momentum": "78.30 (CIFAR10-DVS)",
         "0.01, set + momentum": "64.50 (CIFAR10-DVS)",
     },
-    "The paper's figure is of VGGSNN on CIFAR10-DVS, and only these values are in its text: SET + momentum, «the most "
+    "The paper's figure is of VGGSNN on CIFAR10-DVS, and only these values are in its text: SET + momentum, \"the most "
     "stable», loses 0.28 and 14.08 points. At density 1 rewiring is off, so all pairs are the same dense network.",
 )

@@ -12,7 +12,7 @@ from minisnn.data.cifar10_dvs import SPLITS
 from minisnn.data.frames import BY
 from minisnn.networks import NETWORKS, STYLES
 from minisnn.ops.lif import SCORES
-from minisnn.recipes import DEVICES, ESL_MLP
+from minisnn.recipes import DEVICES, ESL_MLP_DEFAULTS
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.channels import MODES
 from minisnn.structure.choice import LEARNERS
@@ -237,7 +237,7 @@ def esl_mlp_options(parser: argparse.ArgumentParser, option: Callable[..., None]
         "--epsilon",
         type=float,
         help="how many connections, Eq. 1: epsilon (n_in + n_out) "
-        f"(default {ESL_MLP['digits'].epsilon} for digits, {ESL_MLP['mnist'].epsilon} for mnist)",
+        f"(default {ESL_MLP_DEFAULTS['digits'].epsilon} for digits, {ESL_MLP_DEFAULTS['mnist'].epsilon} for mnist)",
     )
     density.add_argument(
         "--density", type=float, help="the same as a fraction, above 0 and at most 1; 1 is the dense net"

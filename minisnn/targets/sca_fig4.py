@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from minisnn import plots
-from minisnn.reproduce import sca_fig2
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.targets import sca_fig2
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 ABLATIONS: dict[str, dict[str, Any]] = {"only prune": {"q": 0.0}, "random": {"q": 0.0, "mode": "random"}}
 
@@ -69,7 +69,7 @@ TARGET = Target(
     recipes,
     draw,
     {},
-    "The numbers of the paper's figure are lost. Its text has the order «prune and regrow», «only prune», «random "
+    'The numbers of the paper\'s figure are lost. Its text has the order "prune and regrow", "only prune", "random '
     "prune» in accuracy, with more parameters in the latter two, and says that without regrowth the mask hardly "
     "changes after its first update. Error bars are those of the seeds' mean.",
     sca_fig2.parameters,

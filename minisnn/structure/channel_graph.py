@@ -20,9 +20,9 @@ import numpy as np
 from minisnn.compose import Residual, Sequential
 from minisnn.stages import (
     LIF,
-    Accumulate,
     BatchNorm,
     Conv,
+    CumulativeSum,
     Flatten,
     GlobalPool,
     Linear,
@@ -47,39 +47,39 @@ class Channels(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """Which axis of a parameter runs over the channels of which space."""
+    """Which axis of a parameter runs over the channels of which group."""
 
     number: int
-    space: int
+    group: int
     copies: int = 1  # the index is copy * channels + channel: behind Flatten, a copy for each position
 
 
 @dataclass
-class Space:
+class ChannelGroup:
     """Channels that come and go together, while and after the walk."""
 
     size: int
     positions: int
     fixed: bool = False  # not to be pruned: inputs, outputs, units of linear layers, what cannot be silenced
-    source: int | None = None  # the space that these are a selection of
+    source: int | None = None  # the group that these are a selection of
     index: tuple[int, ...] = ()  # of them among the source's
     convs: list[str] = field(default_factory=list)
     norms: list[str] = field(default_factory=list)
     neurons: list[str] = field(default_factory=list)
-    selections: list[int] = field(default_factory=list)  # spaces that select from this one
+    selections: list[int] = field(default_factory=list)  # groups that select from this one
     read: bool = False  # by weights, which see every channel
 
 
 class Signal(NamedTuple):
     """What stands between two stages."""
 
-    space: int
+    group: int
     shape: Shape
     copies: int = 1
     fresh: bool = False  # from a convolution or selection: the next batch norm belongs to its channels
 
 
-class Wiring:
+class ChannelGraph:
     """What a plain network's channels are, and which axes of its parameters and buffers run over them.
 
     net: a plain network, shape: of one sample. layers: the `Channels` that can be pruned, in the order of the network.
@@ -88,38 +88,38 @@ class Wiring:
 
     def __init__(self, net: Sequential, shape: Shape):
         self.axes: dict[str, tuple[Axis, ...]] = {}  # by key of params and buffers
-        self.selecting: dict[str, int] = {}  # stages that select from a stream: their new space
-        self._spaces = [Space(shape[-1], prod(shape[:-1]), fixed=True)]
-        self._same = [0]  # spaces that sums have tied: the number of one of them
+        self.selecting: dict[str, int] = {}  # stages that select from a stream: their new group
+        self._groups = [ChannelGroup(shape[-1], prod(shape[:-1]), fixed=True)]
+        self._same = [0]  # groups that sums have tied: the number of one of them
         out = self._walk(net, "", Signal(0, shape))
-        self._space(out.space).fixed = True
+        self._group(out.group).fixed = True
         found: dict[int, Channels] = {}
-        for number in range(len(self._spaces)):
-            number, space = self._root(number), self._space(number)
-            if number not in found and _prunable(space):
-                names = (tuple(space.neurons), tuple(space.norms), tuple(space.convs))
-                found[number] = Channels(space.neurons[0], space.size, space.positions, *names)
+        for number in range(len(self._groups)):
+            number, group = self._root(number), self._group(number)
+            if number not in found and _prunable(group):
+                names = (tuple(group.neurons), tuple(group.norms), tuple(group.convs))
+                found[number] = Channels(group.neurons[0], group.size, group.positions, *names)
         self.layers = tuple(found.values())
         self._prunable = {number: layer.key for number, layer in found.items()}
 
     def kept(self, channels: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
-        """Which channels of every space stay, bool: those of a mask, and all that anything else still reads.
+        """Which channels of every group stay, bool: those of a mask, and all that anything else still reads.
 
         A residual stream loses the channels that none of its readers selects. channels: masks by `Channels.key`.
         """
-        kept = {number: np.ones(space.size, bool) for number, space in enumerate(self._spaces)}
-        for number, space in reversed(list(enumerate(self._spaces))):  # selections come after their sources
+        kept = {number: np.ones(group.size, bool) for number, group in enumerate(self._groups)}
+        for number, group in reversed(list(enumerate(self._groups))):  # selections come after their sources
             if number in self._prunable and self._prunable[number] in channels:
                 kept[number] = np.asarray(channels[self._prunable[number]], bool)
-            elif space.selections and not space.fixed and not space.read:
+            elif group.selections and not group.fixed and not group.read:
                 kept[number][:] = False
-                for s in space.selections:
+                for s in group.selections:
                     kept[number][self._chosen(s, kept)] = True
         return {number: kept[self._root(number)] for number in kept}
 
     def selected(self, selection: int, kept: Mapping[int, np.ndarray]) -> tuple[int, ...] | None:
         """What a selection takes of all that is left of its source; None if that is everything, in order."""
-        source = self._spaces[selection].source
+        source = self._groups[selection].source
         assert source is not None
         left = kept[source]
         index = left.cumsum()[self._chosen(selection, kept)] - 1
@@ -127,7 +127,7 @@ class Wiring:
 
     def _chosen(self, selection: int, kept: Mapping[int, np.ndarray]) -> np.ndarray:
         """What stays of a selection, as indices of its source."""
-        return np.array(self._spaces[selection].index)[kept[self._root(selection)]]
+        return np.array(self._groups[selection].index)[kept[self._root(selection)]]
 
     def _walk(self, stage: Stage, name: str, x: Signal) -> Signal:
         """The signal behind a stage; name: of the stage, with a dot behind it."""
@@ -136,9 +136,9 @@ class Wiring:
             main = self._walk(stage.main, f"{name}main.", x)
             shortcut = self._walk(stage.shortcut, f"{name}shortcut.", x)
             if main.copies == shortcut.copies:
-                self._tie(main.space, shortcut.space)
+                self._tie(main.group, shortcut.group)
             else:  # a channel meets units of a linear layer
-                self._space(main.space).fixed = self._space(shortcut.space).fixed = True
+                self._group(main.group).fixed = self._group(shortcut.group).fixed = True
             return main._replace(fresh=False)
         if isinstance(stage, Sequential):
             for inner, s in stage.stages:
@@ -146,37 +146,37 @@ class Wiring:
             return x
         shape = stage.out(x.shape)
         if isinstance(stage, (Conv, Linear)):
-            self._space(x.space).read = True
+            self._group(x.group).read = True
             made = self._new(shape, fixed=isinstance(stage, Linear))
             if isinstance(stage, Conv):
-                self._spaces[made].convs.append(name[:-1])
+                self._groups[made].convs.append(name[:-1])
             last = 3 if isinstance(stage, Conv) else 1
-            self.axes[f"{name}weight"] = (Axis(last - 1, x.space, x.copies), Axis(last, made))
+            self.axes[f"{name}weight"] = (Axis(last - 1, x.group, x.copies), Axis(last, made))
             if stage.bias:
                 self.axes[f"{name}bias"] = (Axis(0, made),)
             return Signal(made, shape, fresh=isinstance(stage, Conv))
         if isinstance(stage, (BatchNorm, Select)) and x.copies > 1:
-            self._space(x.space).fixed = True  # gamma, or what is taken, differs from position to position
+            self._group(x.group).fixed = True  # gamma, or what is taken, differs from position to position
         if isinstance(stage, BatchNorm):
-            if not x.fresh and not self._space(x.space).fixed:
+            if not x.fresh and not self._group(x.group).fixed:
                 x = self._select(name[:-1], x, range(shape[-1]))
-            self._space(x.space).norms.append(name[:-1])
+            self._group(x.group).norms.append(name[:-1])
             for key in ("gamma", "beta", "mean", "var"):
-                self.axes[name + key] = (Axis(0, x.space, x.copies),)
+                self.axes[name + key] = (Axis(0, x.group, x.copies),)
             return x._replace(fresh=False)
         if isinstance(stage, Select):
-            if self._space(x.space).fixed:
+            if self._group(x.group).fixed:
                 return Signal(self._new(shape, fixed=True), shape)
             return self._select(name[:-1], x._replace(shape=shape), stage.index)
         if isinstance(stage, LIF):
-            space, neuron = self._space(x.space), stage.neuron
-            space.fixed |= neuron.smooth or neuron.rest >= neuron.v_th  # they fire without input
+            group, neuron = self._group(x.group), stage.neuron
+            group.fixed |= neuron.smooth or neuron.rest >= neuron.v_th  # they fire without input
             if x.copies == 1:
-                space.neurons.append(name[:-1])
+                group.neurons.append(name[:-1])
             return x._replace(fresh=False)
         if isinstance(stage, Flatten):
             return x._replace(shape=shape, copies=x.copies * prod(x.shape[:-1]))
-        if isinstance(stage, (Accumulate, GlobalPool, MeanOverTime, Repeat, WindowPool)):
+        if isinstance(stage, (CumulativeSum, GlobalPool, MeanOverTime, Repeat, WindowPool)):
             return x._replace(shape=shape)
         raise ValueError(
             f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; take the plain network"
@@ -185,12 +185,12 @@ class Wiring:
     def _select(self, name: str, x: Signal, index: Iterable[int]) -> Signal:
         """The signal behind a stage that selects."""
         self.selecting[name] = made = self._new(x.shape)
-        self._spaces[made].source, self._spaces[made].index = x.space, tuple(index)
-        self._space(x.space).selections.append(made)
-        return x._replace(space=made, fresh=True)
+        self._groups[made].source, self._groups[made].index = x.group, tuple(index)
+        self._group(x.group).selections.append(made)
+        return x._replace(group=made, fresh=True)
 
     def _new(self, shape: Shape, fixed: bool = False) -> int:
-        self._spaces.append(Space(shape[-1], prod(shape[:-1]), fixed))
+        self._groups.append(ChannelGroup(shape[-1], prod(shape[:-1]), fixed))
         self._same.append(len(self._same))
         return len(self._same) - 1
 
@@ -199,15 +199,15 @@ class Wiring:
             number = self._same[number]
         return number
 
-    def _space(self, number: int) -> Space:
-        return self._spaces[self._root(number)]
+    def _group(self, number: int) -> ChannelGroup:
+        return self._groups[self._root(number)]
 
     def _tie(self, a: int, b: int) -> None:
-        """Make one space of two."""
+        """Make one group of two."""
         a, b = sorted((self._root(a), self._root(b)))
         if a == b:
             return
-        one, other = self._spaces[a], self._spaces[b]
+        one, other = self._groups[a], self._groups[b]
         self._same[b] = a
         one.fixed |= other.fixed or one.source is not None or other.source is not None
         one.read |= other.read
@@ -218,8 +218,8 @@ class Wiring:
         one.selections += other.selections
 
 
-def _prunable(space: Space) -> bool:
+def _prunable(group: ChannelGroup) -> bool:
     """Neurons score these channels, and batch norm stands between them and whatever writes them."""
-    if space.fixed or not space.neurons or not space.norms or space.selections:
+    if group.fixed or not group.neurons or not group.norms or group.selections:
         return False
-    return space.source is not None or len(space.norms) == len(space.convs)
+    return group.source is not None or len(group.norms) == len(group.convs)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import ESLMLP
-from minisnn.reproduce.esl_table1 import base
-from minisnn.reproduce.grid import Summary
-from minisnn.reproduce.target import Target
+from minisnn.targets.esl_table1 import base
+from minisnn.targets.grid import Summary
+from minisnn.targets.target import Target
 
 
 def recipes(scale: str) -> dict[str, ESLMLP]:
@@ -44,5 +44,5 @@ TARGET = Target(
     draw,
     {"epsilon 60": "96.58"},
     "The figure's values are not in the paper's text, except for epsilon 60 (Table 1). Its text: accuracy rises from "
-    "epsilon 10 to 60, then oscillates, «with a slow recovery when the epsilon is from 80 to 90».",
+    'epsilon 10 to 60, then oscillates, "with a slow recovery when the epsilon is from 80 to 90".',
 )

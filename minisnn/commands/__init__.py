@@ -1,0 +1,11 @@
+"""What stands behind `minisnn ...`: one file for each command, with its options.
+
+Each has `add(commands)`, which adds its parser. Importing these is cheap: what draws pictures is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from minisnn.commands import data, demo, doctor, reproduce, slim, train
+
+COMMANDS = (demo, doctor, train, slim, reproduce, data)
+"""In the order of the help."""

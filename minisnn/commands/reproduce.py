@@ -1,0 +1,75 @@
+"""`minisnn reproduce`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from minisnn.recipes import DEVICES
+
+# names only: what they stand for draws pictures, and matplotlib takes longest to import
+TARGETS = (
+    "esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike",
+    "sca-fig2", "sca-fig3", "sca-fig4", "sca-table1",
+)  # fmt: skip
+SCALES = {
+    "smoke": "two minutes, on the embedded digits: does everything work?",
+    "small": "within an hour on two cores, on MNIST or CIFAR-10",
+    "paper": "the paper's setting, for a GPU or a cluster",
+}
+
+
+def add(commands: Any) -> None:
+    """The parser of `minisnn reproduce`."""
+    scales = "\n".join(f"  {name:6} {text}" for name, text in SCALES.items())
+    parser = commands.add_parser(
+        "reproduce",
+        help="run the grid behind a table or figure of a paper and put ours beside the paper's",
+        description="Run every setting of a table or figure with several seeds; draw it, and print it with the paper's "
+        "values beside ours.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"""\
+scales
+{scales}
+
+what it leaves in --out
+  TARGET-SCALE.csv (a row for each run), TARGET-SCALE-summary.csv (means and errors), TARGET-SCALE.png, and
+  TARGET-SCALE/ with the runs. Called again, it goes on where it stopped. SCA's figures share their runs: rows and
+  runs are in sca-SCALE.
+
+examples
+  minisnn reproduce esl-fig4
+  MINISNN_DATA=~/data minisnn reproduce esl-fig2 --scale small --seeds 0 1 2
+  minisnn reproduce esl-table2 --scale paper --device gpu
+  minisnn reproduce esl-fig4 --scale small --dask tcp://10.0.0.1:8786    with the workers of a Dask cluster
+""",
+    )
+    parser.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--scale", choices=list(SCALES), default="smoke", help="(default %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/reproduce"), help="folder of the results (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1], metavar="N", help="of each setting (default 0 1)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="runs at a time (default one for each core, one on a gpu)"
+    )
+    parser.add_argument(
+        "--device", choices=list(DEVICES), default="cpu", help="where to compute (default cpu)"
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="of a Dask scheduler whose workers have minisnn, and see the same folders",
+    )
+    parser.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from minisnn.targets import TARGETS, reproduce
+
+    a, target = arguments, TARGETS[arguments.target]
+    text = reproduce(a.target, target, a.scale, a.out, a.seeds, a.jobs, a.device, a.dask)
+    print(f"\n{text}\n\n{a.out}/{a.target}-{a.scale}.png is the picture")
