@@ -61,7 +61,7 @@ def epoch(repeats: int) -> dict[str, object]:
     mnist = load_mnist()
     split = Split(*(np.concatenate(parts) for parts in zip(mnist.train, mnist.validation, strict=True)))
     assert len(split.labels) == B * STEPS
-    data = mnist._replace(train=split)
+    data = replace(mnist, train=split)
     X, W, G = (rng.standard_normal(shape, np.float32) for shape in ((B, 784), (784, 800), (B, 800)))
 
     def products() -> None:

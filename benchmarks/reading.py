@@ -171,7 +171,7 @@ def cifar10(folder: Path, repeats: int) -> dict[str, Any]:
     def ours(place: Path) -> Arrays:
         with mock.patch.dict(os.environ, MINISNN_DATA=str(place)):
             data = load_cifar10()
-        return tuple(array for split in data[1:4] for array in split)  # type: ignore[misc]
+        return tuple(array for split in data.splits.values() for array in split)  # type: ignore[misc]
 
     def split(planes: list[np.ndarray], labels: list[Any]) -> Arrays:
         """From [n, 3072] of each file, as torchvision does it, and cut into our three sets."""

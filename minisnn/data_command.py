@@ -9,11 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.data.catalogue import CATALOGUE, load, places, state, where
+from minisnn.data.catalogue import CATALOGUE, load, own_path, places, state, where
 from minisnn.data.dataset import DataSet
+from minisnn.data.rows import evenly
 
 ACROSS = 8  # images in a row of a picture
 RECORDINGS = 4  # in a picture of recordings, one in a row
+FRAMES = 20  # in a row, of longer recordings evenly spaced ones
+NAMED = 10  # classes whose names are written out
 
 
 def listing() -> str:
@@ -24,16 +27,26 @@ def listing() -> str:
         rows.append((name, samples, entry.shape, str(entry.n_classes), state(name), entry.what))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, "", "samples: for training + validation + test", where()])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "samples: for training + validation + test",
+            "or the path of your own: an .npz file, or a folder of classes",
+            where(),
+        ]
+    )
 
 
 def check(name: str) -> str:
-    """Read all of a data set, and compare its files with the published ones.
+    """Read all of a data set, of the catalogue or at a path, and compare its files with the published ones.
 
-    Raises DataError if it is damaged, FileNotFoundError if it is not there: nothing is downloaded.
+    Raises DataError if it is damaged, FileNotFoundError if it is not there: nothing is downloaded. ValueError for a
+    name that there is not.
     """
     lines = []
-    for file, place in places(name).items():
+    published = {} if own_path(name) else places(name)
+    for file, place in published.items():
         if place is None:
             raise FileNotFoundError(
                 f"{name}: no {file.name} on this machine. Get it with: minisnn data fetch {name}"
@@ -49,37 +62,56 @@ def check(name: str) -> str:
 
 
 def summary(data: DataSet) -> str:
-    """Numbers and shapes in words."""
-    samples = " + ".join(f"{len(s.labels):,}" for s in (data.train, data.validation, data.test))
+    """Numbers, shapes and classes in words."""
+    samples = " + ".join(f"{len(s.labels):,}" for s in data.splits.values())
     shape = "x".join(map(str, data.train.images.shape[1:]))
     kind = "recordings in frames" if data.is_sequence else "images"
-    return f"{samples} {kind} of {shape}, {data.n_classes} classes"
+    names = ", ".join([*data.class_names[:NAMED], *(["..."] if data.n_classes > NAMED else [])])
+    return f"{samples} {kind} of {shape}, {data.n_classes} classes" + (
+        f": {names}" if data.class_names else ""
+    )
 
 
-def show(name: str, out: Path, seed: int = 0) -> str:
-    """Draw a few training samples with their classes to a PNG. Returns where, and what they are."""
+def show(name: str, out: Path | None = None, seed: int = 0) -> str:
+    """Draw a few training samples with their classes to a PNG, of a data set of the catalogue or at a path.
+
+    out: None is the data set's name in the working folder. Returns where it is, and what the data are.
+    """
     data = load(name)
-    count = RECORDINGS if data.is_sequence else 4 * ACROSS
-    chosen = data.train.take(np.random.default_rng(seed).choice(len(data.train.labels), count, replace=False))
+    out = out or Path(f"{data.name}.png")
+    count = min(data.n_train, RECORDINGS if data.is_sequence else 4 * ACROSS)
+    chosen = data.train.take(np.random.default_rng(seed).choice(data.n_train, count, replace=False))
     images = chosen.images[np.arange(count)]
-    if data.is_sequence:
-        T = images.shape[1]
-        figure = Figure(figsize=(T, RECORDINGS + 0.5), layout="constrained")
-        axes = figure.subplots(RECORDINGS, T, squeeze=False)
-        for row, frames, label in zip(axes, images, chosen.labels, strict=True):
-            for ax, frame in zip(row, frames, strict=True):
-                plots.frame(ax, frame)
-            row[0].set_ylabel(f"class {label}")
-    else:
-        figure = Figure(figsize=(ACROSS, 5), layout="constrained")
-        for ax, image, label in zip(figure.subplots(4, ACROSS).flat, images, chosen.labels, strict=True):
-            grey = image.shape[-1] == 1
-            ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=data.max_value)
-            ax.set_title(f"{label}", fontsize="small")
-            ax.axis("off")
-    figure.suptitle(name)
+    classes = [data.class_names[label] if data.class_names else f"{label}" for label in chosen.labels]
+    figure = (_recordings if data.is_sequence else _pictures)(images, classes, data.max_value)
+    figure.suptitle(data.name)
     figure.savefig(out, dpi=150)
-    return f"{out}: {count} of the training set of {name}, {summary(data)}"
+    return f"{out}: {count} of the training set of {data.name}, {summary(data)}"
+
+
+def _recordings(recordings: np.ndarray, classes: list[str], max_value: int) -> Figure:
+    """A row for each recording."""
+    T = min(recordings.shape[1], FRAMES)
+    figure = Figure(figsize=(max(T, 3), len(classes) + 0.5), layout="constrained")
+    axes = figure.subplots(len(classes), T, squeeze=False)
+    for row, frames, label in zip(axes, recordings, classes, strict=True):
+        for ax, frame in zip(row, frames[evenly(len(frames), T)], strict=True):
+            plots.frame(ax, frame)
+        row[0].set_ylabel(f"class {label}" if label.isdigit() else label)
+    return figure
+
+
+def _pictures(images: np.ndarray, classes: list[str], max_value: int) -> Figure:
+    """Rows of pictures; those with other than three channels in grey, as their mean."""
+    figure = Figure(figsize=(ACROSS, 5), layout="constrained")
+    axes = list(figure.subplots(4, ACROSS).flat)
+    for ax in axes:
+        ax.axis("off")
+    for ax, image, label in zip(axes, images, classes, strict=False):
+        pixels = (image if image.shape[-1] == 3 else image.mean(-1)) / max_value
+        ax.imshow(pixels, cmap="gray", vmin=0, vmax=1)
+        ax.set_title(label, fontsize="small")
+    return figure
 
 
 def _same(path: Path, checksum: str) -> bool:

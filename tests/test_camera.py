@@ -264,7 +264,7 @@ def test_event_digits_are_the_digits():
         1,
         10,
     )
-    for found, still in zip(data[1:4], digits[1:4], strict=True):
+    for found, still in zip(data.splits.values(), digits.splits.values(), strict=True):
         np.testing.assert_array_equal(found.labels, still.labels)
         assert found.images.shape == (len(still.labels), 10, 16, 16, 2)
         assert found.images.dtype == np.float32
@@ -277,7 +277,7 @@ def test_event_digits_are_the_digits():
             assert found.images[n].sum() == len(events.t)
             np.testing.assert_array_equal(found.images[n], count_frames(events, 10, (16, 16)))
     again = load_event_digits()
-    for found, same in zip(data[1:4], again[1:4], strict=True):
+    for found, same in zip(data.splits.values(), again.splits.values(), strict=True):
         np.testing.assert_array_equal(found.images, same.images)
 
 

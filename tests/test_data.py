@@ -27,10 +27,10 @@ from minisnn.data import (
 )
 from minisnn.data.augment import flip, in_turn, roll, shift
 from minisnn.data.cifar import CIFAR10, CIFAR100
-from minisnn.data.dataset import Split, hold_out
 from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
 from minisnn.data.encode import direct_code, event_code, latency_code
 from minisnn.data.idx import read_idx
+from minisnn.data.rows import Split, hold_out
 from minisnn.data.stand_in import load_stand_in
 
 
@@ -331,7 +331,7 @@ def test_stand_ins(name, monkeypatch, tmp_path):
     shape, n_classes = STAND_INS[name]
     assert data.name == f"{name}-stand-in"
     assert (data.shape, data.n_classes, data.max_value, data.is_sequence) == (shape, n_classes, 255, False)
-    for split, same, digit in zip(data[1:4], again[1:4], digits[1:4], strict=True):
+    for split, same, digit in zip(*(d.splits.values() for d in (data, again, digits)), strict=True):
         assert split.images.dtype == np.uint8
         assert split.labels.dtype == np.int64
         assert split.images.max() > 200

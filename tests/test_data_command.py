@@ -71,9 +71,9 @@ def test_the_catalogue_is_what_can_be_loaded():
 def test_the_catalogue_is_right(name):
     """Of all that needs no files."""
     data, entry = load(name), CATALOGUE[name]
-    assert tuple(len(split.labels) for split in data[1:4]) == entry.samples
+    assert tuple(len(split.labels) for split in data.splits.values()) == entry.samples
     assert "x".join(map(str, data.train.images.shape[1:])) == entry.shape
-    assert data.n_classes == entry.n_classes > max(split.labels.max() for split in data[1:4])
+    assert data.n_classes == entry.n_classes > max(split.labels.max() for split in data.splits.values())
     assert data.name == name
     assert data.is_sequence == (name in EVENT_LOADERS)
 
@@ -118,7 +118,9 @@ def test_check_compares_with_the_published_files(fashion, capsys):
     status, out, _ = command(capsys, "check", "fashion-mnist")
     assert status == 0
     *files, verdict = out.splitlines()
-    assert verdict == "fashion-mnist: intact, 54,000 + 6,000 + 10,000 images of 28x28x1, 10 classes"
+    found, _, classes = verdict.partition(" classes: ")
+    assert found == "fashion-mnist: intact, 54,000 + 6,000 + 10,000 images of 28x28x1, 10"
+    assert classes == ", ".join(mnist.CLOTHES)
     for line, remote in zip(files, mnist.FASHION_MNIST, strict=True):
         same = (
             "byte for byte"
@@ -151,7 +153,8 @@ def test_check_says_what_is_missing_and_downloads_nothing(places, capsys, monkey
 def test_a_name_that_there_is_not(action, capsys):
     status, _, err = command(capsys, action, "imagenet")
     assert status == 2
-    assert "NAME must be one of digits, mnist," in err
+    assert re.search(r"data must be one of digits, mnist,.*, found 'imagenet'", err)
+    assert "did you mean tiny-imagenet?" in err
 
 
 def test_fetch_is_to_load(capsys):
@@ -236,6 +239,7 @@ def test_check_reads_again_what_was_converted(places, capsys, monkeypatch):
         for action in ("fetch", "check"):
             status, out, _ = command(capsys, action, name)
             assert (status, "1,302 + 140 + 355" in out) == (0, True)
+    frames = {"by": "number", "split": "tet"}
     assert asked == [
-        ((10,), {"verify": False}), ((10,), {"verify": True}), ((), {"verify": False}), ((), {"verify": True}),
+        ((10,), frames), ((10,), frames | {"verify": True}), ((), {}), ((), {"verify": True}),
     ]  # fmt: skip

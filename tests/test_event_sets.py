@@ -97,7 +97,7 @@ def test_every_recording_is_where_it_belongs(tmp_path, T, by, size):
         assert split.labels.tolist() == [label for label, _ in samples]
         for k in (0, 7, -1):
             np.testing.assert_array_equal(split.images[k], frames(root, *samples[k], T, by, size))
-    every = np.concatenate([split.images[:] for split in data[1:4]])
+    every = np.concatenate([split.images[:] for split in data.splits.values()])
     total = sum(len(read_aedat(path).t) for path in root.rglob("*.aedat"))
     np.testing.assert_allclose(every.sum() * (128 / size) ** 2, total, rtol=0.2)
 
@@ -110,7 +110,7 @@ def test_archives_and_folders_are_the_same(tmp_path):
         (root / name / "Thumbs.db").write_bytes(b"whatever")
         pack(root / name, above=("", f"{name.upper()}/", "some/where/")[label % 3])
     found = load_cifar10_dvs(**SMALL)
-    for split, other in zip(found[1:4], expected[1:4], strict=True):
+    for split, other in zip(found.splits.values(), expected.splits.values(), strict=True):
         np.testing.assert_array_equal(split.images[:], other.images[:])
         np.testing.assert_array_equal(split.labels, other.labels)
     assert len(cached(tmp_path)) == 2
@@ -118,7 +118,9 @@ def test_archives_and_folders_are_the_same(tmp_path):
 
 def without_recordings(each, split):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cifar10_dvs, "converted", lambda path, shape, *rest: np.zeros((shape[0], 1)))
+        patch.setattr(
+            cifar10_dvs, "converted", lambda path, shape, *rest: np.zeros((shape[0], 1, 1, 1, 2), np.float32)
+        )
         patch.setattr(cifar10_dvs, "mark", lambda *sources: "")
         return load_recordings("test", [], 1, "number", 8, split, False, each=each)
 
@@ -136,11 +138,11 @@ TESTED = {"tet": [18, 19], "tebn": [0, 1], "spikingjelly": [8, 9]}
 def test_the_three_splits(split):
     """Which recordings are for the test; the rest is for training and validation, none is twice anywhere."""
     data = without_recordings(20, split)
-    samples = [[divmod(k, 20) for k in part.images.index] for part in data[1:4]]
+    samples = [[divmod(k, 20) for k in part.images.index] for part in data.splits.values()]
     assert samples[2] == [(label, n) for label in range(10) for n in TESTED[split]]
     assert sorted(chain(*samples)) == [(label, n) for label in range(10) for n in range(20)]
     assert [len(part) for part in samples] == [162, 18, 20]
-    for part, found in zip(samples, data[1:4], strict=True):
+    for part, found in zip(samples, data.splits.values(), strict=True):
         assert found.labels.tolist() == [label for label, _ in part]
 
 
@@ -388,7 +390,7 @@ def test_the_simulated_set_is_made_once_and_its_name_says_what_it_is(tmp_path, c
     assert len(cifar) == 1
     assert data.name == "cifar10-dvs-simulated"
     assert (data.shape, data.n_classes, data.is_sequence) == ((8, 8, 2), 10, True)
-    assert [len(part.labels) for part in data[1:4]] == [18, 2, 10]
+    assert [len(part.labels) for part in data.splits.values()] == [18, 2, 10]
     assert (root / "README.txt").exists()
     np.testing.assert_array_equal(data.test.images[:], again.test.images[:])
     for label in range(10):

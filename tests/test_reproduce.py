@@ -204,7 +204,9 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
 
 def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     """Also by a run that goes on. Without a test set there is nothing to look at."""
-    monkeypatch.setitem(LOADERS, "digits", lambda: load_digits()._replace(test=None))
+    data = load_digits()
+    object.__setattr__(data, "test", None)  # which no loader would
+    monkeypatch.setitem(LOADERS, "digits", lambda: data)
     breaks(6)
     with pytest.raises(KeyboardInterrupt):
         run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")

@@ -169,7 +169,8 @@ def data_like(name):
     """A data set's shapes, with hardly any images."""
     n_classes = {"cifar100": 100, "tiny-imagenet": 200}.get(name, 10)
     shape = (4, 20, *SHAPES[name]) if name == "cifar10-dvs" else (4, *SHAPES[name])
-    few = Split(np.zeros(shape, np.uint8) + np.arange(shape[-1], dtype=np.uint8), np.arange(4))
+    dtype = np.float32 if len(shape) == 5 else np.uint8
+    few = Split(np.zeros(shape, dtype) + np.arange(shape[-1], dtype=dtype), np.arange(4))
     few.images[:2] += 3
     return DataSet(name, few, few, few, 255, n_classes)
 

@@ -21,10 +21,11 @@ from test_run import states_equal
 from tqdm import tqdm
 
 from minisnn import training
-from minisnn.data import DataError, dataset, load_digits, store
+from minisnn.data import DataError, load_digits, measure, store
 from minisnn.data.archive import Archive
-from minisnn.data.dataset import Rows, Split, hold_out, mean_and_std
+from minisnn.data.measure import mean_and_std
 from minisnn.data.prefetch import prefetch
+from minisnn.data.rows import Rows, Split, hold_out
 from minisnn.data.store import converted, mark
 from minisnn.recipes import LIF_DEFAULTS
 
@@ -557,7 +558,7 @@ def test_hold_out(rng, n, fraction, lazy):
 def test_mean_and_std_of_each_channel(rng, shape, max_value, block, lazy):
     images = rng.integers(0, max_value + 1, shape, np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset, "BLOCK", block)
+        patch.setattr(measure, "BLOCK", block)
         order = np.arange(len(images))
         mean, std = mean_and_std(Rows(images, order[::-1]) if lazy else images, max_value)
     x = (images / max_value).reshape(-1, shape[-1])
@@ -578,7 +579,7 @@ def test_mean_and_std_hold_one_block_in_memory():
     digits = load_digits()
     images = Watched(digits.train.images, np.arange(1302))
     mean, _ = mean_and_std(images, digits.max_value)
-    assert images.longest == dataset.BLOCK == 1000
+    assert images.longest == measure.BLOCK == 1000
     np.testing.assert_allclose(mean, digits.train.images.mean() / 16)
 
 

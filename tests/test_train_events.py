@@ -113,7 +113,7 @@ def test_from_disk_as_from_memory(few, tmp_path):
     np.save(tmp_path / "a.npy", few.train.images)
     mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
     for images in few.train.images, Rows(mapped, np.arange(len(mapped))):
-        data = few._replace(train=Split(images, few.train.labels))
+        data = replace(few, train=Split(images, few.train.labels))
         setup = replace(SMALL, shift=1, flip=True).setup(data)
         state = training.start(setup, 0)
         training.fit(setup, state, data)
@@ -145,7 +145,7 @@ def test_every_default_builds_its_network(name):
         "event-digits": ((16, 16, 2), 10), "cifar10-dvs": ((48, 48, 2), 10),
     }[kind]  # fmt: skip
     frames = (recipe.T,) if name in EVENT_LOADERS else ()
-    images = np.zeros((2, *frames, *shape), np.uint8)
+    images = np.zeros((2, *frames, *shape), np.float32 if frames else np.uint8)
     images[:, ..., ::2, :, :] = 3
     data = DataSet(name, *[Split(images, np.arange(2))] * 3, 255, n_classes)
     assert recipe.data == name

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minisnn.arguments import one_of
-
 
 def add(commands: Any) -> None:
     """The parser of `minisnn data`."""
@@ -23,6 +21,7 @@ examples
   minisnn data fetch fashion-mnist
   MINISNN_DATA=~/data minisnn data check cifar10     files that you have already, in ~/data or ~/data/cifar10
   minisnn data show event-digits
+  minisnn data check photos/                         your own: photos/CLASS/*.png; or an .npz file
 
 where data are
   $MINISNN_DATA/NAME or $MINISNN_DATA: your own files, as they were published or unpacked; never written to
@@ -39,24 +38,28 @@ where data are
     for action, text in texts.items():
         sub = actions.add_parser(action, help=text, description=text[0].upper() + text[1:] + ".")
         if action != "list":
-            sub.add_argument("name", metavar="NAME", help="of a data set; see minisnn data list")
+            path = "" if action == "fetch" else ", or the path of your own"
+            sub.add_argument("name", metavar="NAME", help=f"of a data set, see minisnn data list{path}")
         if action == "show":
-            sub.add_argument("--out", type=Path, help="the picture (default NAME.png)")
+            sub.add_argument("--out", type=Path, help="the picture (default: the data set's name, .png)")
             sub.add_argument("--seed", type=int, default=0, help="which samples (default %(default)s)")
         sub.set_defaults(run=partial(_data, action))
 
 
 def _data(action: str, a: argparse.Namespace) -> None:
     from minisnn import data_command
-    from minisnn.data.catalogue import CATALOGUE, load
+    from minisnn.data.catalogue import CATALOGUE, load, own_path
 
     if action == "list":
         print(data_command.listing())
         return
-    one_of("NAME", a.name, CATALOGUE)
     if action == "fetch":
+        if own_path(a.name):
+            raise ValueError(
+                f"NAME must be one of {', '.join(CATALOGUE)} to be fetched, found the path {a.name}"
+            )
         print(f"{a.name}: {data_command.summary(load(a.name))}")
     elif action == "check":
         print(data_command.check(a.name))
     else:
-        print(data_command.show(a.name, a.out or Path(f"{a.name}.png"), a.seed))
+        print(data_command.show(a.name, a.out, a.seed))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minisnn.arguments import one_of
 from minisnn.data import cifar, cifar10_dvs, mnist, simulated, tiny_imagenet
 from minisnn.data.dataset import DataSet
 from minisnn.data.digits import load_digits
 from minisnn.data.download import Remote, cache_folder, find, own_folders
+from minisnn.data.frames import BY
+from minisnn.data.own import load_path
 from minisnn.data.stand_in import SHAPES, load_stand_in
 
 LOADERS: dict[str, Callable[..., DataSet]] = {
@@ -33,6 +36,7 @@ EVENT_LOADERS: dict[str, Callable[..., DataSet]] = {
 }
 """Recordings of event cameras, by name; a loader is told how many frames."""
 
+DIVIDED = ("cifar10-dvs", simulated.NAME)  # in a way that can be chosen
 FRAMES = 10  # of recordings, where nobody says how many
 
 
@@ -84,14 +88,52 @@ CATALOGUE = {
 }  # fmt: skip
 
 
-def load(name: str, T: int = FRAMES, verify: bool = False) -> DataSet:
-    """A data set by its name, as T frames if it is of recordings. Raises ValueError for a name that there is not.
+def load(
+    data: str | Path,
+    T: int = FRAMES,
+    by: str = "number",
+    split: str = "tet",
+    *,
+    verify: bool = False,
+) -> DataSet:
+    """A data set by its name, or of your own by the path of its file or folder (see `own.load_path`).
 
+    T, by: of recordings, how many frames and how they are cut (see `frames.count_frames`). split: which recordings
+    CIFAR10-DVS is tested on. Data without recordings heed none of these.
     verify: what was converted once is compared with the files that it was made of; others are read anyway.
+    Raises ValueError and FileNotFoundError as `own_path`; DataError, naming the file, for what is damaged.
     """
-    one_of("data", name, CATALOGUE)
-    options = {"verify": verify} if CATALOGUE[name].converted else {}
-    return EVENT_LOADERS[name](T, **options) if name in EVENT_LOADERS else LOADERS[name](**options)
+    one_of("by", by, BY)
+    one_of("split", split, cifar10_dvs.SPLITS)
+    if path := own_path(data):
+        return load_path(path, T, by, verify=verify)
+    name = str(data)
+    options: dict[str, Any] = {"verify": True} if verify and CATALOGUE[name].converted else {}
+    if name not in EVENT_LOADERS:
+        return LOADERS[name](**options)
+    if name in DIVIDED:
+        options["split"] = split
+    return EVENT_LOADERS[name](T, by=by, **options)
+
+
+def own_path(data: str | Path) -> Path | None:
+    """The file or folder that `data` is, or None if it is a name in the catalogue, which comes first.
+
+    Raises ValueError for what looks like a name and is none, with the nearest one; FileNotFoundError for a path
+    where nothing is.
+    """
+    name = str(data)
+    if isinstance(data, str) and name in CATALOGUE:
+        return None
+    path = Path(data).expanduser()
+    if path.exists():
+        return path
+    near = get_close_matches(name, CATALOGUE, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    if isinstance(data, Path) or path.suffix or len(path.parts) != 1:
+        raise FileNotFoundError(f"{path}: there is no such file or folder{meant}")
+    known = f"one of {', '.join(CATALOGUE)}, or a path"
+    raise ValueError(f"data must be {known}, found {name!r}{meant}")
 
 
 def places(name: str) -> dict[Remote, Path | None]:

@@ -14,9 +14,10 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from minisnn.data.dataset import DataSet, Split, hold_out
+from minisnn.data.dataset import DataSet
 from minisnn.data.download import Remote, find, find_or_fetch
 from minisnn.data.idx import DataError, fill
+from minisnn.data.rows import Split, hold_out
 
 MIRROR = "https://www.cs.toronto.edu/~kriz/"
 HELD_OUT = 0.1  # of the training set, for selection: 45,000 / 5,000
@@ -31,8 +32,18 @@ class Layout(NamedTuple):
     folder: str  # of the files, on disk and in the archive
     files: dict[str, int]  # number of records of each; the last is the test set
     labels: tuple[int, ...]  # number of classes of each label of a record; the last one counts
+    class_names: tuple[str, ...]  # batches.meta.txt and fine_label_names.txt of the archives
 
 
+FINE = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+willow_tree wolf woman worm
+"""
 CIFAR10 = Layout(
     "cifar10",
     Remote(
@@ -41,6 +52,7 @@ CIFAR10 = Layout(
     ),
     "cifar-10-batches-bin",
     {f"data_batch_{i}.bin": 10_000 for i in range(1, 6)} | {"test_batch.bin": 10_000}, (10,),
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )  # fmt: skip
 CIFAR100 = Layout(
     "cifar100",
@@ -49,6 +61,7 @@ CIFAR100 = Layout(
         "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 169_000_000,
     ),
     "cifar-100-binary", {"train.bin": 50_000, "test.bin": 10_000}, (20, 100),
+    tuple(FINE.split()),
 )  # fmt: skip
 
 
@@ -81,7 +94,7 @@ def _load(layout: Layout) -> DataSet:
     if missing := [name for name in layout.files if name not in found]:
         raise DataError(f"{source}: expected {', '.join(layout.files)}, found no {', '.join(missing)}")
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(layout.name, kept, held, test, max_value=255, n_classes=layout.labels[-1])
+    return DataSet(layout.name, kept, held, test, 255, layout.labels[-1], layout.class_names)
 
 
 def _room(layout: Layout) -> tuple[Split, Split, dict[str, Part]]:

@@ -12,10 +12,11 @@ import numpy as np
 from minisnn.arguments import check, one_of
 from minisnn.data.aedat import LONGEST, SIZE, parse_aedat
 from minisnn.data.archive import Archive
-from minisnn.data.dataset import DataSet, Rows, Split, hold_out
+from minisnn.data.dataset import DataSet
 from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
 from minisnn.data.frames import BY, count_frames, resize
 from minisnn.data.idx import DataError
+from minisnn.data.rows import Rows, Split, hold_out
 from minisnn.data.store import converted, mark
 
 ZIPS = {  # class: number of the file at figshare (article 4724671), md5
@@ -118,7 +119,7 @@ def load_recordings(
         )
     )
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(name, kept, held, test, max_value=1, n_classes=len(CLASSES))
+    return DataSet(name, kept, held, test, 1, len(CLASSES), CLASSES)
 
 
 def _divided(each: int, split: str) -> tuple[np.ndarray, np.ndarray]:

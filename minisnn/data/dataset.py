@@ -1,56 +1,104 @@
-"""What every loader returns, and how it is cut into parts."""
+"""What every loader returns: three splits that fit together, and what is known of them."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any, NamedTuple
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from minisnn.arguments import check
+from minisnn.data.arrays import as_images, as_labels, guess_max_value
+from minisnn.data.checks import check_split, looked_at
+from minisnn.data.info import DataInfo, check_class_names
+from minisnn.data.measure import digest, mean_and_std
+from minisnn.data.rows import Split, stratified
 
 
-class Rows:
-    """Some rows, in some order, of an array on disk. Nothing is read but what an index asks for."""
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Train, validation and test, of images or of recordings.
 
-    def __init__(self, array: np.ndarray, index: np.ndarray) -> None:
-        self.array, self.index = array, index  # [N, ...], [n]
-        self.shape, self.dtype, self.ndim = (len(index), *array.shape[1:]), array.dtype, array.ndim
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, which: Any) -> np.ndarray:
-        return self.array[self.index[which]]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.array[self.index], dtype)
-
-    def take(self, which: np.ndarray | slice) -> Rows:
-        return Rows(self.array, self.index[which])
-
-
-class Split(NamedTuple):
-    """Images or recordings, and their classes."""
-
-    images: np.ndarray | Rows  # [N, H, W, C] uint8, or frames of events [N, T, H, W, 2] float32
-    labels: np.ndarray  # [N] int64
-
-    def take(self, index: np.ndarray | slice) -> Split:
-        """Some of the samples; what is on disk stays there."""
-        images = self.images
-        return Split(images.take(index) if isinstance(images, Rows) else images[index], self.labels[index])
-
-
-class DataSet(NamedTuple):
-    """Train, validation and test, and the value that a max_value pixel has."""
+    Raises ValueError, naming the split, for what does not fit: no samples, images or labels that are not what `Split`
+    says, labels that are no class, fewer labels than images, splits of different shapes, training labels of one
+    class only. Images that lie on disk are not read for that, but for a few. `from_arrays` takes arrays as they come.
+    """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    max_value: int  # 255 for MNIST, 16 for the digits; 1 for counts of events
+    max_value: int  # of the brightest pixel: 255 for MNIST, 16 for the digits; 1 for counts of events
     n_classes: int = 10
+    class_names: tuple[str, ...] = ()  # empty: classes are numbers
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("max_value", 1, 255), ("n_classes", 2, 1 << 31)):
+            value = getattr(self, name)
+            fits = isinstance(value, (int, np.integer)) and low <= value <= high
+            check(name, repr(value), fits, f"an integer from {low} to {high:,}")
+        check_class_names(self.class_names, self.n_classes)
+        for name, split in self.splits.items():
+            check_split(name, split, self.max_value, self.n_classes)
+            shape, first = split.images.shape[1:], self.train.images.shape[1:]
+            check(f"{name} images", list(shape), shape == first, f"{list(first)}, as train images are")
+        first = self.train.labels[0]
+        check(
+            "train labels", f"only class {first}", (self.train.labels != first).any(), "of at least 2 classes"
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        labels: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        test: tuple[Any, Any] | None = None,
+        name: str = "own",
+        max_value: int | None = None,
+        class_names: Sequence[str] = (),
+        seed: int = 0,
+    ) -> DataSet:
+        """A data set of one's own arrays or lists.
+
+        images: [N, H, W, C] or grey [N, H, W], of any size: integers from 0 to max_value, booleans, or floats from 0 to
+        1, which become 0 to 255; or frames of events [N, T, H, W, 2], any counts, as float32. labels: [N], integers or
+        texts. Texts are class names, sorted; integers other than 0 to n_classes - 1 become names, too, unless
+        class_names are given, whose places they then are.
+        validation, test: images and labels likewise. What is not given is held out of the samples, a tenth for each,
+        every class in proportion, drawn with the seed: without either, 80 % are for training, 10 % for validation and
+        10 % for the test. Of every class there is at least one sample in the training set.
+        max_value: None is 255, or the largest value that occurs, where that is at most 16.
+        uint8 images and float32 frames are not copied unless a part is held out; a memory map stays on disk.
+        Raises ValueError for anything else, naming the split, what was found and what was expected.
+        """
+        given = {"train": (images, labels), "validation": validation, "test": test}
+        pairs = {split: _pair(split, value) for split, value in given.items() if value is not None}
+        pictures = {split: as_images(f"{split} images", pair[0]) for split, pair in pairs.items()}
+        numbers, names, n_classes = as_labels({s: pair[1] for s, pair in pairs.items()}, tuple(class_names))
+        for split, array in numbers.items():
+            n = len(pictures[split])
+            check(f"{split} labels", f"{len(array):,}", len(array) == n, f"as many as images, {n:,}")
+        if max_value is None:
+            frames = pictures["train"].ndim == 5
+            max_value = (
+                1 if frames else guess_max_value(max(int(looked_at(p).max()) for p in pictures.values()))
+            )
+        splits = {split: Split(pictures[split], numbers[split]) for split in pairs}
+        missing = [split for split in given if split not in splits]
+        if missing:
+            rest = stratified(splits["train"], len(missing), np.random.default_rng(seed))
+            splits |= dict(zip(["train", *missing], rest, strict=True))
+        return cls(name, **splits, max_value=max_value, n_classes=n_classes, class_names=names)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Train, validation and test by their names."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -63,32 +111,67 @@ class DataSet(NamedTuple):
         """Are the samples sequences of frames?"""
         return self.train.images.ndim == 5
 
+    @property
+    def frames(self) -> int | None:
+        """T of sequences; None for images."""
+        return self.train.images.shape[1] if self.is_sequence else None
 
-def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
-    """Two parts, the second `fraction` of the samples, drawn without regard to class. Both keep the order."""
-    n = len(split.labels)
-    held = np.zeros(n, bool)
-    held[rng.choice(n, round(fraction * n), replace=False)] = True
-    return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
+    @property
+    def n_train(self) -> int:
+        """Samples to train on."""
+        return len(self.train.labels)
+
+    @property
+    def mean(self) -> np.ndarray | None:
+        """Of each channel, [C] float64, over the training images scaled to 0 ... 1. None for sequences."""
+        return self._moments[0]
+
+    @property
+    def std(self) -> np.ndarray | None:
+        """Standard deviation of each channel, as `mean`; 1 where a channel is the same everywhere."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        if self.is_sequence:
+            return None, None
+        mean, std = mean_and_std(self.train.images, self.max_value)
+        std[std == 0] = 1
+        mean.flags.writeable = std.flags.writeable = False  # they are handed out more than once
+        return mean, std
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that differ, all but surely, for other data; the name does not count.
+
+        Of the SHA-256 of max_value, classes, and of each split shape, dtype, labels and images: all of them up to
+        64 MiB, of more as many evenly spaced ones.
+        """
+        sha = hashlib.sha256(f"{self.max_value} {self.n_classes} {self.class_names}".encode())
+        for split in self.splits.values():
+            sha.update(split.labels.astype("<i8").tobytes())
+            digest(split.images, sha)
+        return sha.hexdigest()[:16]
+
+    @property
+    def info(self) -> DataInfo:
+        """What a network trained on these data must know of them."""
+        return DataInfo(
+            name=self.name,
+            shape=self.shape,
+            n_classes=int(self.n_classes),
+            class_names=self.class_names,
+            max_value=int(self.max_value),
+            is_sequence=self.is_sequence,
+            frames=self.frames,
+            n_train=self.n_train,
+            mean=None if self.mean is None else tuple(self.mean.tolist()),
+            std=None if self.std is None else tuple(self.std.tolist()),
+            fingerprint=self.fingerprint,
+        )
 
 
-BLOCK = 1000  # images that are looked at together
-
-
-def mean_and_std(images: np.ndarray | Rows, max_value: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel, images scaled to 0 ... 1: two [C] float64.
-
-    Exact: from counts of grey values, a block of images at a time. images: [N, ..., C] uint8, 0 to
-    max_value. Raises ValueError for brighter ones.
-    """
-    levels = np.arange(max_value + 1)
-    sums, squares = np.zeros((2, images.shape[-1]), np.int64)
-    for k in range(0, len(images), BLOCK):
-        x = images[k : k + BLOCK].reshape(-1, images.shape[-1])
-        check("images", x.max(), x.max() <= max_value, f"0 to {max_value}")
-        counts = [np.bincount(channel, minlength=max_value + 1) for channel in x.T]
-        sums += counts @ levels
-        squares += counts @ levels**2
-    n = prod(images.shape[:-1])
-    variance = [(n * int(b) - int(a) ** 2) / n**2 for a, b in zip(sums, squares, strict=True)]  # 0 if it is 0
-    return sums / n / max_value, np.sqrt(variance) / max_value
+def _pair(split: str, value: Any) -> tuple[Any, Any]:
+    pair = isinstance(value, (tuple, list)) and len(value) == 2
+    check(split, type(value).__name__, pair, "a pair of images and labels")
+    return value[0], value[1]

@@ -10,7 +10,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from minisnn.data.dataset import DataSet, Split
+from minisnn.data.dataset import DataSet
+from minisnn.data.rows import Split
 
 
 def load_digits() -> DataSet:

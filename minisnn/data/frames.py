@@ -42,21 +42,35 @@ def count_frames(
     return _count(events, ends, size)
 
 
-def duration_frames(events: Events, duration: int, size: tuple[int, int] = (128, 128)) -> np.ndarray:
+def duration_frames(
+    events: Events,
+    duration: int,
+    size: tuple[int, int] = (128, 128),
+    start: int | None = None,
+    end: int | None = None,
+) -> np.ndarray:
     """As many frames of `duration` microseconds as the recording has, at least one: [T, H, W, 2] float32.
 
-    T = ceil((t_last - t_first) / duration); an event at the very end belongs to the last frame. Raises ValueError as
-    `count_frames`, and if there would be more than 10,000 frames.
+    T = ceil((end - start) / duration). Frame k has the events of start + k duration <= t < start + (k + 1) duration.
+    start: microseconds; None: the first event. end: microseconds; events from then on do not count; None: the last
+    event, which belongs to the last frame. Frames of a recording that is synchronised with something need both: from
+    0 to 1 s there are five of 200 ms, whatever was seen.
+    Raises ValueError as `count_frames`, if end is not after start, or if there would be more than 10,000 frames.
     """
     check("duration", duration, duration >= 1, "at least 1 microsecond")
+    if start is not None and end is not None:
+        check("end", end, end > start, f"after start, {start}")
     _forwards(events)
-    t = events.t - events.t[0] if len(events.t) else events.t
-    T = max(1, -(-int(t[-1]) // duration)) if len(t) else 1
+    first, last = (int(events.t[0]), int(events.t[-1])) if len(events.t) else (0, 0)
+    start = first if start is None else start
+    T = max(1, -(-((last if end is None else end) - start) // duration))
     if T > MOST:
         raise ValueError(
             f"duration must give at most {MOST:,} frames, found {T:,} of {duration} microseconds each"
         )
-    return _count(events, np.searchsorted(t, np.arange(1, T) * duration), size)
+    stop = len(events.t) if end is None else np.searchsorted(events.t, end)
+    counted = events.take(slice(np.searchsorted(events.t, start), stop))
+    return _count(counted, np.searchsorted(counted.t, start + np.arange(1, T) * duration), size)
 
 
 def _forwards(events: Events) -> None:

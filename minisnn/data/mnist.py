@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minisnn.data.dataset import DataSet, Split, hold_out
+from minisnn.data.dataset import DataSet
 from minisnn.data.download import Remote, find_or_fetch
 from minisnn.data.idx import DataError, read_idx
+from minisnn.data.rows import Split, hold_out
 
 PARTS = (
     "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
@@ -38,6 +39,9 @@ FASHION_MNIST = _remotes(
     ),
     (26_421_880, 29_515, 4_422_102, 5_148),
 )
+CLOTHES = (  # https://github.com/zalandoresearch/fashion-mnist#labels
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 HELD_OUT = 0.1  # of the training set, for selection: 54,000 / 6,000
 
 
@@ -53,13 +57,13 @@ def load_mnist() -> DataSet:
 def load_fashion_mnist() -> DataSet:
     """Fashion-MNIST, ten kinds of clothes, as `load_mnist`. Its files have the names of MNIST's: they must lie in
     a folder fashion-mnist of their own."""
-    return _load("fashion-mnist", FASHION_MNIST)
+    return _load("fashion-mnist", FASHION_MNIST, CLOTHES)
 
 
-def _load(name: str, files: list[Remote]) -> DataSet:
+def _load(name: str, files: list[Remote], class_names: tuple[str, ...] = ()) -> DataSet:
     train = _read(name, files[:2], 60_000)
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
-    return DataSet(name, kept, held, _read(name, files[2:], 10_000), max_value=255)
+    return DataSet(name, kept, held, _read(name, files[2:], 10_000), 255, 10, class_names)
 
 
 def _read(name: str, files: list[Remote], n: int) -> Split:

@@ -11,10 +11,11 @@ from minisnn.data.aedat import SIZE, write_aedat
 from minisnn.data.camera import EventCamera, diamond
 from minisnn.data.cifar import load_cifar10
 from minisnn.data.cifar10_dvs import CLASSES, load_recordings
-from minisnn.data.dataset import DataSet, Split
+from minisnn.data.dataset import DataSet
 from minisnn.data.digits import load_digits
 from minisnn.data.download import cache_folder, own_folders
 from minisnn.data.frames import count_frames, resize
+from minisnn.data.rows import Split
 from minisnn.extras import needs
 
 SENSOR = 16  # pixels along each side of the camera that looks at digits

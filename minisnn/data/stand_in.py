@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from minisnn.arguments import one_of
-from minisnn.data.dataset import DataSet, Split
+from minisnn.data.dataset import DataSet
 from minisnn.data.digits import load_digits
+from minisnn.data.rows import Split
 
 SHAPES = {  # pixels along each side, channels, classes
     "mnist": (28, 1, 10),

@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 
 from minisnn.data.archive import Archive
-from minisnn.data.dataset import DataSet, Rows, Split, hold_out
+from minisnn.data.dataset import DataSet
 from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
 from minisnn.data.idx import DataError
+from minisnn.data.rows import Rows, Split, hold_out
 from minisnn.data.store import converted, mark
 from minisnn.extras import needs
 

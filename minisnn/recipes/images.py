@@ -17,7 +17,7 @@ from minisnn.compose import Sequential
 from minisnn.data import EVENT_LOADERS, LOADERS
 from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.data.cifar10_dvs import SPLITS
-from minisnn.data.dataset import DataSet, mean_and_std
+from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
 from minisnn.fast import fast
@@ -93,7 +93,7 @@ class Images:
             data = LOADERS[self.data]()
         there = len(data.train.labels)
         check("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
-        return data._replace(train=data.train.take(slice(self.images))) if self.images else data
+        return replace(data, train=data.train.take(slice(self.images))) if self.images else data
 
     def plain(self, data: DataSet) -> Sequential:
         """The network for these data, as one reads it."""
@@ -118,10 +118,8 @@ class Images:
         lr = self.lr or {"adam": 0.001, "sgd": 0.01}[optimizer]
         lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
         encode: Callable[[Array], Array] = event_code
-        if not data.is_sequence:
-            mean, std = mean_and_std(data.train.images, data.max_value)
-            std[std == 0] = 1  # a channel that is the same everywhere becomes 0
-            encode = partial(direct_code, max_value=data.max_value, mean=mean, std=std)
+        if data.mean is not None and data.std is not None:  # not of sequences
+            encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
         return Setup(
