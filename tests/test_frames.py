@@ -67,6 +67,38 @@ def test_frames_of_a_duration_are_counted_event_by_event(rng, n, duration, H, W,
     assert_frames(duration_frames(recording, duration, (H, W)), naive_count(recording, part, T, (H, W)))
 
 
+@given(
+    rngs,
+    numbers,
+    st.integers(1, 300),
+    st.none() | st.integers(-100, 1100),
+    st.none() | st.integers(-100, 1100),
+)
+def test_frames_of_a_duration_between_two_times(rng, n, duration, start, end):
+    recording = events(rng, n, (2, 3))
+    times = recording.t.tolist()
+    if start is not None and end is not None and end <= start:
+        with pytest.raises(ValueError, match=f"end must be after start, {start}, found {end}"):
+            duration_frames(recording, duration, (2, 3), start, end)
+        return
+    first = start if start is not None else (times[0] if n else 0)
+    last = end if end is not None else (times[-1] if n else 0)
+    T = max(1, math.ceil((last - first) / duration))
+    expected = np.zeros((T, 2, 3, 2))
+    for t, y, x, on in zip(*recording, strict=True):
+        if t >= first and (t < last if end is not None else t <= last):
+            expected[min((t - first) // duration, T - 1), y, x, int(on)] += 1
+    assert_frames(duration_frames(recording, duration, (2, 3), start, end), expected)
+
+
+@pytest.mark.parametrize("first", [0, 1, 199_999, 200_000, 750_000])
+def test_a_second_in_frames_of_200_ms_is_five_frames(first):
+    """Whatever the time of the first event, and whatever comes before or after."""
+    found = duration_frames(made(-5, first, 999_999, 1_000_000), 200_000, start=0, end=1_000_000)
+    expected = np.bincount([first // 200_000, 4], minlength=5)
+    assert found[:, 0, 0, 0].tolist() == expected.tolist()
+
+
 def test_23_events_in_10_frames():
     """The frames have two each, and the last takes the three left over."""
     found = count_frames(made(*range(23)), 10)

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 
 from minisnn.arguments import check
-from minisnn.data.checks import check_counts, check_shape
+from minisnn.data.checks import check_counts, check_shape, looked_at
 from minisnn.data.rows import Rows
 
-DARKEST = 16  # at most this is taken for max_value: binary images, 17 grey levels
+FEW = 16  # a brightest pixel of at most this is taken for max_value: binary images, 17 grey levels
 
 
-def as_images(name: str, images: Any) -> np.ndarray | Rows:
-    """Images [N, H, W, C] uint8, or frames [N, T, H, W, 2] float32; what has that form is not copied.
+def as_images(name: str, images: Any, max_value: int | None = None) -> tuple[np.ndarray | Rows, int]:
+    """Images [N, H, W, C] uint8, or frames [N, T, H, W, 2] float32; and max_value. What has that form is not copied.
 
     images: the same, or grey ones [N, H, W]; integers or booleans from 0 to 255, floats from 0 to 1, which become
-    0 to 255; frames of any numbers. What a memory map holds stays there. Raises ValueError for all else.
+    0 to 255; frames of any numbers. What a memory map holds stays there. max_value: None is 255 for floats, 1 for
+    frames, else 255 or the brightest pixel where that is at most 16. Raises ValueError for all else.
     """
     if isinstance(images, Rows):
-        return images
+        return images, _guess(images) if max_value is None else max_value
     mapped = isinstance(images, np.memmap) and images.dtype in (np.uint8, np.float32)
     try:
         images = np.asarray(images)
@@ -34,12 +35,17 @@ def as_images(name: str, images: Any) -> np.ndarray | Rows:
         with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
             images = images.astype(np.float32, copy=False)
     elif images.dtype != np.uint8:
+        if images.dtype.kind == "f":
+            check(
+                "max_value", max_value, max_value in (None, 255), f"255 where {name} are floats from 0 to 1"
+            )
+            max_value = 255
         mapped, images = False, _as_uint8(name, images)
     if mapped:
-        return Rows(images, np.arange(len(images)))
-    if images.ndim == 5:
+        images = Rows(images, np.arange(len(images)))
+    elif images.ndim == 5:
         check_counts(name, images)
-    return images
+    return images, _guess(images) if max_value is None else max_value
 
 
 def _as_uint8(name: str, images: np.ndarray) -> np.ndarray:
@@ -56,9 +62,9 @@ def _as_uint8(name: str, images: np.ndarray) -> np.ndarray:
     return images.astype(np.uint8)
 
 
-def guess_max_value(brightest: int) -> int:
-    """The value of a full pixel, where nobody says: 255, or the brightest where that is at most 16."""
-    return max(1, brightest) if brightest <= DARKEST else 255
+def _guess(images: np.ndarray | Rows) -> int:
+    brightest = 1 if images.ndim == 5 else max(1, int(looked_at(images).max()))
+    return brightest if brightest <= FEW else 255
 
 
 def as_labels(
@@ -105,5 +111,6 @@ def _one_axis(name: str, labels: Any) -> np.ndarray:
     check(name, f"{list(labels.shape)} {labels.dtype}", kind and labels.ndim == 1, "[N] integers or texts")
     if labels.dtype.kind == "U":
         return labels
-    check(name, labels.max(initial=0), labels.max(initial=0) < 1 << 63, "below 2**63")
+    high = int(labels.max(initial=0))
+    check(name, high, high < 1 << 63, "below 2**63")
     return labels.astype(np.int64)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minisnn.arguments import check
-from minisnn.data.arrays import as_images, as_labels, guess_max_value
-from minisnn.data.checks import check_split, looked_at
+from minisnn.data.arrays import as_images, as_labels
+from minisnn.data.checks import check_split
 from minisnn.data.info import DataInfo, check_class_names
 from minisnn.data.measure import digest, mean_and_std
 from minisnn.data.rows import Split, stratified
@@ -72,28 +72,26 @@ class DataSet:
         validation, test: images and labels likewise. What is not given is held out of the samples, a tenth for each,
         every class in proportion, drawn with the seed: without either, 80 % are for training, 10 % for validation and
         10 % for the test. Of every class there is at least one sample in the training set.
-        max_value: None is 255, or the largest value that occurs, where that is at most 16.
+        max_value: None is 255, or the largest integer that occurs, where that is at most 16; 1 for frames.
         uint8 images and float32 frames are not copied unless a part is held out; a memory map stays on disk.
         Raises ValueError for anything else, naming the split, what was found and what was expected.
         """
         given = {"train": (images, labels), "validation": validation, "test": test}
         pairs = {split: _pair(split, value) for split, value in given.items() if value is not None}
-        pictures = {split: as_images(f"{split} images", pair[0]) for split, pair in pairs.items()}
+        pictures, scales = {}, []
+        for split, pair in pairs.items():
+            pictures[split], scale = as_images(f"{split} images", pair[0], max_value)
+            scales.append(scale)
         numbers, names, n_classes = as_labels({s: pair[1] for s, pair in pairs.items()}, tuple(class_names))
         for split, array in numbers.items():
             n = len(pictures[split])
             check(f"{split} labels", f"{len(array):,}", len(array) == n, f"as many as images, {n:,}")
-        if max_value is None:
-            frames = pictures["train"].ndim == 5
-            max_value = (
-                1 if frames else guess_max_value(max(int(looked_at(p).max()) for p in pictures.values()))
-            )
         splits = {split: Split(pictures[split], numbers[split]) for split in pairs}
         missing = [split for split in given if split not in splits]
         if missing:
             rest = stratified(splits["train"], len(missing), np.random.default_rng(seed))
             splits |= dict(zip(["train", *missing], rest, strict=True))
-        return cls(name, **splits, max_value=max_value, n_classes=n_classes, class_names=names)
+        return cls(name, **splits, max_value=max(scales), n_classes=n_classes, class_names=names)
 
     @property
     def splits(self) -> dict[str, Split]:
