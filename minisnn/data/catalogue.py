@@ -126,7 +126,7 @@ def own_path(data: str | Path) -> Path | None:
     if isinstance(data, str) and name in CATALOGUE:
         return None
     path = Path(data).expanduser()
-    if path.exists():
+    if name and path.exists():
         return path
     near = get_close_matches(name, CATALOGUE, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
