@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from minisnn import __version__
 from minisnn.backend import NoGPUError
 from minisnn.commands import COMMANDS
+from minisnn.commands.options import Parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,9 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="minisnn", description="Sparse spiking networks down to the last derivative."
-    )
+    parser = Parser(prog="minisnn", description="Sparse spiking networks down to the last derivative.")
     parser.add_argument("--version", action="version", version=f"minisnn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:

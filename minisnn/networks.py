@@ -11,8 +11,9 @@ images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from minisnn.compose import Residual, Sequential
 from minisnn.describe import from_text
@@ -52,8 +53,9 @@ STYLES = {"esl": ESL_STYLE, "sca": SCA_STYLE}
 VGGSNN = "64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-10FC"
 FIVE_CONV = "64C3-AP2-128C3-AP2-128C3-AP2-256C3-AP2-256C3-AP2-10FC"
 
-TOKEN = re.compile(
-    r"(?P<channels>\d+)C(?P<k>\d+)(S(?P<stride>\d+))?|(?P<kind>[AM])P(?P<pool>\d+)|(?P<units>\d+)FC"
+TOKEN = re.compile(  # read in any case
+    r"(?P<channels>\d+)C(?P<k>\d+)(S(?P<stride>\d+))?|(?P<kind>[AM])P(?P<pool>\d+)|(?P<units>\d+)FC",
+    re.IGNORECASE,
 )
 
 
@@ -102,7 +104,7 @@ def _stages(
     if match["kind"]:
         counts["pool"] += 1
         k = int(match["pool"])
-        return [(f"pool{counts['pool']}", AveragePool(k) if match["kind"] == "A" else MaxPool(k))]
+        return [(f"pool{counts['pool']}", AveragePool(k) if match["kind"] in "Aa" else MaxPool(k))]
     if match["channels"]:
         counts["conv"] += 1
         n, k = counts["conv"], int(match["k"])
@@ -145,7 +147,13 @@ def widened(notation: str, width: float) -> str:
         return notation
     *hidden, last = notation.split("-")
     return "-".join(
-        [*(re.sub(r"^\d+(?=[CF])", lambda n: str(times(int(n[0]), width)), t) for t in hidden), last]
+        [
+            *(
+                re.sub(r"^\d+(?=[CF])", lambda n: str(times(int(n[0]), width)), t, flags=re.IGNORECASE)
+                for t in hidden
+            ),
+            last,
+        ]
     )
 
 
@@ -307,22 +315,30 @@ NETWORKS: dict[str, tuple[Callable[..., Sequential], str]] = {
 
 
 def build(
-    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0
-) -> tuple[Sequential, str]:
+    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0,
+    neuron: Mapping[str, Any] | None = None,
+) -> tuple[Sequential, str]:  # fmt: skip
     """A network by name or notation, with the neurons of a paper; by default its own, or ESL's for a notation.
 
     name: or the text of a network, see `describe`.
-    width: multiplies the channels and units of all layers but the last.
+    width: multiplies the channels and units of all layers but the last. neuron: fields of `Neuron` that differ from the
+    paper's.
     Returns the network and the paper. Raises NotationError for what cannot be built, also if the readout of a
     notation does not have n_classes.
     """
     if name in NETWORKS:
         builder, own = NETWORKS[name]
-        return builder(shape, n_classes, T, STYLES[paper or own].neuron, width=width), paper or own
+        kind = replace(STYLES[paper or own].neuron, **neuron or {})
+        try:
+            return builder(shape, n_classes, T, kind, width=width), paper or own
+        except NotationError as error:
+            size, why = "x".join(map(str, shape)), re.sub(r"^token \d+, .*?': ", "", str(error))
+            raise NotationError(f"{name} does not fit images of {size}: {why}") from None
     style = STYLES[paper or "esl"]
+    style = replace(style, neuron=replace(style.neuron, **neuron or {}))
     if name.startswith("{"):
-        if width != 1:
-            raise NotationError("width needs a name or a notation: a network's text has its widths")
+        if width != 1 or neuron:
+            raise NotationError("width and neurons need a name or a notation: a network's text has its own")
         net = _from_text(name, shape)
     else:
         net = from_notation(widened(name, width), shape, T, style)

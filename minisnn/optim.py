@@ -34,9 +34,10 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent: m <- mu m + g, w <- w - lr m."""
+    """Stochastic gradient descent with momentum: m <- mu m + g + lambda w, w <- w - lr m; lambda is weight_decay."""
 
     mu: float = 0.9
+    weight_decay: float = 0.0
 
     def init(self, params: Arrays) -> Moments:
         return {key: (array_module(w).zeros_like(w),) for key, w in params.items()}
@@ -46,6 +47,8 @@ class SGD:
             (m,) = moments[key]
             m *= self.mu
             m += g
+            if self.weight_decay:
+                m += self.weight_decay * params[key]
             params[key] -= lr * m
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
@@ -54,11 +57,12 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015), with bias correction and without weight decay."""
+    """Adam (Kingma and Ba 2015), with bias correction; weight_decay * w is added to the gradient (L2)."""
 
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    weight_decay: float = 0.0
 
     def init(self, params: Arrays) -> Moments:
         return {key: tuple(array_module(w).zeros_like(w) for _ in "mv") for key, w in params.items()}
@@ -67,6 +71,8 @@ class Adam:
         correct1, correct2 = 1 - self.beta1**k, 1 - self.beta2**k
 
         def update(w: Array, g: Array, m: Array, v: Array) -> None:
+            if self.weight_decay:
+                g = g + self.weight_decay * w
             m *= self.beta1
             m += (1 - self.beta1) * g
             v *= self.beta2
@@ -152,7 +158,8 @@ def _factor(norm: float, limit: float) -> float:
 
 
 Normalisation = Callable[..., None]
-OPTIMIZERS: dict[str, Optimizer] = {"sgd": SGD(), "adam": Adam()}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam}
+"""By name: the class, or a function that makes one."""
 SCHEDULES: dict[str, Callable[..., float]] = {
     "exponential": exponential_lr,
     "cosine": cosine_lr,

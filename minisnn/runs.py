@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import platform
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +18,7 @@ from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
 from minisnn.data.dataset import DataSet
 from minisnn.files import write_atomically
-from minisnn.recipes import RECIPES, Recipe
+from minisnn.recipes import RECIPES, Recipe, make
 from minisnn.state import TrainingState
 from minisnn.structure.slim import Slimmer
 
@@ -46,6 +45,19 @@ def run(
     return finish(recipe, setup, data, state, [], folder, progress, test, pictures)
 
 
+class Run(NamedTuple):
+    """A run (for the time being)."""
+
+    result: Result
+
+
+def train(
+    kind: str, data: Any = "digits", out: Path | None = None, progress: str | None = None, **settings: Any
+) -> Run:
+    """Train as `minisnn train KIND` does."""
+    return Run(run(make(kind, data, **settings), out, progress))
+
+
 def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
     """A new run's folder, with configuration and checkpoint. Raises FileExistsError if it holds a run already."""
     if (folder / "config.json").exists():
@@ -58,10 +70,13 @@ def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
         "python": platform.python_version(),
     }
     kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
-    write_json(folder / "config.json", {"train": kind, "recipe": asdict(recipe), "versions": versions})
+    write_json(folder / "config.json", {"train": kind, "recipe": recipe.to_json(), "versions": versions})
 
 
-def resume(folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True) -> Result:
+def resume(
+    folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True, kind: str = "",
+    epochs: int | None = None,
+) -> Result:  # fmt: skip
     """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
     recipe, state = load(folder)
     data = recipe.load()
@@ -76,10 +91,7 @@ def load(folder: Path) -> tuple[Recipe, TrainingState]:
         raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
     try:
         content = json.loads(config.read_text())
-        fields: dict[str, Any] = {
-            name: tuple(x) if isinstance(x, list) else x for name, x in content["recipe"].items()
-        }
-        recipe = RECIPES[content["train"]](**fields)
+        recipe = RECIPES[content["train"]].from_json(content["recipe"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{config}: not the configuration of a run ({error})") from error
     state = checkpoint.load(folder / "checkpoint.npz")
@@ -140,7 +152,7 @@ def finish(
             key: [round(float(x), 5) for x in to_host(state.structure[f"{key}.score"])]
             for key in state.channels
         },
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_json(),
     }
     if folder:
         write_json(folder / "result.json", result)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import fields, replace
 from math import ceil, cos, pi, prod
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ from minisnn.backend import to_host
 from minisnn.data import load_digits
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
-from minisnn.structure import choice, grow, prune, redistribute
-from minisnn.structure.choice import Structure
+from minisnn.recipes.connections import LEARNERS, Connections
+from minisnn.structure import grow, prune, redistribute
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.masks import DISTRIBUTIONS, check_masks
 
@@ -406,20 +407,22 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
     """And the option goes to that field."""
     from minisnn import runs
 
-    assert {f.name for f in fields(Structure)} == set(STRUCTURE)
+    assert {f.name for f in fields(Connections)} == set(STRUCTURE)
     asked = []
 
-    def instead(recipe, folder, progress):
-        asked.append(recipe)
-        return dict.fromkeys(("test_accuracy", "val_accuracy", "connections", "density", "seconds"), 0)
+    def instead(kind, data, out, progress, **settings):
+        asked.append(settings)
+        return SimpleNamespace(
+            result=dict.fromkeys(("test_accuracy", "val_accuracy", "density", "seconds"), 0)
+        )
 
-    monkeypatch.setattr(runs, "run", instead)
+    monkeypatch.setattr(runs, "train", instead)
     words = []
     for name, value in wanted.items():
         words += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
     assert cli.main(["train", network, *words, "--json", "--out", str(tmp_path)]) == 0
     json.loads(capsys.readouterr().out)
-    assert {name: getattr(asked[0], name) for name in wanted} == wanted
+    assert asked == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -429,16 +432,31 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
         (["--density", "1.5"], "density must be above 0 and at most 1, found 1.5"),
         (["--width", "0"], "width must be above 0 and finite, found 0.0"),
         (["--width", "inf"], "width must be above 0 and finite, found inf"),
-        (["--t-iter", "0"], "t_iter must be above 0, found 0.0"),
-        (["--t-iter", "2.5"], "t_iter must be a fraction, or a whole number of iterations, found 2.5"),
-        (["--t-end", "-1"], "t_end must be 0 or more, found -1.0"),
+        (["--t-iter", "0"], "t_iter must be above 0: a fraction, or a whole number of iterations, found 0.0"),
+        (
+            ["--t-iter", "2.5"],
+            "t_iter must be above 0: a fraction, or a whole number of iterations, found 2.5",
+        ),
+        (["--t-end", "-1"], "t_end must be a fraction, or a whole number of iterations, found -1.0"),
         (["--t-end", "1.5"], "t_end must be a fraction, or a whole number of iterations, found 1.5"),
         (["--eta-min", "0.9"], "eta_min must be 0 to alpha = 0.5, found 0.9"),
         (["--alpha", "nan"], "alpha must be 0 to 1, found nan"),
-        (["--distribution", "rek"], "argument --distribution: invalid choice: 'rek'"),
-        (["--redistribute", "all"], "argument --redistribute: invalid choice: 'all'"),
-        (["--learner", "rigl"], "argument --learner: invalid choice: 'rigl'"),
-        (["--prune", "least"], "argument --prune: invalid choice: 'least'"),
+        (
+            ["--distribution", "rek"],
+            "distribution must be one of erk, er, uniform, found 'rek'; did you mean erk?",
+        ),
+        (
+            ["--redistribute", "all"],
+            "or module:name of your own, found 'all'",
+        ),
+        (
+            ["--learner", "rigl"],
+            "learner must be one of evolve, deep-r, grad-r, or module:name of your own",
+        ),
+        (
+            ["--prune", "least"],
+            "prune must be one of magnitude, set, or module:name of your own, found 'least'",
+        ),
     ],
 )
 def test_nonsense_is_refused(capsys, tmp_path, words, message):
@@ -453,7 +471,7 @@ def test_nonsense_is_refused(capsys, tmp_path, words, message):
 
 @pytest.mark.parametrize("field", ["distribution", "redistribute", "learner", "sample", "prune", "grow"])
 def test_unknown_names_are_refused_with_the_known_ones(field):
-    known = {"distribution": DISTRIBUTIONS, "redistribute": redistribute.RULES, "learner": choice.LEARNERS}
+    known = {"distribution": DISTRIBUTIONS, "redistribute": redistribute.RULES, "learner": LEARNERS}
     with pytest.raises(ValueError, match=f"^{field} must be one of .*found 'nothing'$") as error:
         LIFNet(**{field: "nothing"})
     assert all(name in str(error.value) for name in known.get(field, ()))

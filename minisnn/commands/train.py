@@ -5,74 +5,71 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minisnn.commands.options import (
-    ESL_MLP_TEXTS,
-    LIF_TEXTS,
-    SCA_TEXTS,
-    add_option,
-    common_options,
-    esl_mlp_options,
-    lif_options,
-    sca_options,
-)
-from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
+from minisnn.commands.options import add_settings, flag, folder_name
+from minisnn.commands.texts import TEXTS
+from minisnn.recipes import DEFAULTS
 
 
 def add(commands: Any) -> None:
     """The parser of `minisnn train`."""
     train = commands.add_parser("train", help="train a network of the papers")
     kinds = train.add_subparsers(required=True, metavar="NETWORK")
-    for name, defaults, options, texts in (
-        ("esl-mlp", ESL_MLP_DEFAULTS, esl_mlp_options, ESL_MLP_TEXTS),
-        ("lif", LIF_DEFAULTS, lif_options, LIF_TEXTS),
-        ("sca-vgg16", SCA_VGG16_DEFAULTS, sca_options, SCA_TEXTS),
-    ):
+    for name, defaults in DEFAULTS.items():
         kind = kinds.add_parser(
             name,
-            **texts,
+            **TEXTS[name],
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
+            usage=f"minisnn train {name} [--data NAME|PATH] [options]",
         )
-        kind.add_argument(
-            "--data", choices=list(defaults), metavar="NAME",
-            help="data set, see minisnn data list (default digits)",
+        add_settings(kind, dict(defaults))
+        run = kind.add_argument_group("the run")
+        run.add_argument(
+            "--out", type=Path, default=None, metavar="FOLDER",
+            help=f"folder (default runs/{name}-DATA-SETTINGS-seedN)",
         )  # fmt: skip
-        option = partial(add_option, kind, defaults["digits"], defaults["mnist"])
-        options(kind, option)
-        common_options(kind, option, name)
-        kind.set_defaults(run=partial(_train, name, defaults))
+        run.add_argument(
+            "--resume", type=Path, default=None, metavar="RUN",
+            help="go on with the run in this folder; with a larger --epochs, for longer",
+        )  # fmt: skip
+        run.add_argument("--quiet", action="store_true", default=False, help="no progress bar, no summary")
+        run.add_argument(
+            "--json", action="store_true", default=False, help="print the result as one JSON object, last"
+        )
+        kind.set_defaults(run=partial(_train, name))
 
 
-def _train(name: str, defaults: dict[str, Any], arguments: argparse.Namespace) -> None:
+OWN = ("run", "out", "resume", "quiet", "json")
+
+
+def _train(name: str, arguments: argparse.Namespace) -> None:
     from minisnn import runs  # matplotlib takes longest to import: not before it is needed
 
-    known = {field.name for field in fields(defaults["digits"])}
-    given = {key: value for key, value in vars(arguments).items() if key in known}
+    given = {key: value for key, value in vars(arguments).items() if key not in OWN}
+    progress = None if arguments.quiet else "training"
     if arguments.resume:
+        folder, epochs = arguments.resume, given.pop("epochs", None)
         if given or arguments.out:
-            raise ValueError("--resume goes on with a run as it was configured: it takes no other settings")
-        folder, result = arguments.resume, runs.resume(arguments.resume, progress="training")
+            extra = ", ".join(map(flag, given)) or "--out"
+            raise ValueError(f"--resume goes on with a run as it was configured: it takes no {extra}")
+        run = runs.Run(runs.resume(folder, kind=name, epochs=epochs, progress=progress))
     else:
-        recipe = defaults[given.get("data", "digits")]
-        if "density" in given and "epsilon" in known:
-            given["epsilon"] = None
-        if "hidden" in given:
-            given["hidden"] = tuple(given["hidden"])
-        recipe = replace(recipe, **given)
-        folder = arguments.out or Path(f"runs/{name}-{recipe.data}-seed{recipe.seed}")
+        data = given.pop("data", "digits")
+        folder = arguments.out or Path("runs") / folder_name(name, data, given)
         try:
-            result = runs.run(recipe, folder, progress="training")
+            run = runs.train(name, data, out=folder, progress=progress, **given)
         except KeyboardInterrupt:
-            print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)
+            if (folder / "config.json").exists():
+                print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)
             raise
+    result = run.result
     if arguments.json:
         print(json.dumps(result))
-    else:
+    elif not arguments.quiet:
         print(
             f"test accuracy {result['test_accuracy']:.2f} % (validation {result['val_accuracy']:.2f} %) with "
             f"{result['connections']:,} connections, density {result['density']:.3f}, "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from minisnn.recipes.base import DEVICES, About
+from minisnn.recipes.choose import DEFAULTS, chosen, make
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS, ESLMLP
-from minisnn.recipes.images import DEVICES
 from minisnn.recipes.lif import LIF_DEFAULTS, LIFNet, weight_shapes
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS, SCANet
 
@@ -12,6 +13,6 @@ RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet, "sca-vgg16
 """By the name that the command line and a run's config.json have for them."""
 
 __all__ = [
-    "DEVICES", "ESLMLP", "ESL_MLP_DEFAULTS", "LIF_DEFAULTS", "RECIPES", "SCA_VGG16_DEFAULTS", "LIFNet", "Recipe",
-    "SCANet", "weight_shapes",
+    "DEFAULTS", "DEVICES", "ESLMLP", "ESL_MLP_DEFAULTS", "LIF_DEFAULTS", "RECIPES", "SCA_VGG16_DEFAULTS", "About",
+    "LIFNet", "Recipe", "SCANet", "chosen", "make", "weight_shapes",
 ]  # fmt: skip

@@ -4,78 +4,78 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
-
-import numpy as np
+from math import prod
 
 from minisnn import losses, networks, optim
-from minisnn.arguments import check, one_of
+from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.compose import Sequential
-from minisnn.data import LOADERS
 from minisnn.data.augment import in_turn, shift
-from minisnn.data.dataset import DataSet
 from minisnn.data.encode import latency_code
-from minisnn.recipes.images import DEVICES
-from minisnn.structure.choice import Structure
+from minisnn.optim import SGD, Adam, Optimizer
+from minisnn.recipes.base import About, Base
+from minisnn.recipes.connections import Connections
+from minisnn.settings import Named, again, setting
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.training import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
-class ESLMLP(Structure):
+class ESLMLP(Connections, Base):
     """ESL's multi-layer network on first spikes, dense or sparse (Table 1, Fig. 2).
 
-    The paper leaves most settings open; these were chosen on MNIST's validation set, see docs/results.
-    Raises ValueError for a name or a value that makes no sense, saying what would.
+    The paper leaves most settings open; these were chosen on MNIST's validation set, see docs/results. The defaults are
+    those for MNIST; `recipes.make` knows those of other data.
+    Raises ValueError that names the setting, what was found and what was expected.
     """
 
-    data: str = "mnist"
-    hidden: tuple[int, ...] = (800,)  # neurons of each hidden layer
-    epsilon: float | None = 60.0  # Eq. 1, for the weights into each hidden layer
-    density: float | None = None  # of the same weights, in place of epsilon; 1 is the dense net
-    epochs: int = 10
-    batch_size: int = 100
-    optimizer: str = "sgd"
-    schedule: str = "exponential"
-    lr: float | None = None  # in the first epoch; None: 0.3 dense and 0.45 sparse with SGD, 0.01 with Adam
-    lr_end: float | None = None  # in the last epoch; None: lr / 100
-    normalise: str = "layers"
-    limit: float = 0.3  # of the gradient norm
-    weight_sum: float = 1.0  # K, the price of weights that sum to less than 1
-    levels: int = 4  # grey levels of the input; 2 is binarised
-    shift: int = 0  # augmentation by random shifts of so many pixels
-    accumulate: int = 1  # parts in which a batch goes through, to save memory
-    device: str = "cpu"
-    seed: int = 0
+    hidden: tuple[int, ...] = setting(
+        (800,),
+        "neurons of the hidden layers",
+        valid=(lambda x: x and min(x) >= 1, "at least one layer of at least 1 neuron"),
+        metavar="N",
+        group="network",
+    )
+    epsilon: float | None = setting(
+        60.0,
+        "how many connections lead into each hidden layer, Eq. 1: epsilon (n_in + n_out)",
+        above=0,
+        group="connections",
+    )
+    density: float | None = setting(
+        None,
+        "the same as a fraction of the weights into each hidden layer, in place of --epsilon; 1 is the dense net. The "
+        "output layer is always dense",
+        above=0,
+        at_most=1,
+        group="connections",
+    )
+    batch_size: int = again(Base, "batch_size", 100)
+    optimizer: Named | Optimizer | None = again(Base, "optimizer", "sgd")
+    schedule: str = again(Base, "schedule", "exponential")
+    lr: float | None = again(
+        Base,
+        "lr",
+        None,
+        "learning rate in the first epoch (default for sgd 0.3 dense, 0.45 sparse; for adam 0.01)",
+    )
+    normalise: str = setting("layers", "what is limited of the gradient", choices=optim.NORMALISATIONS)
+    limit: float = setting(0.3, "to what its norm is limited", above=0)
+    weight_sum: float = setting(
+        1.0, "weight K of the cost of incoming weights that sum to less than 1", at_least=0, metavar="K"
+    )
+    levels: int = setting(
+        4,
+        "grey levels of the input, each its own spike time; 2 binarises",
+        at_least=2,
+        metavar="N",
+        group="data",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("data", self.data, LOADERS)
-        one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
-        one_of("schedule", self.schedule, optim.SCHEDULES)
-        one_of("normalise", self.normalise, optim.NORMALISATIONS)
         if (self.epsilon is None) == (self.density is None):
             raise ValueError("give either epsilon or density: each decides the other")
-        if self.density is not None:
-            check("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
-        if self.epsilon is not None:
-            check("epsilon", self.epsilon, self.epsilon > 0, "above 0")
-        check(
-            "hidden",
-            self.hidden,
-            self.hidden and min(self.hidden) >= 1,
-            "at least one layer of at least 1 neuron",
-        )
-        check("levels", self.levels, self.levels >= 2, "at least 2")
-        one_of("device", self.device, DEVICES)
-        for name in ("epochs", "batch_size", "accumulate"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("lr", "lr_end", "limit"):
-            value = getattr(self, name)
-            check(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
-        for name in ("weight_sum", "shift", "seed"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def densities(self, n_in: int) -> tuple[float, ...]:
         """Of the weights into each hidden layer, for n_in inputs. ValueError if epsilon overfills one."""
@@ -93,44 +93,35 @@ class ESLMLP(Structure):
             found.append(erdos_renyi_density(before, after, self.epsilon))
         return tuple(found)
 
-    def load(self) -> DataSet:
-        """The data."""
-        return LOADERS[self.data]()
-
-    def plain(self, data: DataSet) -> Sequential:
+    def plain(self, data: About) -> Sequential:
         """The network for these data."""
-        densities = self.densities(data.train.images[0].size)
+        densities = self.densities(prod(data.shape))
         return networks.first_spike_mlp(self.hidden, data.n_classes, densities)
 
-    def setup(self, data: DataSet) -> Setup:
-        """Everything that training needs, for these data."""
-        n_in = data.train.images[0].size
+    def setup(self, data: About) -> Setup:
+        """Everything that training needs, for these data. ValueError for recordings, which have no spike times here."""
+        check(
+            "data",
+            data.name,
+            not data.is_sequence,
+            "images: this network has no time steps for the frames of recordings",
+        )
+        n_in = prod(data.shape)
         densities = self.densities(n_in)
         net = self.plain(data)
         keys = [f"{name}.weight" for name, _ in net.stages]
-        iterations = self.epochs * ceil(len(data.train.labels) / self.batch_size)
-        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), iterations)
-        sparse = min(densities) < 1
-        lr = self.lr or {"sgd": 0.45 if sparse else 0.3, "adam": 0.01}[self.optimizer]
+        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), self.iterations(data))
+        optimizer = self.make_optimizer()
         return Setup(
             net=net,
             shape=(n_in,),
             encode=partial(latency_code, max_value=data.max_value, levels=self.levels),
             augment=in_turn(*([partial(shift, by=self.shift)] if self.shift else [])),
             objective=FIRST_SPIKE,
-            penalties=(
-                Penalty(
-                    losses.weight_sum_cost_forward,
-                    losses.weight_sum_cost_backward,
-                    self.weight_sum,
-                    _is_weight,
-                ),
-            ),
-            optimizer=optim.OPTIMIZERS[self.optimizer],
+            penalties=(WEIGHT_SUM._replace(weight=self.weight_sum),),
+            optimizer=optimizer,
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
-            lr=partial(
-                optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=self.lr_end or lr / 100
-            ),
+            lr=self.learning_rates(optimizer, {SGD: 0.45 if min(densities) < 1 else 0.3, Adam: 0.01}),
             learner=learner,
             batch_size=self.batch_size,
             epochs=self.epochs,
@@ -140,14 +131,14 @@ class ESLMLP(Structure):
         )
 
 
-FIRST_SPIKE = Objective(
-    losses.first_spike_loss_forward, losses.first_spike_loss_backward, losses.first_spike_prediction
-)
-
-
 def _is_weight(key: str, weight: Array) -> bool:
     return True
 
+
+FIRST_SPIKE = Objective(
+    losses.first_spike_loss_forward, losses.first_spike_loss_backward, losses.first_spike_prediction
+)
+WEIGHT_SUM = Penalty(losses.weight_sum_cost_forward, losses.weight_sum_cost_backward, 1.0, _is_weight)
 
 ESL_MLP_DEFAULTS = {
     "digits": ESLMLP(

@@ -1,124 +1,152 @@
-"""What all recipes for LIF networks on images share: network, data, loss, optimiser."""
+"""What all recipes for LIF networks on images share: network, neurons, loss, data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
-from typing import TypeVar
-
-import numpy as np
+from typing import Any, TypeVar
 
 from minisnn import losses, networks, optim
-from minisnn.arguments import check, one_of
+from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.compose import Sequential
-from minisnn.data import EVENT_LOADERS, LOADERS
+from minisnn.data import LOADERS, catalogue
 from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.data.cifar10_dvs import SPLITS
 from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
 from minisnn.fast import fast
+from minisnn.ops.surrogate import SURROGATES, Surrogate
+from minisnn.optim import SGD, Adam
+from minisnn.recipes.base import About, Base
+from minisnn.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import Objective, Penalty, Setup
 
-DEVICES = ("cpu", "gpu")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Images:
+class Images(Base):
     """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
     net: a name in `networks.NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", or a `describe.to_text`.
-    Raises ValueError for a name or a value that makes no sense, saying what would.
+    Raises ValueError that names the setting, what was found and what was expected.
     """
 
-    data: str = "mnist"
-    by: str = "number"  # how recordings are cut into frames: so many events, or microseconds, in each
-    split: str = "tet"  # whose test set of CIFAR10-DVS
-    net: str = "16C3-AP2-32C3-AP2-10FC"
-    width: float = 1.0  # of all layers but the last, as a multiple
-    paper: str | None = None  # whose neurons, readout, loss and optimiser; None: the net's own, or ESL's
-    T: int = 4  # time steps; of recordings, frames
-    loss: str | None = None  # None: TET for ESL, of the mean over time for SCA
-    lam: float = 0.0  # lambda of TET's second term
-    epochs: int = 10
-    batch_size: int = 64
-    accumulate: int = 1  # parts in which a batch goes through, to save memory
-    optimizer: str | None = None  # None: Adam for ESL, SGD for SCA
-    schedule: str = "cosine"
-    lr: float | None = None  # in the first epoch; None: 0.001 with Adam, 0.01 with SGD
-    lr_end: float | None = None  # in the last epoch; None: 0 if the schedule is cosine, else lr / 100
-    l1: float = 0.0  # price of the L1 norm
-    l1_on: str = "conv"  # of what: convolutions (SCA's code) or batch norm's gamma
-    images: int | None = None  # of the training set, the first so many; None: all
-    shift: int = 0  # augmentation by random shifts of so many pixels; frames are rolled
-    flip: bool = False  # augmentation by mirror images
-    fast: bool = True  # False walks the plain stages: the same numbers to rounding, slowly
-    device: str = "cpu"
-    seed: int = 0
+    T: int = setting(4, "time steps; of recordings, frames", at_least=1, metavar="N", group="data")
+    by: str = setting(
+        "number", "frames of recordings have equal event counts, or equal durations", choices=BY, group="data"
+    )
+    split: str = setting(
+        "tet",
+        "test set of CIFAR10-DVS: each class's last files, its first, or the last in the order of names",
+        choices=SPLITS,
+        group="data",
+    )
+    images: int | None = setting(
+        None, "train on the first so many images (default all)", at_least=1, metavar="N", group="data"
+    )
+    flip: bool = setting(False, "augment by mirror images", group="data")
+    net: str = setting(
+        "16C3-AP2-32C3-AP2-10FC",
+        f"{', '.join(networks.NETWORKS)}, or a notation such as 64C3-AP2-10FC",
+        group="network",
+    )
+    width: float = setting(1.0, "multiplies the width of all layers but the last", above=0, group="network")
+    paper: str | None = setting(
+        None,
+        "whose neurons and training (default the net's own; esl for a notation)",
+        choices=networks.STYLES,
+        group="network",
+    )
+    fast: bool = setting(
+        True, "with --no-fast the plain stages: the same numbers to rounding, slowly", group="network"
+    )
+    decay: float | None = setting(
+        None,
+        "of the potential from step to step, ESL's tau; 1 is no leak (default 0.5 for esl, 1 for sca)",
+        at_least=0,
+        at_most=1,
+        group="neurons",
+    )
+    v_th: float | None = setting(None, "threshold (default 1)", above=0, group="neurons")
+    v_reset: float | None = setting(
+        None, "potential after a spike (default 0)", valid=(lambda x: abs(x) < 1e9, "finite"), group="neurons"
+    )
+    soft_reset: bool = setting(
+        False, "a spike subtracts the threshold, in place of --v-reset", group="neurons"
+    )
+    surrogate: Named | Surrogate | None = setting(
+        None,
+        "whose slope stands for the derivative of firing (default triangle for esl, sigmoid for sca)",
+        table=SURROGATES,
+        group="neurons",
+    )
+    loss: str | None = setting(
+        None,
+        "at each step, or of the mean over time (default tet for esl, mean for sca)",
+        choices=("tet", "mean"),
+    )
+    lam: float = setting(0.0, "lambda of TET's second term", at_least=0, at_most=1)
+    l1: float = setting(0.0, "weight of the L1 norm in the loss", at_least=0)
+    l1_on: str = setting(
+        "conv", "of convolutions (SCA's code), or of batch norm's gamma", choices=("conv", "gamma")
+    )
 
     def __post_init__(self) -> None:
-        one_of("data", self.data, (*LOADERS, *EVENT_LOADERS))
-        one_of("by", self.by, BY)
-        one_of("split", self.split, SPLITS)
-        check("width", self.width, 0 < self.width < np.inf, "above 0 and finite")
-        if self.paper is not None:
-            one_of("paper", self.paper, networks.STYLES)
-        if self.loss is not None:
-            one_of("loss", self.loss, ("tet", "mean"))
-        if self.optimizer is not None:
-            one_of("optimizer", self.optimizer, optim.OPTIMIZERS)
-        one_of("schedule", self.schedule, optim.SCHEDULES)
-        one_of("l1_on", self.l1_on, ("conv", "gamma"))
-        one_of("device", self.device, DEVICES)
-        for name in ("T", "epochs", "batch_size", "accumulate"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("lr", "lr_end"):
-            value = getattr(self, name)
-            check(name, value, value is None or 0 < value < np.inf, "above 0 and finite")
-        check("lam", self.lam, 0 <= self.lam <= 1, "0 to 1")
-        check("images", self.images, self.images is None or self.images >= 1, "at least 1")
-        for name in ("l1", "shift", "seed"):
-            check(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+        super().__post_init__()
+        check(
+            "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"
+        )
 
     def load(self) -> DataSet:
-        """The data. ValueError for more images than there are."""
-        if self.data in EVENT_LOADERS:
-            divided = {} if self.data == "event-digits" else {"split": self.split}
-            data = EVENT_LOADERS[self.data](self.T, by=self.by, **divided)
-        else:
-            data = LOADERS[self.data]()
-        there = len(data.train.labels)
-        check("images", self.images, (self.images or 1) <= there, f"at most {there} for {self.data}")
-        return replace(data, train=data.train.take(slice(self.images))) if self.images else data
+        """The data. Raises ValueError for more images than there are."""
+        return self.part(catalogue.load(self.data, self.T, by=self.by, split=self.split))
 
-    def plain(self, data: DataSet) -> Sequential:
+    def part(self, data: DataSet) -> DataSet:
+        """The data with the first `images` of the training set. Raises ValueError if there are fewer."""
+        if self.images is None:
+            return data
+        n = len(data.train.labels)
+        check("images", self.images, self.images <= n, f"at most {n} for {data.name}")
+        return replace(data, train=data.train.take(slice(self.images)))
+
+    def plain(self, data: About) -> Sequential:
         """The network for these data, as one reads it."""
         return self.build(data)[0]
 
-    def build(self, data: DataSet) -> tuple[Sequential, str]:
+    def build(self, data: About) -> tuple[Sequential, str]:
         """The plain network for these data, and the paper whose training it has."""
         return self._network(data, self.width)
 
-    def _network(self, data: DataSet, width: float) -> tuple[Sequential, str]:
+    def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
-        return networks.build(self.net, data.shape, data.n_classes, T, self.paper, width)
+        return networks.build(
+            self.net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
+        )
 
-    def iterations(self, data: DataSet) -> int:
-        """Optimiser steps in all of training."""
-        return self.epochs * ceil(len(data.train.labels) / self.batch_size)
+    def _neuron_changes(self) -> dict[str, Any]:
+        """Fields of `Neuron` that differ from the paper's."""
+        found: dict[str, Any] = {"decay": self.decay, "v_th": self.v_th, "v_reset": self.v_reset}
+        changes = {name: value for name, value in found.items() if value is not None}
+        if self.soft_reset:
+            changes["v_reset"] = None
+        if self.surrogate is not None:
+            surrogate = self.found("surrogate")
+            changes["surrogate"] = surrogate() if isinstance(surrogate, type) else surrogate
+        return changes
 
-    def training(self, data: DataSet, net: Sequential, paper: str, learner: StructureLearner) -> Setup:
+    def training(self, data: About, net: Sequential, paper: str, learner: StructureLearner) -> Setup:
         """Everything that training this network, with this learner, needs."""
+        if data.is_sequence and data.frames is not None:
+            check(
+                "T", self.T, data.frames == self.T, f"{data.frames}, the frames of a recording in {data.name}"
+            )
         loss = self.loss or {"esl": "tet", "sca": "mean"}[paper]
-        optimizer = self.optimizer or {"esl": "adam", "sca": "sgd"}[paper]
-        lr = self.lr or {"adam": 0.001, "sgd": 0.01}[optimizer]
-        lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
+        optimizer = self.make_optimizer({"esl": "adam", "sca": "sgd"}[paper])
         encode: Callable[[Array], Array] = event_code
-        if data.mean is not None and data.std is not None:  # not of sequences
+        if not data.is_sequence:
             encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
@@ -128,21 +156,16 @@ class Images:
             encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
             objective=tet(self.lam) if loss == "tet" else MEAN,
-            penalties=(
-                Penalty(
-                    losses.l1_cost_forward, losses.l1_cost_backward, self.l1,
-                    {"conv": _is_conv, "gamma": _is_gamma}[self.l1_on],
-                ),
-            ) if self.l1 else (),
-            optimizer=optim.OPTIMIZERS[optimizer],
+            penalties=(L1[self.l1_on]._replace(weight=self.l1),) if self.l1 else (),
+            optimizer=optimizer,
             normalise=optim.unlimited,
-            lr=partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end),
+            lr=self.learning_rates(optimizer, {Adam: 0.001, SGD: 0.01}),
             learner=learner,
             batch_size=self.batch_size,
             epochs=self.epochs,
             accumulate=self.accumulate,
             device=self.device,
-        )  # fmt: skip
+        )
 
 
 MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)
@@ -163,6 +186,11 @@ def _is_conv(key: str, weight: Array) -> bool:
 def _is_gamma(key: str, weight: Array) -> bool:
     return key.endswith(".gamma")
 
+
+L1 = {
+    name: Penalty(losses.l1_cost_forward, losses.l1_cost_backward, 1.0, applies_to)
+    for name, applies_to in (("conv", _is_conv), ("gamma", _is_gamma))
+}
 
 AnyImages = TypeVar("AnyImages", bound=Images)
 

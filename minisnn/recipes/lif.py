@@ -7,39 +7,45 @@ from math import prod
 
 import numpy as np
 
-from minisnn.arguments import check, one_of
 from minisnn.compose import Sequential
-from minisnn.data.dataset import DataSet
+from minisnn.recipes.base import About
+from minisnn.recipes.connections import Connections
 from minisnn.recipes.images import Images, with_stand_ins
+from minisnn.settings import Named, again, setting
 from minisnn.stages import Shape
 from minisnn.structure import masks
-from minisnn.structure.choice import Structure
 from minisnn.training import Setup
 
 
 @dataclass(frozen=True, kw_only=True)
-class LIFNet(Structure, Images):
+class LIFNet(Connections, Images):
     """Any LIF network of both papers with connections that come and go, or dense.
 
     The pair of rules is the one that ESL finds most stable. alpha and T_end are not in the paper; 0.5 is
-    sparse_learning's and ITOP's.
-    Raises ValueError for a name or a value that makes no sense, saying what would.
+    sparse_learning's and ITOP's. The defaults are those for MNIST; `recipes.make` knows those of other data.
+    Raises ValueError that names the setting, what was found and what was expected.
     """
 
-    density: float = 1.0  # of all weights of convolutions and linear layers together; 1 is the dense net
-    distribution: str = "erk"  # of the density over the layers
-    same_size: bool = False  # a baseline: no masks, but so narrow that it has as many weights
-    grow: str = "momentum"
-    alpha: float = 0.5
-    t_end: float = 1.0
+    density: float = setting(
+        1.0,
+        "of all weights of convolutions and linear layers together; 1 is the dense net",
+        above=0,
+        at_most=1,
+        group="connections",
+    )
+    distribution: str = setting(
+        "erk", "of the density over the layers", choices=masks.DISTRIBUTIONS, group="connections"
+    )
+    same_size: bool = setting(
+        False,
+        "a baseline: no masks, but so narrow that it has as many weights as --density would leave",
+        group="connections",
+    )
+    grow: Named = again(Connections, "grow", "momentum")
+    alpha: float = again(Connections, "alpha", 0.5)
+    t_end: float = again(Connections, "t_end", 1.0)
 
-    def __post_init__(self) -> None:
-        Structure.__post_init__(self)
-        Images.__post_init__(self)
-        one_of("distribution", self.distribution, masks.DISTRIBUTIONS)
-        check("density", self.density, 0 < self.density <= 1, "above 0 and at most 1")
-
-    def build(self, data: DataSet) -> tuple[Sequential, str]:
+    def build(self, data: About) -> tuple[Sequential, str]:
         """The plain network for these data, and the paper whose training it has."""
         if not self.same_size:
             return self._network(data, self.width)
@@ -55,7 +61,7 @@ class LIFNet(Structure, Images):
             low, high = (middle, high) if size(middle) < wanted else (low, middle)
         return self._network(data, min(low, high, key=lambda width: abs(size(width) - wanted)))
 
-    def setup(self, data: DataSet) -> Setup:
+    def setup(self, data: About) -> Setup:
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
         net, paper = self.build(data)
         density = 1.0 if self.same_size else self.density

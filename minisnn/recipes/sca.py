@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from minisnn.arguments import check, one_of
+from minisnn.arguments import check
 from minisnn.compose import scored
-from minisnn.data.dataset import DataSet
 from minisnn.ops.lif import SCORES
+from minisnn.recipes.base import About, Base
 from minisnn.recipes.images import Images, with_stand_ins
+from minisnn.settings import again, setting
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
@@ -20,45 +21,67 @@ class SCANet(Images):
     """A convolutional network with channels that are pruned by activity and regrown by |dgamma|.
 
     The defaults are those of the authors' script for VGG16 on CIFAR-10; with p = 0 and q = 0 it is the dense network.
-    Raises ValueError for a name or a value that makes no sense, saying what would.
+    Raises ValueError that names the setting, what was found and what was expected.
     """
 
-    data: str = "cifar10"
-    net: str = "vgg16"
-    paper: str | None = "sca"
-    epochs: int = 300
-    schedule: str = "step"
-    l1: float = 3e-5
-    shift: int = 4
-    flip: bool = True
-    p: float = 0.5  # fraction of all channels that is masked
-    q: float = 0.1  # fraction of all channels that is pruned, and as many regrown, besides; 0 only prunes
-    every: int = 1  # epochs from one update of the masks to the next
-    end: float = 1.0  # fraction of the epochs after which masks change no more, and are held
-    mode: str = (
-        "soft"  # masked channels learn on until the next update; hard: they stand still; random: an ablation
+    data: str = again(Base, "data", "cifar10")
+    net: str = again(Images, "net", "vgg16")
+    paper: str | None = again(Images, "paper", "sca")
+    epochs: int = again(Base, "epochs", 300)
+    schedule: str = again(Base, "schedule", "step")
+    l1: float = again(Images, "l1", 3e-5)
+    shift: int = again(Base, "shift", 4)
+    flip: bool = again(Images, "flip", True)
+    p: float = setting(
+        0.5, "fraction of all channels that is masked", at_least=0, at_most=1, group="channels"
     )
-    score: str = "code"
-    per_map: bool = False  # scores are sums over a channel's map, not means
-    strict: bool = False  # channels without a gradient do not regrow
+    q: float = setting(
+        0.1,
+        "fraction of all channels that is pruned and regrown besides; 0 only prunes",
+        at_least=0,
+        at_most=1,
+        group="channels",
+    )
+    every: int = setting(1, "epochs between updates of the masks", at_least=1, metavar="N", group="channels")
+    end: float = setting(
+        1.0,
+        "fraction of the epochs after which masks no longer change, and are held",
+        above=0,
+        at_most=1,
+        metavar="F",
+        group="channels",
+    )
+    mode: str = setting(
+        "soft",
+        "masked channels learn on until the next update; hard: they stand still; random: an ablation, drawn once",
+        choices=MODES,
+        group="channels",
+    )
+    score: str = setting(
+        "code",
+        "spikes and potential after the reset (SCA's code), or a potential alone",
+        choices=SCORES,
+        group="channels",
+    )
+    per_map: bool = setting(False, "scores are sums over a channel's map, not means", group="channels")
+    strict: bool = setting(False, "channels without a gradient do not regrow", group="channels")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         channel_counts(1, self.p, self.q)
-        check("every", self.every, self.every >= 1, "at least 1")
-        check("end", self.end, 0 < self.end <= 1, "above 0 and at most 1")
         check(
-            "every", self.every, self.every <= self.last, f"at most {self.last}, where masks may change last"
+            "every",
+            self.every,
+            self.every <= self.last,
+            f"at most {self.last}, the last epoch that may change masks",
         )
-        one_of("mode", self.mode, MODES)
-        one_of("score", self.score, SCORES)
 
     @property
     def last(self) -> int:
         """The last epoch that may change masks."""
         return max(1, round(self.end * self.epochs))
 
-    def setup(self, data: DataSet) -> Setup:
+    def setup(self, data: About) -> Setup:
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
         net, paper = self.build(data)
         if self.p == self.q == 0:

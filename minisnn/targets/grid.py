@@ -10,7 +10,7 @@ import statistics
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def run_grid(
 def one(name: str, recipe: runs.Recipe, test: bool, folder: Path | None) -> dict[str, object]:
     """One run, as a row of the table. In a folder of its own it is taken up where it stopped."""
     if folder:
-        key = json.dumps(asdict(recipe), sort_keys=True)
+        key = json.dumps(recipe.to_json(), sort_keys=True)
         slug = re.sub(r"[^\w.]+", "-", name)
         folder = folder / f"{slug}-seed{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     with use_threads(1):
@@ -84,7 +84,7 @@ def one(name: str, recipe: runs.Recipe, test: bool, folder: Path | None) -> dict
         "seed": recipe.seed,
         **{key: json.dumps(result.get(key, {})) for key in ("channels", "regrown", "scores")},
         "densities": json.dumps(densities),
-        "recipe": json.dumps(asdict(recipe)),
+        "recipe": json.dumps(recipe.to_json()),
     }
 
 
@@ -104,8 +104,8 @@ def _backend(joblib: Any, jobs: int, scheduler: str | None) -> Iterator[None]:
 
 def same(recipe: runs.Recipe, old: Mapping[str, object]) -> bool:
     """Is it the recipe of an old row? Fields that did not exist then have their defaults."""
-    fields = json.loads(json.dumps(asdict(recipe)))
-    defaults = json.loads(json.dumps(asdict(type(recipe)())))
+    fields = json.loads(json.dumps(recipe.to_json()))
+    defaults = json.loads(json.dumps(type(recipe)().to_json()))
     return defaults | dict(old) == fields
 
 

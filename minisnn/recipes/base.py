@@ -1,0 +1,128 @@
+"""What every recipe has: data, optimiser, learning rate, batches, device, seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from math import ceil
+from typing import Any, Protocol
+
+from minisnn import lookup, optim
+from minisnn.arguments import check
+from minisnn.data import catalogue
+from minisnn.data.dataset import DataSet
+from minisnn.optim import Optimizer
+from minisnn.settings import Named, Settings, setting
+
+DEVICES = ("cpu", "gpu")
+
+
+class About(Protocol):
+    """What a recipe must know of its data: a `DataSet` has it, and so has its `DataInfo`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def max_value(self) -> int: ...
+
+    @property
+    def n_classes(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def is_sequence(self) -> bool: ...
+
+    @property
+    def frames(self) -> int | None: ...
+
+    @property
+    def n_train(self) -> int: ...
+
+    @property
+    def mean(self) -> Any: ...
+
+    @property
+    def std(self) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base(Settings):
+    """Data, optimiser, learning rate, batches, device, seed."""
+
+    data: str = setting(
+        "mnist", "data set, see minisnn data list; or a path to your own", metavar="NAME", group="data"
+    )
+    shift: int = setting(
+        0,
+        "augment by random shifts of up to so many pixels; frames are rolled",
+        at_least=0,
+        metavar="N",
+        group="data",
+    )
+    epochs: int = setting(10, "passes over the training data", at_least=1, metavar="N")
+    batch_size: int = setting(64, "images in a step", at_least=1, metavar="N")
+    accumulate: int = setting(
+        1,
+        "take a batch in so many parts, to save memory: one step with their summed gradient; batch norm sees each part "
+        "by itself",
+        at_least=1,
+        metavar="N",
+    )
+    optimizer: Named | Optimizer | None = setting(
+        None, "how weights follow the gradient", table=optim.OPTIMIZERS
+    )
+    momentum: float | None = setting(
+        None, "of SGD (default 0.9)", valid=(lambda x: 0 <= x < 1, "at least 0 and below 1")
+    )
+    weight_decay: float = setting(
+        0.0, "pull of all parameters towards 0: weight_decay * w is added to the gradient", at_least=0
+    )
+    schedule: str = setting("cosine", "how the learning rate falls", choices=optim.SCHEDULES)
+    lr: float | None = setting(None, "learning rate in the first epoch", above=0)
+    lr_end: float | None = setting(
+        None, "learning rate in the last epoch (default 0 if cosine, else a hundredth of --lr)", above=0
+    )
+    device: str = setting("cpu", "where to compute; gpu needs CuPy (see minisnn doctor)", choices=DEVICES)
+    seed: int = setting(0, "of weights, masks and the order of the data", at_least=0)
+
+    def load(self) -> DataSet:
+        """The data. Raises ValueError for a name that is not known, DataError for files that do not fit."""
+        return catalogue.load(self.data)
+
+    def iterations(self, data: About) -> int:
+        """Optimiser steps in all of training."""
+        return self.epochs * ceil(data.n_train / self.batch_size)
+
+    def make_optimizer(self, default: str = "sgd") -> Optimizer:
+        """The optimiser, with momentum and weight decay. ValueError for one that has no such setting."""
+        name = default if self.optimizer is None else self.optimizer
+        made = lookup.find("optimizer", name, optim.OPTIMIZERS)
+        wanted = {
+            "momentum": ("mu", self.momentum),
+            "weight_decay": ("weight_decay", self.weight_decay or None),
+        }
+        given = {key: (field, value) for key, (field, value) in wanted.items() if value is not None}
+        known = {f.name for f in fields(made)} if is_dataclass(made) and isinstance(made, type) else ()
+        for key, (field, value) in given.items():
+            check(
+                key, value, field in known, f"left out, because the optimizer {_shown(name)} does not take it"
+            )
+        if isinstance(made, type):
+            return made(**dict(given.values()))
+        return made if hasattr(made, "step") else made()
+
+    def learning_rates(self, optimizer: Optimizer, defaults: Mapping[type, float]) -> Callable[[int], float]:
+        """The learning rate of each epoch. defaults: of the first, by optimiser."""
+        lr = defaults.get(type(optimizer)) if self.lr is None else self.lr
+        check("lr", lr, lr is not None, f"given, because {type(optimizer).__name__} has no default here")
+        assert lr is not None
+        lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
+        return partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end)
+
+
+def _shown(name: object) -> str:
+    return name if isinstance(name, str) else getattr(name, "__name__", type(name).__name__)

@@ -1,0 +1,122 @@
+"""What a recipe can choose about its connections, and the learner that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from minisnn.arguments import check
+from minisnn.settings import Named, Settings, setting
+from minisnn.structure import grow, masks, prune, redistribute
+from minisnn.structure.deep_r import DeepR
+from minisnn.structure.evolve import Evolve
+from minisnn.structure.grad_r import GradR
+from minisnn.structure.learner import StructureLearner
+
+LEARNERS = {"evolve": Evolve, "deep-r": DeepR, "grad-r": GradR}
+"""By name. In place of a name any function of the densities that returns a `StructureLearner`."""
+
+WHOLE = (
+    lambda x: x >= 0 and isfinite(x) and (x <= 1 or x == int(x)),
+    "a fraction, or a whole number of iterations",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections(Settings):
+    """How connections are drawn, and how they change: the part of a recipe that all networks share.
+
+    Raises ValueError that names the setting, what was found and what was expected.
+    """
+
+    learner: Named = setting(
+        "evolve",
+        "how connections change: ESL's way, or, of neither paper, Deep R or Grad R, which ignore the settings "
+        "below but their own and --sample",
+        table=LEARNERS,
+        group="connections",
+    )
+    sample: str = setting(
+        "bernoulli",
+        "draw each connection independently, or draw their exact number",
+        choices=masks.SAMPLERS,
+        group="connections",
+    )
+    prune: Named = setting("set", "prune rule", table=prune.RULES, group="connections")
+    grow: Named = setting("random", "grow rule", table=grow.RULES, group="connections")
+    alpha: float = setting(
+        0.3,
+        "fraction of connections replaced at first; 0 never rewires",
+        at_least=0,
+        at_most=1,
+        group="connections",
+    )
+    eta_min: float = setting(
+        0.0, "final fraction replaced, from --t-end on", at_least=0, at_most=1, group="connections"
+    )
+    t_iter: float = setting(
+        100.0,
+        "iterations between rewirings; below 1, that fraction of training",
+        valid=(lambda x: x > 0 and WHOLE[0](x), "above 0: a fraction, or a whole number of iterations"),
+        metavar="N",
+        group="connections",
+    )
+    t_end: float = setting(
+        0.75,
+        "when the fraction replaced reaches --eta-min: a fraction of training; above 1, iterations",
+        valid=WHOLE,
+        metavar="F",
+        group="connections",
+    )
+    redistribute: Named = setting(
+        "none",
+        "how many connections grow in a layer: as many as it lost, that number on average, or by momentum",
+        table=redistribute.RULES,
+        group="connections",
+    )
+    exclude_pruned: bool = setting(False, "what was just pruned may not grow", group="connections")
+    keep_weights: bool = setting(
+        False, "what is pruned and grows at once keeps its weight", group="connections"
+    )
+    reset_moments: bool = setting(
+        False, "new connections start without the optimiser's moments", group="connections"
+    )
+    deep_r_l1: float = setting(1e-5, "Deep R's pull towards 0", at_least=0, group="connections")
+    deep_r_temperature: float = setting(0.0, "of Deep R's random walk", at_least=0, group="connections")
+    grad_r_alpha: float = setting(
+        1e-3, "strength of Grad R's prior, which decides how sparse it gets", at_least=0, group="connections"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("eta_min", self.eta_min, self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
+
+    def structure_learner(self, densities: Mapping[str, float], iterations: int) -> StructureLearner:
+        """Of a network with these densities, trained so long."""
+        sparse = {key: density for key, density in densities.items() if density < 1}
+        if not sparse:
+            return StructureLearner()
+        learner = self.found("learner")
+        if learner is DeepR:
+            return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, masks.SAMPLERS[self.sample])
+        if learner is GradR:
+            return GradR(sparse, self.grad_r_alpha)
+        if learner is not Evolve:
+            return learner(sparse)
+        t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations
+        t_end = self.t_end if self.t_end > 1 else self.t_end * iterations
+        return Evolve(
+            sparse,
+            t_end=round(t_end),
+            t_iter=max(1, round(t_iter)),
+            alpha=self.alpha,
+            eta_min=self.eta_min,
+            prune=self.found("prune"),
+            grow=self.found("grow"),
+            sample=masks.SAMPLERS[self.sample],
+            redistribute=self.found("redistribute"),
+            exclude_pruned=self.exclude_pruned,
+            keep_weights=self.keep_weights,
+            reset_moments=self.reset_moments,
+        )
