@@ -459,7 +459,7 @@ folders_refused = {
     "a text": (replaced("cow/notes.txt", b"hello"), r"cow/notes\.txt: expected a file \.png, .* found something else"),
     "no class": (replaced("02.png", png(7, 5, bytes(40))), r"zoo/02\.png: expected in a folder of its class"),
     "a folder below": (lambda root: (root / "cow" / "more").mkdir(), "cow/more: expected a file"),
-    "recordings": (replaced("cow/x.aedat", b"x"), r"expected pictures or recordings, found both: .*\.png and .*x\.aedat"),
+    "recordings": (replaced("cow/x.aedat", b"x"), r"expected pictures or recordings, found both: .*png and .*aedat"),
     "a pipe": (lambda root: os.mkfifo(root / "cow" / "x.png"), r"cow/x\.png: expected a file"),
 }  # fmt: skip
 
@@ -614,7 +614,7 @@ def test_paths_and_names_are_loaded_in_one_way(tmp_path, monkeypatch):
         ("xyzxyz", ValueError, "or a path, found 'xyzxyz'$"),
         ("cats.npz", FileNotFoundError, "cats.npz: there is no such file or folder$"),
         ("data/mnist", FileNotFoundError, "data/mnist: there is no such file or folder"),
-        ("~nobody/at/all", FileNotFoundError, "there is no such file"),
+        ("~no-such-user/at/all", FileNotFoundError, "there is no such file"),
         (Path("cifar10"), FileNotFoundError, "cifar10: there is no such file or folder"),
         ("", ValueError, "found ''"),
     ],

@@ -8,7 +8,8 @@ from test_run import states_equal
 
 from minisnn import runs, training
 from minisnn.data import EVENT_LOADERS, LOADERS, load_event_digits
-from minisnn.data.dataset import DataSet, Rows, Split
+from minisnn.data.dataset import DataSet
+from minisnn.data.rows import Rows, Split
 from minisnn.recipes import LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet, SCANet
 from minisnn.recipes.images import with_stand_ins
 from minisnn.stages import Repeat
@@ -22,7 +23,8 @@ SMALL = LIFNet(
 def few():
     """Some of the event digits, in three frames."""
     data = load_event_digits(3)
-    return data._replace(
+    return replace(
+        data,
         train=data.train.take(slice(300)),
         validation=data.validation.take(slice(50)),
         test=data.test.take(slice(50)),
