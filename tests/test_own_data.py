@@ -402,7 +402,7 @@ def test_cmyk_photographs_are_colours(tmp_path):
 def test_one_picture_in_colour_makes_all_colours(tmp_path):
     root = fill(tmp_path / "zoo")
     assert load_path(root).shape == (5, 7, 1)
-    Image.fromarray(IMAGES[0]).save(root / "dog" / "more.png")
+    Image.fromarray(IMAGES[0]).save(root / "bee" / "more.png")
     data = load_path(root)
     assert data.shape == (5, 7, 3)
     assert (
