@@ -383,6 +383,13 @@ def test_pictures_are_read_as_a_person_sees_them(tmp_path, case):
         np.testing.assert_array_equal(pictures.decode(tmp_path / "a.png", False), expected.repeat(3, -1))
 
 
+def test_to_look_is_to_read_the_header_only(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(7, 5, b"no pixels"))
+    assert pictures.look(tmp_path / "a.png") == (5, 7, True)
+    with pytest.raises(DataError, match=r"a\.png: cannot be read"):
+        pictures.decode(tmp_path / "a.png", True)
+
+
 def test_photographs_are_upright(tmp_path):
     picture = Image.fromarray(
         np.repeat(np.arange(0, 240, 10, np.uint8)[None], 16, 0)
