@@ -15,7 +15,7 @@ from tqdm import tqdm
 from minisnn import checkpoint, networks, runs, training
 from minisnn.backend import array_module, to_host
 from minisnn.compose import activities, neuron_caches, scored
-from minisnn.data.dataset import Split
+from minisnn.data.rows import Split
 from minisnn.fast import fast
 from minisnn.losses import l1_cost_backward, l1_cost_forward
 from minisnn.ops.lif import SCORES

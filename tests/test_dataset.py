@@ -319,6 +319,16 @@ def test_every_class_in_proportion(rng, n_classes, n, parts):
     assert set(found[0].labels) == set(labels)
 
 
+def test_a_class_with_one_sample_is_trained_on():
+    """Whatever the chance, and however many of them there are."""
+    labels = np.r_[np.zeros(20, int), np.arange(1, 31)]
+    for seed in range(20):
+        data = DataSet.from_arrays(np.zeros((50, 2, 2)), labels, seed=seed)
+        assert set(data.train.labels) == set(range(31))
+        assert set(data.validation.labels) == set(data.test.labels) == {0}
+        assert len(data.validation.labels) == len(data.test.labels) == 2
+
+
 def test_the_split_is_drawn_with_the_seed():
     images, labels = np.arange(100, dtype=np.uint8).reshape(100, 1, 1), np.arange(100) % 3
     tested = [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
+from os.path import expanduser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,12 +126,12 @@ def own_path(data: str | Path) -> Path | None:
     name = str(data)
     if isinstance(data, str) and name in CATALOGUE:
         return None
-    path = Path(data).expanduser()
+    path = Path(expanduser(data))
     if name and path.exists():
         return path
     near = get_close_matches(name, CATALOGUE, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    if isinstance(data, Path) or path.suffix or len(path.parts) != 1:
+    if isinstance(data, Path) or path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"{path}: there is no such file or folder{meant}")
     known = f"one of {', '.join(CATALOGUE)}, or a path"
     raise ValueError(f"data must be {known}, found {name!r}{meant}")

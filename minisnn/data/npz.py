@@ -61,7 +61,7 @@ def _read(file: IO[bytes], size: int, where: str) -> np.ndarray:
     if needed != there:
         raise DataError(f"{where}: expected {needed:,} bytes for {list(shape)} {dtype}, found {there:,}")
     content = np.empty(needed, np.uint8)
-    if (n := fill(file, content)) < needed or file.read(1):  # the last read compares the checksum
+    if (n := fill(file, content)) < needed:  # as the last byte is read, the archive compares its checksum
         raise DataError(f"{where}: expected {needed:,} bytes after the header, found {n:,}")
     array = content.view(dtype) if needed else np.empty(0, dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)

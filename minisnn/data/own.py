@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def load_path(
     verify: compare it with the files.
     Raises FileNotFoundError if there is nothing, and DataError, naming the file, for what does not fit.
     """
-    path = Path(path).expanduser()
+    path = Path(expanduser(path))  # unlike Path's own, no error for a user that there is not
     check("T", T, T >= 1, "at least 1")
     one_of("by", by, BY)
     if path.is_dir():
