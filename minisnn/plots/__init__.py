@@ -1,0 +1,29 @@
+"""Pictures: each function takes a Matplotlib Axes, draws on it and returns it. `film` makes a film."""
+
+from __future__ import annotations
+
+from minisnn.plots.activity import events, first_spikes, frame, membrane, raster
+from minisnn.plots.connections import (
+    Film,
+    channel_masks,
+    connections_per_pixel,
+    film,
+    receptive_fields,
+    turnover,
+)
+from minisnn.plots.curves import (
+    channels_by_layer,
+    channels_over_epochs,
+    firing_rates,
+    layer_densities,
+    learning_curves,
+)
+from minisnn.plots.results import accuracy_and_costs, bars_and_line, dots, score_distributions
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour
+
+__all__ = [
+    "BLUE", "GREEN", "GREY", "ORANGE", "RED", "Film", "accuracy_and_costs", "bars_and_line", "channel_masks",
+    "channels_by_layer", "channels_over_epochs", "colour", "connections_per_pixel", "dots", "events", "film",
+    "firing_rates", "first_spikes", "frame", "layer_densities", "learning_curves", "membrane", "raster",
+    "receptive_fields", "score_distributions", "turnover",
+]  # fmt: skip

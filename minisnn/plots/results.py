@@ -1,0 +1,87 @@
+"""Results of many runs: accuracies, their errors, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED
+
+
+def dots(ax: Axes, runs: Mapping[str, Sequence[float]], paper: Mapping[str, float] | None = None) -> Axes:
+    """Named groups of accuracies in rows: every run a dot, their mean with its error, the paper as a star."""
+    for n, (name, accuracies) in enumerate(runs.items()):
+        count = len(accuracies)
+        error = np.std(accuracies, ddof=1) / count**0.5 if count > 1 else None
+        first = n == 0
+        ax.plot(accuracies, [n] * count, "o", color=BLUE, alpha=0.5, label="a run" if first else "")
+        ax.errorbar(
+            np.mean(accuracies), n, xerr=error, fmt="|", color="black", markersize=12, capsize=3,
+            label="mean and its error" if first else "",
+        )  # fmt: skip
+        if paper and name in paper:
+            ax.plot(paper[name], n, "*", color=RED, markersize=11)
+    if paper:
+        ax.plot([], [], "*", color=RED, markersize=11, label="paper")
+    ax.set_yticks(range(len(runs)), list(runs))
+    ax.set(xlabel="test accuracy / %", ylim=(len(runs) - 0.5, -0.5))
+    ax.grid(axis="y", color=GREY, linewidth=0.4)
+    return ax
+
+
+def bars_and_line(
+    ax: Axes, x: Sequence[float], heights: Sequence[float], line: Sequence[float], errors: Sequence[float]
+) -> tuple[Axes, Axes]:
+    """Bars on the left axis, an accuracy with error bars on the right one. Returns both axes."""
+    ax.bar(x, heights, width=0.6 * (x[1] - x[0]) if len(x) > 1 else 0.6, color=GREY)
+    right = ax.twinx()
+    right.errorbar(x, line, errors, marker="o", color=BLUE, capsize=3, label="mean and its error")
+    right.set_ylabel("test accuracy / %", color=BLUE)
+    return ax, right
+
+
+def score_distributions(ax: Axes, scores: Mapping[float, Sequence[float]]) -> Axes:
+    """The scores of all channels, a column of dots for each pruning ratio; removed channels have 0."""
+    rng = np.random.default_rng(0)
+    step = min(np.diff(sorted(scores)), default=1.0)
+    for n, (p, values) in enumerate(scores.items()):
+        x = p + step * rng.uniform(-0.3, 0.3, len(values))
+        size = 6 if len(values) < 1000 else 2
+        ax.plot(x, values, ".", color=BLUE, alpha=0.4, markersize=size, label="" if n else "a channel")
+        ax.plot(p, np.mean(values), "_", color="black", markersize=16, label="" if n else "mean of all")
+    top = max(max(values) for values in scores.values())
+    ax.set(xlabel="p, fraction of channels pruned", ylabel="score", ylim=(-0.02 * top, 1.2 * top or 1))
+    ax.legend(frameon=False, fontsize="small", loc="upper right", ncols=2)
+    return ax
+
+
+def accuracy_and_costs(
+    ax: Axes,
+    ratios: Sequence[float],
+    accuracies: Sequence[float],
+    errors: Sequence[float],
+    costs: Mapping[str, Sequence[float]],
+    paper: Mapping[float, float] | None = None,
+) -> Axes:
+    """Bars of accuracy over pruning ratios, not from 0 on, the paper's as stars; costs in percent of the first."""
+    paper = paper or {}
+    width = 0.6 * min(np.diff(sorted(ratios)), default=0.1)
+    ax.bar(ratios, accuracies, width, yerr=errors, capsize=3, color=BLUE, alpha=0.5, label="accuracy")
+    if paper:
+        ax.plot(list(paper), list(paper.values()), "*", color=RED, markersize=11, label="paper")
+    low, high = (f([*accuracies, *paper.values()]) for f in (min, max))
+    margin = 0.5 * (high - low) + 1
+    ax.set(xlabel="p, fraction of channels pruned", ylabel="test accuracy / %", xticks=ratios)
+    ax.set_ylim(max(0, low - margin), min(100, high + margin))
+    right = ax.twinx()
+    percents = {name: [100 * v / values[0] for v in values] for name, values in costs.items()}
+    for (name, values), mark in zip(percents.items(), (GREEN, ORANGE), strict=False):
+        right.plot(ratios, values, "o-", color=mark, label=name)
+    right.set(ylabel="costs / % of the dense network", ylim=(0, 1.05 * max(map(max, percents.values()))))
+    handles = [handle for each in (ax, right) for handle in each.get_legend_handles_labels()[0]]
+    ax.legend(
+        handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=len(handles)
+    )
+    return ax
