@@ -154,7 +154,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "rounding": "Validation accuracies: "
             + ", ".join(
                 f"{float(row['val_accuracy']):.2f}"
-                for row in csv.DictReader((RESULTS / "esl_mlp_mnist_rounding.csv").open(newline=""))
+                for row in csv.DictReader((RESULTS / "esl_mlp_mnist_rounding.csv").read_text().splitlines())
             )
             + ".",
             "spreads": spreads(RESULTS / "esl_mlp_mnist.csv"),

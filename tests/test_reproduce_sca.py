@@ -244,7 +244,7 @@ def test_figures_share_their_runs(ran, tmp_path):
     assert ran == wanted["sca-fig2"]
     first = (tmp_path / "sca-small.csv").read_text()
     ran.clear()
-    text = reproduce("sca-fig4", "small", out=tmp_path, seeds=[0], jobs=1)
+    text = reproduce("sca-fig4", "small", out=tmp_path, seeds=[0], jobs=1).text
     assert ran == [r for r in wanted["sca-fig4"] if r not in wanted["sca-fig2"]]
     assert len(ran) == 16
     assert list(markdown(text)) == NAMES["sca-fig4", "small"]
