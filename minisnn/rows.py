@@ -10,7 +10,7 @@ import csv
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def _cell(column: str, value: Any) -> Any:
 
 def plain(recipe: Recipe) -> dict[str, Any]:
     """A recipe's settings as JSON has them."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    found: dict[str, Any] = json.loads(json.dumps(recipe.to_json()))
     return found
 
 
@@ -103,10 +103,8 @@ def kind_of_row(row: Row) -> str:
 
 def recipe_of(row: Row) -> Recipe:
     """The recipe of a row. Settings that did not exist when it was run have their defaults."""
-    settings: dict[str, Any] = {
-        key: tuple(x) if isinstance(x, list) else x for key, x in row["recipe"].items()
-    }
-    return RECIPES[kind_of_row(row)](**settings)
+    recipe: Recipe = RECIPES[kind_of_row(row)].from_json(row["recipe"])
+    return recipe
 
 
 @lru_cache

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def test_a_row_for_each_run_and_only_once(tmp_path, no_training):
         for key in set(COLUMNS) - others - of_channels:
             assert float(row[key]) == pytest.approx(result[key], rel=1e-6), key
         assert {key: json.loads(row[key]) for key in of_channels} == {key: result[key] for key in of_channels}
-        assert json.loads(row["recipe"]) == json.loads(json.dumps(asdict(recipe)))
+        assert json.loads(row["recipe"]) == json.loads(json.dumps(recipe.to_json()))
         densities = json.loads(row["densities"])
         assert densities.keys() == result["densities"].keys()
         assert all(d == pytest.approx(result["densities"][key][:1], abs=1e-5) for key, d in densities.items())
@@ -245,7 +245,8 @@ OTHERS = {
     "schedule": ["exponential", "cosine"], "optimizer": ["sgd"], "grow": ["gradient"], "prune": ["magnitude"],
     "sample": ["exact"], "redistribute": ["momentum"], "learner": ["deep-r"], "normalise": ["global"],
     "device": ["gpu"], "hidden": [(30, 30)], "lr_end": [0.001], "eta_min": [0.1], "t_end": [0.7], "lam": [0.5],
-    "density": [0.25], "alpha": [0.2], "by": ["time"], "split": ["tebn"],
+    "density": [0.25], "alpha": [0.2], "by": ["time"], "split": ["tebn"], "momentum": [0.5], "decay": [0.25],
+    "v_reset": [0.25], "surrogate": ["arctan"],
 }  # fmt: skip
 
 
