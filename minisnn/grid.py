@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ from minisnn.arguments import check
 from minisnn.blocks import use_threads
 from minisnn.extras import needs
 from minisnn.recipes import Recipe
-from minisnn.rows import Row, plain, read, row_of, same, write
+from minisnn.rows import Row, plain, portable, read, row_of, same, write
 
 MOVED = 1e-4  # a layer's density that changes by less has not moved: one value says it all
 
@@ -51,16 +52,20 @@ def run_grid(
     rows = [row for row in read(path) if not test or row["test_accuracy"] is not None]
     seeds = dict.fromkeys(seeds)  # each once
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
-    wanted = [
-        (name, r) for name, r in wanted if not any(name == row["name"] and same(r, row) for row in rows)
+    todo = [
+        Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads)
+        for name, recipe in wanted
+        if not any(name == row["name"] and same(recipe, row) for row in rows)
     ]
-    calls = [joblib.delayed(one)(name, recipe, test, folder, threads) for name, recipe in wanted]
     path.parent.mkdir(parents=True, exist_ok=True)
+    jobs = jobs or max(1, joblib.cpu_count() // threads)
     with (
-        _backend(joblib, jobs or max(1, joblib.cpu_count() // threads), scheduler, threads),
-        tqdm(total=len(calls), unit="run", desc=path.stem) as bar,
+        _backend(joblib, jobs, scheduler, threads),
+        _killed_workers(path),
+        tqdm(total=len(todo), unit="run", desc=path.stem) as bar,
     ):
-        for row in joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls):
+        results = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        for row in results(joblib.delayed(one)(job) for job in todo):
             write(path, [*read(path), row | (labels or {}).get(row["name"], {})])
             accuracy = row.get("test_accuracy", row["val_accuracy"])
             text = f"{row['name']}, seed {row['seed']}: {accuracy:.2f} % in {row['seconds']:.0f} s"
@@ -68,22 +73,65 @@ def run_grid(
             bar.update()
 
 
-def one(name: str, recipe: Recipe, test: bool, folder: Path | None, threads: int = 1) -> Row:
+class Job(NamedTuple):
+    """A run to be done, perhaps by another process."""
+
+    name: str
+    recipe: Recipe
+    settings: Mapping[
+        str, Any
+    ]  # the recipe as JSON, where rules have the names that the starting process knows
+    starter: int  # the process that started the grid
+    test: bool = True
+    folder: Path | None = None  # of all runs
+    threads: int = 1
+
+
+def one(job: Job) -> Row:
     """One run, as a row of the table. In a folder of its own it is taken up where it stopped."""
-    if folder:
-        key = json.dumps(plain(recipe), sort_keys=True)
-        slug = re.sub(r"[^\w.]+", "-", name)[:100]
-        folder = folder / f"{slug}-seed{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-    with use_threads(threads):
+    recipe, folder = job.recipe, None
+    if job.starter != os.getpid():
+        _rename_rules(job)
+    if job.folder:
+        key = json.dumps(job.settings, sort_keys=True)
+        slug = re.sub(r"[^\w.]+", "-", job.name)[:100]
+        folder = job.folder / f"{slug}-seed{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    with use_threads(job.threads):
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            result = runs.resume(folder, test=test, pictures=False)
+            result = runs.resume(folder, test=job.test, pictures=False, recipe=recipe)
         else:
-            result = runs.run(recipe, folder, test=test, pictures=False)
+            result = runs.run(recipe, folder, test=job.test, pictures=False)
     densities = {key: [round(x, 5) for x in d] for key, d in result["densities"].items()}
     densities = {key: d if max(d) - min(d) > MOVED else d[:1] for key, d in densities.items()}
-    return row_of(name, recipe, result | {"densities": densities}, threads)
+    return row_of(job.name, recipe, result | {"densities": densities}, job.threads)
+
+
+def _rename_rules(job: Job) -> None:
+    """In a worker: rules of the script that started the grid keep the names that they have there.
+
+    They came by value (joblib and Dask use cloudpickle for what is defined in __main__), and are this process's own
+    copies. Its own __main__ is another program, by whose name nobody would find them again.
+    """
+    for name, known in job.settings.items():
+        value = getattr(job.recipe, name)
+        rule = value if hasattr(value, "__qualname__") else type(value)
+        if rule.__module__ == "__main__":
+            rule.__module__ = (known["is"] if isinstance(known, dict) else known).partition(":")[0]
+
+
+@contextmanager
+def _killed_workers(path: Path) -> Iterator[None]:
+    """One sentence if the system kills a worker."""
+    broken = needs("joblib.externals.loky.process_executor", "reproduce").BrokenProcessPool
+    try:
+        yield
+    except broken as error:
+        raise ChildProcessError(
+            f"a worker was killed, perhaps for want of memory; what was finished is in {path}. "
+            "Start again to go on, with fewer jobs if there is too little memory"
+        ) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import csv
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,8 +82,22 @@ def _cell(column: str, value: Any) -> Any:
 
 def plain(recipe: Recipe) -> dict[str, Any]:
     """A recipe's settings as JSON has them."""
-    found: dict[str, Any] = json.loads(json.dumps(recipe.to_json()))
+    found: dict[str, Any] = json.loads(json.dumps(portable(recipe).to_json()))
     return found
+
+
+def portable(recipe: Recipe) -> Recipe:
+    """The recipe with the rules themselves in place of names that a script has put into a table.
+
+    Such a name means nothing to other processes, and nothing tomorrow.
+    """
+    own = {}
+    for field in fields(recipe):
+        table, value = field.metadata["about"].table, getattr(recipe, field.name)
+        if table and isinstance(value, str) and value in table:
+            if not table[value].__module__.startswith("minisnn."):
+                own[field.name] = table[value]
+    return replace(recipe, **own) if own else recipe
 
 
 def kind_of(recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from dataclasses import fields, replace
 from importlib.util import find_spec
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from minisnn import checkpoint, grid, runs, training
 from minisnn.blocks import use_threads
 from minisnn.data import LOADERS, load_digits
-from minisnn.grid import run_grid
+from minisnn.grid import Job, run_grid
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS
-from minisnn.rows import COLUMNS, read, summarise
+from minisnn.rows import COLUMNS, plain, read, summarise
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed"),
@@ -234,7 +235,7 @@ def folder_of(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or result)
 
     def find(name, recipe):
-        grid.one(name, recipe, True, tmp_path)
+        grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=tmp_path))
         return asked[-1]
 
     return find
@@ -280,7 +281,8 @@ def test_any_name_has_a_folder_on_any_system(name, seed):
     with pytest.MonkeyPatch.context() as patch:
         asked = []
         patch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or {"densities": {}})
-        grid.one(name, replace(MLP, seed=seed), True, LONG_GONE)
+        recipe = replace(MLP, seed=seed)
+        grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=LONG_GONE))
     assert asked[0].parent == LONG_GONE
     assert re.fullmatch(r"[\w.-]+", asked[0].name)
 

@@ -289,7 +289,7 @@ def test_shared_names_are_the_same_settings():
 
 def test_a_row_has_what_a_run_says_of_channels(ran, tmp_path):
     recipe = replace(TARGETS["sca-fig2"].recipes("smoke")["digits, p 0.5"], seed=3)
-    row, result = grid.one("a", recipe, True, None), made_up(recipe)
+    row, result = grid.one(grid.Job("a", recipe, rows.plain(recipe), os.getpid())), made_up(recipe)
     assert tuple(sorted(row)) == tuple(sorted(rows.COLUMNS))
     for key in "channels", "regrown", "scores", "parameters":
         assert row[key] == result[key] != {}
