@@ -94,9 +94,10 @@ def portable(recipe: Recipe) -> Recipe:
     own = {}
     for field in fields(recipe):
         table, value = field.metadata["about"].table, getattr(recipe, field.name)
-        if table and isinstance(value, str) and value in table:
-            if not table[value].__module__.startswith("minisnn."):
-                own[field.name] = table[value]
+        if not table or not isinstance(value, str) or value not in table:
+            continue
+        if not table[value].__module__.startswith("minisnn."):
+            own[field.name] = table[value]
     return replace(recipe, **own) if own else recipe
 
 
