@@ -149,8 +149,8 @@ def test_a_stopped_grid_with_rules_of_a_script_goes_on(tmp_path, jobs):
     whole = start(tmp_path, "1", "whole")
     assert whole.returncode == 0, whole.stderr
     stopped = start(
-        tmp_path, jobs, "part", stop="10"
-    )  # in the second epoch: two layers, four iterations in each
+        tmp_path, jobs, "part", stop="5"
+    )  # in the second epoch: one layer rewires, after each of four steps
     assert "RuntimeError: stopped" in stopped.stderr
     left = list((tmp_path / "part" / "runs").glob("*/config.json"))
     assert any((path.parent / "log.csv").exists() for path in left)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from dataclasses import asdict, fields, replace
 from math import isnan
