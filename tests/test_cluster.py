@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import test_own_rules
 from test_reproduce import command, rows_of, shrink
 
 import minisnn
@@ -54,14 +55,19 @@ def wait_for(process, port, seconds=20):
     pytest.fail(f"the scheduler does not answer, its exit status is {process.poll()}")
 
 
-@pytest.mark.skipif(not find_spec("distributed"), reason="distributed is not installed")
-def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path):
-    """A scheduler and two workers, all processes of their own."""
-    port = free_port()
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The address of a scheduler with two workers, started elsewhere than the grids are."""
+    port, folder = free_port(), tmp_path_factory.mktemp("cluster")
     address = f"tcp://127.0.0.1:{port}"
-    (tmp_path / "elsewhere").mkdir()
-    here = {"cwd": tmp_path / "elsewhere", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    (folder / "elsewhere").mkdir()
+    paths = Path(__file__).parent, Path(minisnn.__file__).parents[1]
+    here = {
+        "cwd": folder / "elsewhere", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
+        "env": os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+    }  # fmt: skip
     dask = [sys.executable, "-m", "dask"]
+    scheduler = [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     worker = [
         *dask,
         "worker",
@@ -73,24 +79,28 @@ def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path):
         "--memory-limit",
         "0",
     ]
-    paths = Path(__file__).parent, Path(minisnn.__file__).parents[1]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
     started = []
     try:
-        scheduler = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-        started.append(subprocess.Popen([*dask, *scheduler], **here))
+        started.append(subprocess.Popen(scheduler, **here))
         wait_for(started[0], port)
         for n in "12":
-            started.append(
-                subprocess.Popen([*worker, "--name", n, "--local-directory", str(tmp_path / n)], **here)
-            )
-        driver = [sys.executable, "-c", DRIVER, address, "cluster"]
-        done = subprocess.run(driver, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+            own = ["--name", n, "--local-directory", str(folder / n)]
+            started.append(subprocess.Popen([*worker, *own], **here))
+        yield address
     finally:
         for process in reversed(started):
             process.kill()
         for process in started:
             process.wait()
+
+
+def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
+    paths = Path(__file__).parent, Path(minisnn.__file__).parents[1]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    driver = [sys.executable, "-c", DRIVER, cluster, "cluster"]
+    done = subprocess.run(
+        driver, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     shrink(monkeypatch, "esl-table1")
     assert command("esl-table1", tmp_path / "here") == 0
@@ -103,3 +113,13 @@ def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path):
     assert min(executed.values()) > 0
     runs = list((tmp_path / "cluster" / "esl-table1-smoke").glob("*/result.json"))
     assert len(runs) == 8  # where the command was given, not where a worker was started
+
+
+def test_rules_of_a_script_run_on_a_cluster(tmp_path, cluster):
+    for words in (("1", "here"), ("1", "cluster", cluster)):
+        done = test_own_rules.start(tmp_path, *words)
+        assert done.returncode == 0, done.stderr
+    assert test_own_rules.found(tmp_path, "cluster") == test_own_rules.found(tmp_path, "here")
+    names = {row["recipe"] for row in test_own_rules.found(tmp_path, "cluster")}
+    assert any("my_rules:lowest" in name for name in names)
+    assert (tmp_path / "started").read_text() == "once\n" * 2
