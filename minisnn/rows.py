@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisnn.checkpoint import write_csv
+from minisnn.lookup import to_json
 from minisnn.recipes import RECIPES, Recipe
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
@@ -233,6 +234,11 @@ def half_width(values: Sequence[float], confidence: float = 0.95) -> float:
     if n < 2:
         return float("nan")
     return float(stats.t.ppf((1 + confidence) / 2, n - 1)) * statistics.stdev(values) / n**0.5
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as JSON can hold it: None for nan, names for functions."""
+    return {key: None if value != value else to_json(key, value) for key, value in row.items()}
 
 
 def markdown(rows: Sequence[Mapping[str, str]], heads: Mapping[str, str]) -> str:

@@ -17,13 +17,22 @@ from minisnn.plots.curves import (
     firing_rates,
     layer_densities,
     learning_curves,
+    validation_curves,
 )
-from minisnn.plots.results import accuracy_and_costs, bars_and_line, dots, score_distributions
-from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour
+from minisnn.plots.results import (
+    accuracy_against,
+    accuracy_and_costs,
+    accuracy_over,
+    bars_and_line,
+    dots,
+    score_distributions,
+)
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour, distinct, legend
 
 __all__ = [
-    "BLUE", "GREEN", "GREY", "ORANGE", "RED", "Film", "accuracy_and_costs", "bars_and_line", "channel_masks",
-    "channels_by_layer", "channels_over_epochs", "colour", "connections_per_pixel", "dots", "events", "film",
-    "firing_rates", "first_spikes", "frame", "layer_densities", "learning_curves", "membrane", "raster",
-    "receptive_fields", "score_distributions", "turnover",
+    "BLUE", "GREEN", "GREY", "ORANGE", "RED", "Film", "accuracy_against", "accuracy_and_costs", "accuracy_over",
+    "bars_and_line", "channel_masks", "channels_by_layer", "channels_over_epochs", "colour",
+    "connections_per_pixel", "distinct", "dots", "events", "film", "firing_rates", "first_spikes", "frame",
+    "layer_densities", "learning_curves", "legend", "membrane", "raster", "receptive_fields",
+    "score_distributions", "turnover", "validation_curves",
 ]  # fmt: skip

@@ -23,6 +23,16 @@ def learning_curves(ax: Axes, runs: Mapping[str, Sequence[Mapping[str, float]]])
     return whole_numbers(legend(ax), "epoch")
 
 
+def validation_curves(ax: Axes, groups: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> Axes:
+    """Validation accuracy over epochs: a colour for each name, a line for each log of that name."""
+    for (name, logs), line in zip(groups.items(), distinct(len(groups)), strict=True):
+        for n, rows in enumerate(logs):
+            epochs, accuracies = ([row[key] for row in rows] for key in ("epoch", "val_accuracy"))
+            ax.plot(epochs, accuracies, marker(len(rows)), color=line, label="" if n else name, linewidth=1)
+    ax.set_ylabel("validation accuracy / %")
+    return whole_numbers(ax, "epoch")
+
+
 def firing_rates(
     ax: Axes, rows: Sequence[Mapping[str, float]], unit: str = "spikes per neuron and step"
 ) -> Axes:

@@ -3,31 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
-from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, distinct, legend, lines
 
 
-def dots(ax: Axes, runs: Mapping[str, Sequence[float]], paper: Mapping[str, float] | None = None) -> Axes:
-    """Named groups of accuracies in rows: every run a dot, their mean with its error, the paper as a star."""
+def dots(
+    ax: Axes,
+    runs: Mapping[str, Sequence[float]],
+    paper: Mapping[str, float] | None = None,
+    errors: Mapping[str, float] | None = None,
+    means: str = "mean and its error",
+    xlabel: str = "test accuracy / %",
+) -> Axes:
+    """Named groups of accuracies in rows: every run a dot, their mean with its error, the paper as a star.
+
+    errors: of the means; None: standard errors. A mean of one run has none. means: what the legend calls them.
+    """
     for n, (name, accuracies) in enumerate(runs.items()):
         count = len(accuracies)
         error = np.std(accuracies, ddof=1) / count**0.5 if count > 1 else None
         first = n == 0
         ax.plot(accuracies, [n] * count, "o", color=BLUE, alpha=0.5, label="a run" if first else "")
         ax.errorbar(
-            np.mean(accuracies), n, xerr=error, fmt="|", color="black", markersize=12, capsize=3,
-            label="mean and its error" if first else "",
+            np.mean(accuracies), n, xerr=error if errors is None else errors[name], fmt="|", color="black",
+            markersize=12, capsize=3, label=means if first else "",
         )  # fmt: skip
         if paper and name in paper:
             ax.plot(paper[name], n, "*", color=RED, markersize=11)
     if paper:
         ax.plot([], [], "*", color=RED, markersize=11, label="paper")
-    ax.set_yticks(range(len(runs)), list(runs))
-    ax.set(xlabel="test accuracy / %", ylim=(len(runs) - 0.5, -0.5))
+    ax.set_yticks(range(len(runs)), [lines(name) for name in runs])
+    ax.set(xlabel=xlabel, ylim=(len(runs) - 0.5, -0.5))
     ax.grid(axis="y", color=GREY, linewidth=0.4)
+    return ax
+
+
+def accuracy_over(
+    ax: Axes, curves: Mapping[str, Mapping[float, tuple[float, float]]], xlabel: str, ylabel: str
+) -> Axes:
+    """Mean accuracies with their intervals over a setting, a curve for each name.
+
+    curves: by name, and by the setting's value, the mean and half the interval's width, nan for none. The axis is
+    logarithmic if the values are positive and the largest is at least 20 times the smallest.
+    """
+    for (name, points), line in zip(curves.items(), distinct(len(curves)), strict=True):
+        x = sorted(points)
+        means, errors = zip(*(points[value] for value in x), strict=True)
+        ax.errorbar(x, means, errors, marker="o", markersize=4, capsize=3, color=line, label=name)
+    values = sorted({value for points in curves.values() for value in points})
+    if values[0] > 0 and values[-1] >= 20 * values[0]:
+        ax.set_xscale("log")
+        ax.minorticks_off()
+    if len(values) <= 8:
+        ax.set_xticks(values, [f"{value:g}" for value in values])
+    if len(values) == 1:
+        ax.set_xlim(values[0] - 0.5, values[0] + 0.5)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return legend(ax) if len(curves) > 1 else ax
+
+
+def accuracy_against(
+    ax: Axes, points: Mapping[str, tuple[float, float, float]], xlabel: str, ylabel: str
+) -> Axes:
+    """Accuracies with their intervals against what they cost, a point for each name, in the order of their colours.
+
+    points: cost, mean, and half the interval's width, nan for none. A cost of nan is not shown.
+    """
+    for (name, (cost, mean, error)), mark in zip(points.items(), distinct(len(points)), strict=True):
+        ax.errorbar([cost], [mean], [error], fmt="o", capsize=3, color=mark, label=name)
+    costs = [cost for cost, _, _ in points.values() if cost > 0]
+    if costs and max(costs) >= 20 * min(costs):
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_formatter(NullFormatter())  # their names run into each other
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))  # 15M
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
 
 
@@ -77,7 +133,7 @@ def accuracy_and_costs(
     ax.set_ylim(max(0, low - margin), min(100, high + margin))
     right = ax.twinx()
     percents = {name: [100 * v / values[0] for v in values] for name, values in costs.items()}
-    for (name, values), mark in zip(percents.items(), (GREEN, ORANGE), strict=False):
+    for (name, values), mark in zip(percents.items(), cycle((GREEN, ORANGE, GREY))):
         right.plot(ratios, values, "o-", color=mark, label=name)
     right.set(ylabel="costs / % of the dense network", ylim=(0, 1.05 * max(map(max, percents.values()))))
     handles = [handle for each in (ax, right) for handle in each.get_legend_handles_labels()[0]]
