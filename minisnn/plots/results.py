@@ -7,7 +7,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, distinct, legend, lines
 
@@ -79,6 +79,7 @@ def accuracy_against(
     costs = [cost for cost, _, _ in points.values() if cost > 0]
     if costs and max(costs) >= 20 * min(costs):
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_minor_formatter(NullFormatter())  # their names run into each other
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
