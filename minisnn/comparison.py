@@ -118,8 +118,8 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     """Put runs beside each other.
 
     folders: of runs. Those that differ in nothing but their seed (or device) are one row: the mean, and half the width
-    of its 95 % confidence interval by Student's t. out: a folder for comparison.json, comparison.md and
-    comparison.png. Raises FileNotFoundError for a folder without a run, ValueError for one that is damaged or named
+    of its 95 % confidence interval by Student's t. Settings that only one kind of network has are not compared. out: a
+    folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without a run, ValueError for one that is damaged or named
     twice, or for no folder.
     """
     paths = [Path(folder) for folder in folders]
@@ -134,7 +134,8 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     for entry in entries:
         grouped.setdefault(json.dumps([entry.settings, entry.data], sort_keys=True), []).append(entry)
     groups = list(grouped.values())
-    varied = differing([group[0].settings for group in groups])
+    shared = set.intersection(*(set(entry.settings) for entry in entries))
+    varied = differing([{k: v for k, v in group[0].settings.items() if k in shared} for group in groups])
     found = [
         Group(name, group, {setting: values[n] for setting, values in varied.items()})
         for n, (name, group) in enumerate(zip(_names(groups), groups, strict=True))

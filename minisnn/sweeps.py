@@ -127,7 +127,7 @@ def said(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return "-".join(map(said, value))
     return getattr(value, "__name__", None) or str(value)
 
