@@ -118,9 +118,9 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     """Put runs beside each other.
 
     folders: of runs. Those that differ in nothing but their seed (or device) are one row: the mean, and half the width
-    of its 95 % confidence interval by Student's t. Settings that only one kind of network has are not compared. out: a
-    folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without a run, ValueError for one that is damaged or named
-    twice, or for no folder.
+    of its 95 % confidence interval by Student's t. Settings that only one kind of network has are not compared.
+    out: a folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without
+    a run, ValueError for one that is damaged or named twice, or for no folder.
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
