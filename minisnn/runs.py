@@ -75,23 +75,26 @@ def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
 
 def resume(
     folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True, kind: str = "",
-    epochs: int | None = None,
+    epochs: int | None = None, recipe: Recipe | None = None,
 ) -> Result:  # fmt: skip
-    """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted."""
-    recipe, state = load(folder)
+    """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted.
+
+    recipe: the run's, for a caller who has it; rules of a script need not be found by their names then.
+    """
+    recipe, state = load(folder, recipe)
     data = recipe.load()
     rows = read_log(folder)[: state.epoch]
     return finish(recipe, recipe.setup(data), data, state, rows, folder, progress, test, pictures)
 
 
-def load(folder: Path) -> tuple[Recipe, TrainingState]:
+def load(folder: Path, recipe: Recipe | None = None) -> tuple[Recipe, TrainingState]:
     """A run's recipe and last checkpoint, on the recipe's device. Raises FileNotFoundError or ValueError."""
     config = folder / "config.json"
     if not config.is_file():
         raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
     try:
         content = json.loads(config.read_text())
-        recipe = RECIPES[content["train"]].from_json(content["recipe"])
+        recipe = recipe or RECIPES[content["train"]].from_json(content["recipe"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{config}: not the configuration of a run ({error})") from error
     state = checkpoint.load(folder / "checkpoint.npz")

@@ -27,10 +27,11 @@ from pathlib import Path
 from common import RESULTS, fill, summary
 
 from minisnn import runs
+from minisnn.grid import run_grid
 from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
+from minisnn.rows import markdown, read
 from minisnn.targets.esl_fig4 import GROW, PRUNE
-from minisnn.targets.grid import markdown, read, run_grid
 
 SPARSE = ESL_MLP_DEFAULTS["mnist"]
 DENSE = replace(SPARSE, epsilon=None, density=1.0)
@@ -75,9 +76,9 @@ PAPER = {"dense": "96.7", SPARSE_NAME: "96.58", "dense 784-130-10": "about 92"}
 
 def spreads(path: Path) -> str:
     """How far runs of one setting lie apart, and how far settings do, seed by seed: a Markdown list."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[int, float]] = {}
     for row in read(path):
-        found.setdefault(row["name"], {})[row["seed"]] = float(row["test_accuracy"])
+        found.setdefault(row["name"], {})[row["seed"]] = row["test_accuracy"]
     pairs = [statistics.mean(found[name].values()) for name in PAIRS]
     within = statistics.mean(statistics.variance(found[name].values()) for name in PAIRS) ** 0.5
     between = statistics.stdev(pairs)
@@ -152,7 +153,8 @@ def tables() -> dict[Path, dict[str, str]]:
             "measured": markdown(measured, heads | tail),
             "rounding": "Validation accuracies: "
             + ", ".join(
-                f"{float(row['val_accuracy']):.2f}" for row in read(RESULTS / "esl_mlp_mnist_rounding.csv")
+                f"{float(row['val_accuracy']):.2f}"
+                for row in csv.DictReader((RESULTS / "esl_mlp_mnist_rounding.csv").read_text().splitlines())
             )
             + ".",
             "spreads": spreads(RESULTS / "esl_mlp_mnist.csv"),

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
+from minisnn.grid import run_grid
 from minisnn.recipes import LIF_DEFAULTS, LIFNet
-from minisnn.targets.grid import markdown, run_grid
+from minisnn.rows import markdown
 
 DIGITS = LIF_DEFAULTS["event-digits"]
 SIMULATED = replace(

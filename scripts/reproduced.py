@@ -19,9 +19,10 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
+from minisnn.grid import run_grid
 from minisnn.recipes import LIFNet, SCANet
-from minisnn.targets import TARGETS, esl_fig4, esl_table2, sca_fig2
-from minisnn.targets.grid import Summary, markdown, read, run_grid
+from minisnn.rows import Summary, markdown, read
+from minisnn.targets import TARGETS, esl_fig3, esl_fig4, esl_table2, sca_fig2
 from minisnn.targets.target import ordered, table
 
 
@@ -63,7 +64,7 @@ def tables() -> dict[Path, dict[str, str]]:
     page["sca selected"] = markdown(summary(RESULTS / "sca_selection.csv", "val_accuracy"), chosen)
     page["ablation"] = ablation(summaries["sca-fig4"])
     smoke = ordered(TARGETS["esl-fig4"], "smoke", read(RESULTS / "esl-fig4-smoke.csv"))
-    exact = [s for name, s in summaries["esl-fig3"].items() if "," not in name]
+    exact = esl_fig3.over_densities(summaries["esl-fig3"])
     page["densities"] = f"The {len(exact)} densities of (a) have {scatter(exact)}."
     page |= {"pairs": pairs(summaries["esl-fig4"]), "pairs smoke": pairs(smoke)}
     page["esl-fig4 smoke"] = table(TARGETS["esl-fig4"], smoke)
@@ -105,10 +106,10 @@ def pairs(found: Mapping[str, Summary]) -> str:
 def ablation(found: Mapping[str, Summary]) -> str:
     """SCA Fig. 4: prune and regrow minus each ablation, ratio by ratio, over the seeds."""
     rows = []
-    for what, by_ratio in sca_fig2.grouped(found).items():
-        method = what.partition(", ")[2]
-        for p, s in by_ratio.items() if method else ():
-            ours = found[f"{what.partition(', ')[0]}, p {p:g}"]
+    groups = sca_fig2.grouped(found)
+    for (what, method), by_ratio in groups.items():
+        for p, s in by_ratio.items() if method != sca_fig2.PAPERS else ():
+            ours = groups[what, sca_fig2.PAPERS][p]
             gains = [a - b for a, b in zip(ours.accuracies, s.accuracies, strict=True)]
             error = statistics.stdev(gains) / len(gains) ** 0.5
             rows.append(

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import json
+import os
 import re
 from dataclasses import asdict, fields, replace
 from math import isnan
@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from strategies import rngs, sizes
 
-from minisnn import plots, runs
+from minisnn import grid, plots, rows, runs
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import SCANet
+from minisnn.rows import summarise
 from minisnn.structure.channels import SCA
 from minisnn.structure.learner import StructureLearner
-from minisnn.targets import TARGETS, grid, reproduce
-from minisnn.targets.grid import summarise
+from minisnn.targets import TARGETS, reproduce
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 
@@ -83,13 +83,7 @@ def ran(monkeypatch):
 def found(name, scale, seeds=(0, 1)):
     """Summaries of runs that are made up."""
     recipes = {(key, s): replace(r, seed=s) for key, r in TARGETS[name].recipes(scale).items() for s in seeds}
-    as_json = ("channels", "regrown", "scores", "densities", "recipe")
-    rows = []
-    for (key, _), recipe in recipes.items():
-        result = made_up(recipe)
-        row = {k: json.dumps(v) if k in as_json else str(v) for k, v in result.items()}
-        rows.append(row | {"name": key})
-    return summarise(rows)
+    return summarise(rows.row_of(key, recipe, made_up(recipe), 1) for (key, _), recipe in recipes.items())
 
 
 def rows_of(path):
@@ -247,23 +241,23 @@ def test_every_setting_is_a_network_and_a_learner(scale):
 def test_figures_share_their_runs(ran, tmp_path):
     """Only what is missing is run; a summary has its own settings and no others."""
     wanted = {name: list(TARGETS[name].recipes("small").values()) for name in SCA_TARGETS}
-    reproduce("sca-fig2", TARGETS["sca-fig2"], "small", tmp_path, [0], jobs=1)
+    reproduce("sca-fig2", "small", out=tmp_path, seeds=[0], jobs=1)
     assert ran == wanted["sca-fig2"]
     first = (tmp_path / "sca-small.csv").read_text()
     ran.clear()
-    text = reproduce("sca-fig4", TARGETS["sca-fig4"], "small", tmp_path, [0], jobs=1)
+    text = reproduce("sca-fig4", "small", out=tmp_path, seeds=[0], jobs=1).text
     assert ran == [r for r in wanted["sca-fig4"] if r not in wanted["sca-fig2"]]
     assert len(ran) == 16
     assert list(markdown(text)) == NAMES["sca-fig4", "small"]
     assert (tmp_path / "sca-small.csv").read_text().startswith(first)
     ran.clear()
     for name in "sca-fig2", "sca-fig3", "sca-fig4":
-        text = reproduce(name, TARGETS[name], "small", tmp_path, [0], jobs=1)
+        text = reproduce(name, "small", out=tmp_path, seeds=[0], jobs=1).text
         assert list(markdown(text)) == NAMES[name, "small"]  # rows of the others are in the same file
         summary = rows_of(tmp_path / f"{name}-small-summary.csv")
         assert [row["name"] for row in summary] == NAMES[name, "small"]
     assert not ran
-    reproduce("sca-table1", TARGETS["sca-table1"], "small", tmp_path, [0], jobs=1)
+    reproduce("sca-table1", "small", out=tmp_path, seeds=[0], jobs=1)
     assert ran == wanted["sca-table1"]  # other networks, another file
     ends = ("-small.png", "-small-summary.csv")
     pictures = {f"{name}{end}" for name in SCA_TARGETS for end in ends}
@@ -274,7 +268,7 @@ def test_figures_share_their_runs_in_any_order(ran, tmp_path):
     """Fig. 3 and 4 are of the first of Fig. 2's networks."""
     for name, new in (("sca-fig4", 9 + 2 * 8), ("sca-fig3", 0), ("sca-fig2", 3 * 9)):
         ran.clear()
-        reproduce(name, TARGETS[name], "paper", tmp_path, [5], jobs=1)
+        reproduce(name, "paper", out=tmp_path, seeds=[5], jobs=1)
         assert len(ran) == new
     assert {recipe.seed for recipe in ran} == {5}
     assert len(rows_of(tmp_path / "sca-paper.csv")) == 9 + 16 + 27
@@ -296,14 +290,12 @@ def test_shared_names_are_the_same_settings():
 
 def test_a_row_has_what_a_run_says_of_channels(ran, tmp_path):
     recipe = replace(TARGETS["sca-fig2"].recipes("smoke")["digits, p 0.5"], seed=3)
-    row = {key: str(value) for key, value in grid.one("a", recipe, True, None).items()}
-    result = made_up(recipe)
-    assert tuple(sorted(row)) == tuple(sorted(grid.COLUMNS))
-    for key in "channels", "regrown", "scores":
-        assert json.loads(row[key]) == result[key] != {}
-    assert float(row["parameters"]) == result["parameters"]
+    row, result = grid.one(grid.Job("a", recipe, rows.plain(recipe), os.getpid())), made_up(recipe)
+    assert tuple(sorted(row)) == tuple(sorted(rows.COLUMNS))
+    for key in "channels", "regrown", "scores", "parameters":
+        assert row[key] == result[key] != {}
     grid.run_grid(tmp_path / "grid.csv", {"a": recipe}, [3], jobs=1)
-    (read,) = grid.read(tmp_path / "grid.csv")
+    (read,) = rows.read(tmp_path / "grid.csv")
     assert read == row
 
 
@@ -314,19 +306,19 @@ def test_tables_older_than_channels(ran, tmp_path, missing):
     """Rows without the new columns are read, and not run again; parameters are not known then."""
     path, recipes = tmp_path / "sca-smoke.csv", TARGETS["sca-table1"].recipes("smoke")
     grid.run_grid(path, recipes, [0, 1], jobs=1)
-    rows = [{key: value for key, value in row.items() if key not in missing} for row in rows_of(path)]
+    old = [{key: value for key, value in row.items() if key not in missing} for row in rows_of(path)]
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(old[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(old)
     ran.clear()
     for seeds, rerun in (([0, 1], 0), ([0, 2], 3)):
         grid.run_grid(path, recipes, seeds, jobs=1)
         assert len(ran) == rerun
-    read = grid.read(path)
-    assert read[:6] == [row | dict.fromkeys(missing, "") for row in rows]
+    assert rows_of(path)[:6] == [row | dict.fromkeys(missing, "") for row in old]
+    read = rows.read(path)
     assert len(read) == 9
-    for known, some in ((True, read[6:]), (not missing, rows), (not missing, read[:6]), (not missing, read)):
+    for known, some in ((True, read[6:]), (not missing, read[:6]), (not missing, read)):
         for s in summarise(some).values():
             assert isnan(s.parameters) != known
             assert (TARGETS["sca-table1"].extra(s)["parameters"] == "") != known
@@ -339,7 +331,7 @@ def test_tables_older_than_channels(ran, tmp_path, missing):
 @pytest.mark.parametrize(("name", "scale"), [*((n, "small") for n in SCA_TARGETS), ("sca-table1", "paper")])
 def test_tables(ran, tmp_path, name, scale):
     target = TARGETS[name]
-    text = reproduce(name, target, scale, tmp_path, jobs=1)
+    text = reproduce(name, scale, out=tmp_path, jobs=1).text
     table, summary = markdown(text), rows_of(tmp_path / f"{name}-{scale}-summary.csv")
     assert list(summary[0]) == [
         "name", "mean", "error", "seeds", "density", "connections", "parameters", "synops", "macs", "paper",
@@ -374,11 +366,12 @@ def test_tables(ran, tmp_path, name, scale):
 
 
 @pytest.mark.parametrize("name", SCA_TARGETS)
-def test_a_picture_says_once_what_is_what(ran, tmp_path, name):
+def test_a_picture_says_once_what_is_what(ran, tmp_path, name, monkeypatch):
     """Legends of the panels, or one of the figure."""
     target, figures = TARGETS[name], []
     spy = target._replace(draw=lambda figure, *rest: (figures.append(figure), target.draw(figure, *rest)))
-    reproduce(name, spy, "smoke", tmp_path, [0], jobs=1)
+    monkeypatch.setitem(TARGETS, name, spy)
+    reproduce(name, "smoke", out=tmp_path, seeds=[0], jobs=1)
     (figure,) = figures
     assert len(figure.legends) == (name == "sca-table1")
     assert any(ax.get_legend() for ax in figure.axes) == (name != "sca-table1")
@@ -619,5 +612,5 @@ def test_colours(of):
 def test_made_up_results_are_whole():
     """The columns that a real row has."""
     recipe = SCANet(data="digits", net="4C3-10FC", epochs=1)
-    assert set(made_up(recipe)) >= set(grid.COLUMNS) - {"name", "seed"}
+    assert set(made_up(recipe)) >= set(rows.COLUMNS) - {"name", "seed", "threads", "kind"}
     assert {field.name for field in fields(recipe)} == set(made_up(recipe)["recipe"])

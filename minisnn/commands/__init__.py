@@ -5,7 +5,7 @@ Each has `add(commands)`, which adds its parser. Importing these is cheap: what 
 
 from __future__ import annotations
 
-from minisnn.commands import data, demo, doctor, reproduce, slim, train
+from minisnn.commands import compare, data, demo, doctor, reproduce, slim, sweep, train
 
-COMMANDS = (demo, doctor, train, slim, reproduce, data)
+COMMANDS = (demo, doctor, train, sweep, compare, slim, reproduce, data)
 """In the order of the help."""

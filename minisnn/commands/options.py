@@ -100,6 +100,9 @@ def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: 
         text += f": {', '.join(known)}{own}"
     if several or get_origin(kind) is tuple:
         options["nargs"] = "+"
+    if several and get_origin(kind) is tuple:
+        options["type"] = _tuple_reader(name, kind)
+        text += " (commas within a value, as in 100,50)"
     parser.add_argument(flag(name), help=text + default, **options)
 
 
@@ -133,6 +136,12 @@ def _reader(name: str, kind: Any) -> Any:
             raise argparse.ArgumentTypeError(f"expected {words}, found {word!r}") from None
 
     return read
+
+
+def _tuple_reader(name: str, kind: Any) -> Any:
+    """Reads one word as several values, between commas."""
+    read = _reader(name, kind)
+    return lambda word: tuple(read(part) for part in word.split(","))
 
 
 def folder_name(kind: str, data: str, settings: dict[str, Any]) -> str:

@@ -57,6 +57,10 @@ examples
         "--jobs", type=int, metavar="N", help="runs at a time (default one for each core, one on a gpu)"
     )
     parser.add_argument(
+        "--threads", type=int, default=1, metavar="N",
+        help="threads of each run, on which its result depends in the last digits (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--device", choices=list(DEVICES), default="cpu", help="where to compute (default cpu)"
     )
     parser.add_argument(
@@ -68,8 +72,11 @@ examples
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
-    from minisnn.targets import TARGETS, reproduce
+    from minisnn.targets import reproduce
 
-    a, target = arguments, TARGETS[arguments.target]
-    text = reproduce(a.target, target, a.scale, a.out, a.seeds, a.jobs, a.device, a.dask)
-    print(f"\n{text}\n\n{a.out}/{a.target}-{a.scale}.png is the picture")
+    a = arguments
+    found = reproduce(
+        a.target, a.scale, out=a.out, seeds=a.seeds, jobs=a.jobs, threads=a.threads, device=a.device,
+        scheduler=a.dask,
+    )  # fmt: skip
+    print(f"\n{found}\n\n{found.picture} is the picture")

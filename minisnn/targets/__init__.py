@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from minisnn.arguments import one_of
+from minisnn.recipes import DEVICES
 from minisnn.targets import (
     esl_fig2,
     esl_fig3,
@@ -14,7 +20,7 @@ from minisnn.targets import (
     sca_fig4,
     sca_table1,
 )
-from minisnn.targets.target import Target, reproduce
+from minisnn.targets.target import Reproduction, Target, run_target
 
 TARGETS = {
     "esl-table1": esl_table1.TARGET,
@@ -28,5 +34,35 @@ TARGETS = {
     "sca-fig4": sca_fig4.TARGET,
     "sca-table1": sca_table1.TARGET,
 }
+SCALES = ("smoke", "small", "paper")
 
-__all__ = ["TARGETS", "Target", "reproduce"]
+__all__ = ["SCALES", "TARGETS", "Reproduction", "Target", "reproduce"]
+
+
+def reproduce(
+    name: str,
+    scale: str = "smoke",
+    *,
+    out: str | PathLike[str] = "runs/reproduce",
+    seeds: Sequence[int] = (0, 1),
+    jobs: int | None = None,
+    threads: int = 1,
+    device: str = "cpu",
+    scheduler: str | None = None,
+) -> Reproduction:
+    """Run the grid behind a table or figure of a paper; ours beside the paper's is what it shows.
+
+    name: one of `TARGETS`, such as "esl-fig4". scale: "smoke" (two minutes on the embedded digits), "small" (within an
+    hour on two cores, on MNIST or CIFAR-10) or "paper" (for a GPU or a cluster). Called again, it goes on where it
+    stopped.
+
+    It leaves in the folder `out`: NAME-SCALE.csv with a row for each run, NAME-SCALE-summary.csv with the mean and the
+    standard error over the `seeds` of each setting, NAME-SCALE.png, and NAME-SCALE/ with the runs. SCA's figures share
+    their runs: rows and runs are in sca-SCALE. jobs: runs at a time; None is as many as there are cores for, one on a
+    GPU. threads: of each run. device: "cpu" or "gpu". scheduler: address of a Dask scheduler, whose workers do the
+    runs. Raises ValueError for a name, scale or device that is not known.
+    """
+    one_of("name", name, TARGETS)
+    one_of("scale", scale, SCALES)
+    one_of("device", device, DEVICES)
+    return run_target(name, TARGETS[name], scale, Path(out), seeds, jobs, device, scheduler, threads)

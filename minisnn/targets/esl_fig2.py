@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,8 +9,8 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import ESLMLP
+from minisnn.rows import Summary
 from minisnn.targets.esl_table1 import base
-from minisnn.targets.grid import Summary
 from minisnn.targets.target import Target
 
 
@@ -23,8 +22,8 @@ def recipes(scale: str) -> dict[str, ESLMLP]:
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
     """Bars are the sparse layer's connections, the line is the accuracy, as in the paper."""
-    epsilon = [float(name.split()[1]) for name in found]
-    sparse = [s.connections - 10 * json.loads(s.rows[0]["recipe"])["hidden"][-1] for s in found.values()]
+    epsilon = [s.recipe.epsilon for s in found.values()]
+    sparse = [s.connections - 10 * s.recipe.hidden[-1] for s in found.values()]
     ax, accuracy = plots.bars_and_line(
         figure.subplots(),
         epsilon,
@@ -34,7 +33,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     )
     ax.set(xlabel="ε", ylabel="connections of the sparse layer", xticks=epsilon)
     for name, value in paper.items():
-        accuracy.plot(float(name.split()[1]), value, "*", color=plots.RED, markersize=11, label="paper")
+        accuracy.plot(found[name].recipe.epsilon, value, "*", color=plots.RED, markersize=11, label="paper")
         accuracy.legend(frameon=False, loc="upper left")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,11 +9,12 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import LIFNet
+from minisnn.rows import Summary
 from minisnn.targets.esl_fig4 import base
-from minisnn.targets.grid import Summary
 from minisnn.targets.target import Target
 
-DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
+DENSITY = 0.1  # of (b)
+DENSITIES = (DENSITY, 0.3, 0.5, 0.7, 0.9, 0.95)
 MOVING = {"none": "exact growth", "bernoulli": "binomial growth", "momentum": "shared by momentum"}
 
 
@@ -25,9 +25,9 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     found["density 1"] = replace(sparse, density=1.0)
     epochs = sparse.epochs if scale == "paper" else 2 * sparse.epochs
     for rule, words in MOVING.items():
-        recipe = replace(sparse, density=0.1, redistribute=rule, epochs=epochs)
-        if recipe != found["density 0.1"]:
-            found[f"density 0.1, {words}"] = recipe
+        recipe = replace(sparse, density=DENSITY, redistribute=rule, epochs=epochs)
+        if recipe not in found.values():
+            found[f"density {DENSITY:g}, {words}"] = recipe
     return found
 
 
@@ -35,18 +35,22 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     """(a) accuracy over density; (b) each layer's density over epochs."""
     figure.set_size_inches(14, 4)
     a, *rest = figure.subplots(1, 1 + len(MOVING))
-    exact = [s for name, s in found.items() if "," not in name]
-    density = [float(s.name.split()[1]) for s in exact]
-    a.errorbar(
-        density, [s.mean for s in exact], [s.error for s in exact], marker="o", color=plots.BLUE, capsize=3
-    )
+    exact = over_densities(found)
+    density, means = [s.recipe.density for s in exact], [s.mean for s in exact]
+    a.errorbar(density, means, [s.error for s in exact], marker="o", color=plots.BLUE, capsize=3)
     a.set(xlabel="density", ylabel="test accuracy / %", title="(a) random-unfired + SET")
-    for ax, words in zip(rest, MOVING.values(), strict=True):
-        same = found.get("density 0.1") if words == MOVING["none"] else None
-        if moving := found.get(f"density 0.1, {words}", same):
-            epochs = json.loads(moving.rows[0]["recipe"])["epochs"]
-            plots.layer_densities(ax, json.loads(moving.rows[0]["densities"]), epochs)
+    for ax, (rule, words) in zip(rest, MOVING.items(), strict=True):
+        shared = [s for s in found.values() if (s.recipe.density, s.recipe.redistribute) == (DENSITY, rule)]
+        if shared:
+            longest = max(shared, key=lambda s: s.recipe.epochs)
+            plots.layer_densities(ax, longest.rows[0]["densities"], longest.recipe.epochs)
         ax.set_title(f"(b) {words}")
+
+
+def over_densities(found: Mapping[str, Summary]) -> list[Summary]:
+    """Those of (a): trained equally long, and layers keep their densities."""
+    epochs = min(s.recipe.epochs for s in found.values())
+    return [s for s in found.values() if s.recipe.redistribute == "none" and s.recipe.epochs == epochs]
 
 
 TARGET = Target(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import LIFNet
-from minisnn.targets.grid import Summary
+from minisnn.rows import Summary
 from minisnn.targets.target import Target
 
 PRUNE = ("magnitude", "set")
@@ -40,26 +40,29 @@ def vggsnn() -> LIFNet:
 
 def recipes(scale: str) -> dict[str, LIFNet]:
     """A name is "density, prune + grow"; small dense networks and masks that never change are there for comparison."""
-    found = {"1, dense": base(scale)}
+    found = [base(scale)]
     for density in DENSITIES:
         sparse = replace(base(scale), density=density)
-        found[f"{density}, small dense"] = replace(sparse, same_size=True)
-        found[f"{density}, static"] = replace(sparse, alpha=0.0)
-        for p in PRUNE:
-            for g in GROW:
-                found[f"{density}, {p} + {g}"] = replace(sparse, prune=p, grow=g)
-    return found
+        found += [replace(sparse, same_size=True), replace(sparse, alpha=0.0)]
+        found += [replace(sparse, prune=p, grow=g) for p in PRUNE for g in GROW]
+    return {f"{recipe.density:g}, {words(recipe)}": recipe for recipe in found}
+
+
+def words(recipe: LIFNet) -> str:
+    """How connections change, or why they do not."""
+    if recipe.density == 1:
+        return "dense"
+    if recipe.same_size:
+        return "small dense"
+    return f"{recipe.prune} + {recipe.grow}" if recipe.alpha else "static"
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
     """A panel for each density: eight pairs of rules and what they are compared with."""
     figure.set_size_inches(9, 4.5)
     for ax, density in zip(figure.subplots(1, len(DENSITIES), sharey=True), DENSITIES, strict=True):
-        runs = {
-            name.partition(", ")[2]: s.accuracies
-            for name, s in found.items()
-            if name == "1, dense" or name.startswith(f"{density}, ")
-        }
+        shown = [s for s in found.values() if s.recipe.density in (1, density)]
+        runs = {words(s.recipe): s.accuracies for s in shown}
         plots.dots(ax, runs).set_title(f"density {density}")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from minisnn.cost import E_GPU, E_TRUENORTH
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
-from minisnn.targets.grid import Summary
+from minisnn.rows import Summary
 from minisnn.targets.target import Target, draw_runs
 
 

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
-from minisnn.targets.grid import Summary
+from minisnn.rows import Summary
 from minisnn.targets.target import Target
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+PAPERS = "prune and regrow"  # the method of the paper
 
 
 def bases(scale: str) -> dict[str, SCANet]:
@@ -44,28 +45,52 @@ def dense(recipe: SCANet) -> SCANet:
     return replace(recipe, p=0.0, q=0.0)
 
 
+NETWORKS = {
+    (recipe.data, recipe.net): what
+    for scale in ("smoke", "small", "paper")
+    for what, recipe in bases(scale).items()
+}
+
+
+def network(recipe: SCANet) -> str:
+    """The data and the network, in words."""
+    return NETWORKS.get((recipe.data, recipe.net), f"{recipe.data}, {recipe.net}")
+
+
+def method(recipe: SCANet) -> str:
+    """What is done to channels, beside the paper's prune and regrow."""
+    if recipe.mode == "random":
+        return "random"
+    return "only prune" if recipe.p and not recipe.q else PAPERS
+
+
+def named(recipe: SCANet) -> str:
+    """The name of a row: data and network, method if it is not the paper's, p."""
+    other = [method(recipe)] if method(recipe) != PAPERS else []
+    return ", ".join([network(recipe), *other, f"p {recipe.p:g}"])
+
+
+def over_ratios(scale: str, recipe: SCANet) -> list[SCANet]:
+    """Dense, and each ratio."""
+    ratios = RATIOS[1::3] if scale == "smoke" else RATIOS
+    return [dense(recipe), *(replace(recipe, p=p) for p in ratios)]
+
+
 def recipes(scale: str) -> dict[str, SCANet]:
-    """Dense, and each ratio; a name is "data, p RATIO"."""
-    found = {}
-    for what, recipe in bases(scale).items():
-        found[f"{what}, p 0"] = dense(recipe)
-        for p in RATIOS[1::3] if scale == "smoke" else RATIOS:
-            found[f"{what}, p {p:g}"] = replace(recipe, p=p)
-    return found
+    """Every network, dense and at each ratio."""
+    return {named(r): r for recipe in bases(scale).values() for r in over_ratios(scale, recipe)}
 
 
 def of_first_network(scale: str) -> dict[str, SCANet]:
     """Those of `recipes` that concern the first network, which Fig. 3 and Fig. 4 are about."""
-    what = next(iter(bases(scale)))
-    return {name: recipe for name, recipe in recipes(scale).items() if name.startswith(f"{what}, p ")}
+    return {named(r): r for r in over_ratios(scale, next(iter(bases(scale).values())))}
 
 
-def grouped(found: Mapping[str, Summary]) -> dict[str, dict[float, Summary]]:
-    """Summaries by ratio, by what their names begin with."""
-    groups: dict[str, dict[float, Summary]] = {}
-    for name, s in found.items():
-        what, _, p = name.rpartition(", p ")
-        groups.setdefault(what, {})[float(p)] = s
+def grouped(found: Mapping[str, Summary]) -> dict[tuple[str, str], dict[float, Summary]]:
+    """Summaries by ratio, by network and method."""
+    groups: dict[tuple[str, str], dict[float, Summary]] = {}
+    for s in found.values():
+        groups.setdefault((network(s.recipe), method(s.recipe)), {})[s.recipe.p] = s
     return groups
 
 
@@ -74,10 +99,10 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     groups = grouped(found)
     figure.set_size_inches(6 * len(groups), 4.2)
     axes = figure.subplots(1, len(groups), squeeze=False, gridspec_kw={"wspace": 0.06})[0]
-    for ax, (what, by_ratio) in zip(axes, groups.items(), strict=True):
+    for ax, ((what, _), by_ratio) in zip(axes, groups.items(), strict=True):
         summaries = by_ratio.values()
         costs = {"parameters": [s.parameters for s in summaries], "SynOps": [s.synops for s in summaries]}
-        stars = {p: paper[f"{what}, p {p:g}"] for p in by_ratio if f"{what}, p {p:g}" in paper}
+        stars = {p: paper[s.name] for p, s in by_ratio.items() if s.name in paper}
         accuracies, errors = [s.mean for s in summaries], [s.error for s in summaries]
         plots.accuracy_and_costs(ax, list(by_ratio), accuracies, errors, costs, stars).set_title(what)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
 from minisnn import plots
+from minisnn.rows import Summary
 from minisnn.targets import sca_fig2
-from minisnn.targets.grid import Summary
 from minisnn.targets.target import Target
 
 P = 0.5  # of the training whose epochs are shown
@@ -19,7 +18,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     """(a) channels left in each layer, a line for each ratio; (b) over the epochs at p = 0.5; of the first seed."""
     figure.set_size_inches(11, 4.2)
     a, b = figure.subplots(1, 2)
-    ((what, by_ratio),) = sca_fig2.grouped(found).items()
+    (((what, _), by_ratio),) = sca_fig2.grouped(found).items()
     left = {p: channels(s) for p, s in by_ratio.items() if p}
     plots.channels_by_layer(a, {p: [c[-1] for c in layers.values()] for p, layers in left.items()})
     a.set_title(f"(a) {what}, after training")
@@ -29,12 +28,12 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
 
 def channels(s: Summary) -> dict[str, list[int]]:
     """The first seed's channels in each layer, over epochs."""
-    return {key: list(map(int, c)) for key, c in json.loads(s.rows[0]["channels"]).items()}
+    return {key: list(map(int, c)) for key, c in s.rows[0]["channels"].items()}
 
 
 def moved(s: Summary) -> dict[str, str]:
     """Columns of the table: where channels are left, and how restless they were."""
-    layers, regrown = channels(s), json.loads(s.rows[0]["regrown"])
+    layers, regrown = channels(s), s.rows[0]["regrown"]
     return {
         "channels per layer": " ".join(str(c[-1]) for c in layers.values()),
         "regrown each epoch": " ".join(str(int(n)) for n in regrown[1:]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,24 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from minisnn import plots
+from minisnn.rows import Summary
 from minisnn.targets import sca_fig2
-from minisnn.targets.grid import Summary
 from minisnn.targets.target import Target
 
-ABLATIONS: dict[str, dict[str, Any]] = {"only prune": {"q": 0.0}, "random": {"q": 0.0, "mode": "random"}}
+ABLATIONS: tuple[dict[str, Any], ...] = ({"q": 0.0}, {"q": 0.0, "mode": "random"})  # only prune, random
 
 
 def recipes(scale: str) -> dict[str, sca_fig2.SCANet]:
     """The runs of Fig. 2's first network, and for each ratio the two ablations."""
-    regrown = sca_fig2.of_first_network(scale)
-    found = dict(regrown)
-    for method, changes in ABLATIONS.items():
-        found |= {
-            name.replace(", p ", f", {method}, p "): replace(r, **changes)
-            for name, r in regrown.items()
-            if r.p
-        }
-    return found
+    regrown = list(sca_fig2.of_first_network(scale).values())
+    ablated = [replace(r, **changes) for changes in ABLATIONS for r in regrown if r.p]
+    return {sca_fig2.named(r): r for r in regrown + ablated}
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
@@ -36,16 +29,12 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     figure.set_size_inches(14, 4.2)
     a, b, c = figure.subplots(1, 3)
     groups = sca_fig2.grouped(found)
-    (what, regrown), *_ = groups.items()
-    scores = {
-        p: [x for layer in json.loads(s.rows[0]["scores"]).values() for x in layer]
-        for p, s in regrown.items()
-    }
+    ((what, _), regrown), *_ = groups.items()
+    scores = {p: [x for layer in s.rows[0]["scores"].values() for x in layer] for p, s in regrown.items()}
     plots.score_distributions(a, {p: s for p, s in scores.items() if s}).set_title("(a) scores, first seed")
-    for n, (name, by_ratio) in enumerate(groups.items()):
+    for n, ((_, method), by_ratio) in enumerate(groups.items()):
         if n:
             by_ratio = {0.0: regrown[0.0], **by_ratio} if 0.0 in regrown else by_ratio
-        label = name.removeprefix(what).strip(", ") or "prune and regrow"
         summaries = list(by_ratio.values())
         for ax, values in ((b, [s.mean for s in summaries]), (c, [s.parameters for s in summaries])):
             error = [s.error for s in summaries] if ax is b else None
@@ -56,7 +45,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
                 marker="o",
                 color=plots.colour(n, len(groups)),
                 capsize=3,
-                label=label,
+                label=method,
             )
     b.set(xlabel="p, fraction of channels pruned", ylabel="test accuracy / %", title=f"(b) {what}")
     c.set(xlabel="p, fraction of channels pruned", ylabel="parameters", title=f"(c) {what}", ylim=(0, None))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
+from minisnn.rows import Summary
 from minisnn.targets import sca_fig2
-from minisnn.targets.grid import Summary
 from minisnn.targets.target import Target, draw_runs
 
 RATIOS = (0.5, 0.8)

@@ -1,10 +1,9 @@
-"""What a table or figure of a paper is: runs, a picture, and what the paper says."""
+"""What a table or figure of a paper is: runs, a picture, and what the paper says; and how it is reproduced."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.checkpoint import write_csv
-from minisnn.runs import Recipe
-from minisnn.targets.grid import Row, Summary, markdown, read, run_grid, same, summarise
+from minisnn.grid import run_grid
+from minisnn.recipes import Recipe
+from minisnn.rows import Row, Summary, markdown, of_recipes, read
 
 
 class Target(NamedTuple):
@@ -28,72 +28,86 @@ class Target(NamedTuple):
     grid: str = ""  # targets that share runs have one table of rows, under this name
 
 
+@dataclass(frozen=True, repr=False)
+class Reproduction:
+    """A table or figure, reproduced. It shows itself as a table: ours beside the paper's."""
+
+    text: str  # the table, and what one should know when comparing, as Markdown
+    picture: Path
+    rows: Path  # a row for each run
+    summaries: Mapping[str, Summary]  # by the names of the table's rows
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:  # Jupyter asks for it
+        return self.text
+
+
 def draw_runs(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
     """Every run a dot."""
     plots.dots(figure.subplots(), {s.name: s.accuracies for s in found.values()}, paper)
 
 
-def reproduce(
+SUMMARY = (
+    "name",
+    "mean",
+    "error",
+    "seeds",
+    "density",
+    "connections",
+    "parameters",
+    "synops",
+    "macs",
+    "paper",
+)
+
+
+def run_target(
     name: str,
     target: Target,
     scale: str,
     out: Path,
-    seeds: Sequence[int] = (0, 1),
-    jobs: int | None = None,
-    device: str = "cpu",
-    scheduler: str | None = None,
-) -> str:
-    """Run a target's grid and leave in `out` its rows, their means and errors, and its picture.
-
-    out/NAME-SCALE.csv has a row for each run, NAME-SCALE-summary.csv one for each setting; NAME-SCALE/ holds the
-    runs. Targets with a `grid` have that name for rows and runs. jobs: runs at a time; None is one for each core, or
-    one in all on a GPU. Returns the table, ours beside the paper's, and what to know of it, as Markdown.
-    """
+    seeds: Sequence[int],
+    jobs: int | None,
+    device: str,
+    scheduler: str | None,
+    threads: int,
+) -> Reproduction:
+    """What `targets.reproduce` does, for a target in place of its name."""
     path = out / f"{target.grid or name}-{scale}.csv"
     recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
-    jobs = jobs or (1 if device == "gpu" else -1)
-    run_grid(path, recipes, seeds, jobs, folder=path.with_suffix("").resolve(), scheduler=scheduler)
+    if jobs is None and device == "gpu":
+        jobs = 1
+    folder = path.with_suffix("").resolve()
+    run_grid(path, recipes, seeds, jobs, folder=folder, scheduler=scheduler, threads=threads)
     found = ordered(target, scale, read(path))
-    columns = (
-        "name",
-        "mean",
-        "error",
-        "seeds",
-        "density",
-        "connections",
-        "parameters",
-        "synops",
-        "macs",
-        "paper",
-    )
     summaries = [
         s._asdict() | {"seeds": len(s.rows), "paper": target.paper.get(s.name, "")} for s in found.values()
     ]
-    write_csv(out / f"{name}-{scale}-summary.csv", summaries, columns)
+    write_csv(out / f"{name}-{scale}-summary.csv", summaries, SUMMARY)
+    said = [table(target, found), "", target.note]
+    if scale == "smoke":
+        said.append("This is a test run on the embedded digits: the paper's values are of other data.")
+    picture = out / f"{name}-{scale}.png"
+    draw(target, found, scale).savefig(picture, dpi=150)
+    return Reproduction("\n".join(said), picture, path, found)
+
+
+def draw(target: Target, found: Mapping[str, Summary], scale: str) -> Figure:
+    """The target's picture; on the embedded digits without the paper's values, which are of other data."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     numbers = {key: float(value) for key, value in target.paper.items() if value.replace(".", "").isdigit()}
     target.draw(figure, found, {} if scale == "smoke" else numbers)
     handles = figure.axes[0].get_legend_handles_labels()[0]
     if handles and not any(ax.get_legend() for ax in figure.axes):
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    figure.savefig(out / f"{name}-{scale}.png", dpi=150)
-    said = [table(target, found), "", target.note]
-    if scale == "smoke":
-        said.append("This is a test run on the embedded digits: the paper's values are of other data.")
-    return "\n".join(said)
+    return figure
 
 
 def ordered(target: Target, scale: str, rows: Sequence[Row]) -> dict[str, Summary]:
     """The rows' summaries in the order of the target's settings, of all seeds; rows of other settings are left out."""
-    recipes = target.recipes(scale)
-
-    once = {}  # a seed counts once, whatever the device
-    for row in rows:
-        old, recipe = json.loads(row["recipe"]), recipes.get(row["name"])
-        if recipe and same(replace(recipe, seed=old["seed"], device=old["device"]), old):
-            once[row["name"], old["seed"]] = row
-    found = summarise([once[key] for key in sorted(once, key=lambda key: key[1])])  # by seed
-    return {name: found[name] for name in recipes if name in found}
+    return of_recipes(rows, target.recipes(scale))
 
 
 def table(target: Target, found: Mapping[str, Summary]) -> str:

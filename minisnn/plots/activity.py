@@ -1,0 +1,122 @@
+"""What happens over time: spikes, membrane potentials, the events of a camera."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
+
+from minisnn.arguments import check
+from minisnn.backend import Array, to_host
+from minisnn.data.aedat import Events
+from minisnn.plots.style import BLUE, GREY, RED, whole_numbers
+
+
+def raster(ax: Axes, spikes: Array) -> Axes:
+    """The spikes of one sample: time steps from 1 to T on x, neurons from 0 on y, a mark for each spike.
+
+    spikes: [T, ...] bool, or numbers of which those other than 0 are spikes; a map of neurons [T, H, W, C] is
+    numbered row by row, as `reshape` does. Raises ValueError for an array without time steps or neurons.
+    """
+    fired = _over_time("spikes", spikes) != 0
+    t, neuron = np.nonzero(fired)
+    T, N = fired.shape
+    size = float(np.clip(250 / N, 2, 14))  # of a mark, in points: a picture is some 250 high
+    ax.plot(t + 1, neuron, "|" if N <= 100 else ".", color=BLUE, markersize=size, rasterized=N > 1000)
+    ax.set(xlim=(0.5, T + 0.5), ylim=(-0.5, N - 0.5), ylabel="neuron")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return whole_numbers(ax, "time step")
+
+
+def first_spikes(ax: Axes, z: Array) -> Axes:
+    """When the neurons of one sample fire, if they do: t = ln z on x, neurons from 0 on y.
+
+    z: [...] spike times as `first_spike_forward` has them, inf for a neuron that never fires. Raises ValueError
+    without neurons, or for a time that is not above 0.
+    """
+    times = to_host(z).reshape(-1)
+    check("z", f"an array of shape {np.shape(z)}", times.size, "the spike time of at least one neuron")
+    check("z", times.min(), times.min() > 0, "above 0 everywhere: z = exp(t)")
+    fires = np.flatnonzero(np.isfinite(times))
+    size = float(np.clip(250 / len(times), 2, 14))
+    ax.plot(np.log(times[fires]), fires, "|" if len(times) <= 100 else ".", color=BLUE, markersize=size)
+    ax.set(ylim=(-0.5, len(times) - 0.5), ylabel="neuron", xlabel="time t = ln z")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return ax
+
+
+def membrane(ax: Axes, potentials: Array, v_th: float = 1.0, most: int = 6) -> Axes:
+    """Membrane potentials of one sample over time steps 1 to T, a row for each neuron, all rows to one scale.
+
+    In every row the dashed line is the threshold, and a dot is a potential above it: the neuron fires.
+    potentials: [T, ...] floating, before the reset; of more than `most` neurons, evenly subsampled ones are shown,
+    which the y axis names. Raises ValueError for an array without time steps or neurons.
+    """
+    u = _over_time("potentials", potentials)
+    T, N = u.shape
+    shown = np.linspace(0, N - 1, min(N, most)).round().astype(int)
+    finite = u[:, shown][np.isfinite(u[:, shown])]
+    low, high = min(0.0, finite.min(initial=0.0)), max(v_th, finite.max(initial=0.0))
+    height = 1.15 * (high - low) or 1.0
+    steps = np.arange(1, T + 1)
+    for row, n in enumerate(shown):
+        base = row * height
+        ax.plot([0.5, T + 0.5], [base + v_th] * 2, "--", color=GREY, linewidth=0.8)
+        ax.plot(steps, base + u[:, n], ".-" if T < 50 else "-", color=BLUE, linewidth=1, markersize=3)
+        fires = u[:, n] > v_th
+        ax.plot(steps[fires], base + u[fires, n], "o", color=RED, markersize=4)
+    ax.plot([], [], "--", color=GREY, label=f"threshold {v_th:g}")
+    ax.plot([], [], "o", color=RED, markersize=4, label="fires")
+    ax.set_yticks(height * np.arange(len(shown)), [str(n) for n in shown])
+    ax.set(
+        xlim=(0.5, T + 0.5), ylim=(low - 0.1 * height, low + (len(shown) + 0.05) * height), ylabel="neuron"
+    )
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
+    return whole_numbers(ax, "time step")
+
+
+def _over_time(name: str, x: Array) -> np.ndarray:
+    """On the host, [T, neurons]."""
+    array = to_host(x)
+    check(
+        name,
+        f"an array of shape {array.shape}",
+        array.ndim and array.size,
+        "[T, ...] with at least one step and one neuron",
+    )
+    return array.reshape(len(array), -1)
+
+
+def events(ax: Axes, recording: Events, most: int = 20_000) -> Axes:
+    """Events as dots, their columns over time, ON and OFF in two colours; more than `most` are evenly subsampled.
+
+    Within a column its rows lie one below the other.
+    """
+    few = recording.take(slice(None, None, 1 + len(recording.t) // most))
+    column = few.x + (few.y + 0.5) / (few.y.max(initial=0) + 1) - 0.5
+    for name, which, mark in (("OFF", ~few.on, BLUE), ("ON", few.on, RED)):
+        ax.plot(
+            few.t[which] / 1000, column[which], ".", color=mark, markersize=2 if len(few.t) < 5000 else 0.7
+        )
+        ax.plot([], [], "s", color=mark, label=name)  # the dots are too small for a legend
+    ax.set(xlabel="time / ms", ylabel="column")
+    ax.yaxis.set(major_locator=MaxNLocator(integer=True), inverted=True)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0.2)
+    return ax
+
+
+def frame(ax: Axes, counts: np.ndarray, largest: float | None = None) -> Axes:
+    """A frame [H, W, 2] of event counts: grey without events, ON and OFF in two colours, stronger the more there are.
+
+    A pixel with both has a colour in between. largest: the count that has the full colour; None takes the 99 % quantile
+    of the pixels with events, so that a single hot pixel does not make the others pale.
+    """
+    total = counts.sum(-1, keepdims=True).astype(float)
+    hue = counts @ np.array([to_rgb(BLUE), to_rgb(RED)]) / np.where(total > 0, total, 1)
+    if largest is None:
+        largest = float(np.quantile(total[total > 0], 0.99)) if total.any() else 1.0
+    strength = np.minimum(total / largest, 1)
+    ax.imshow(strength * hue + (1 - strength) * np.array(to_rgb(GREY)), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    return ax

@@ -1,0 +1,73 @@
+"""Colours, legends and axes that all pictures share."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from textwrap import shorten, wrap
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#BBBBBB"
+LABEL = 28  # characters of a name that a legend or a tick has room for
+MOST = 22  # entries of a legend that fit beside a picture of ordinary height
+
+
+def colour(n: int, of: int) -> tuple[float, float, float, float]:
+    """The n-th of so many colours, from dark to light."""
+    r, g, b, alpha = colormaps["viridis"](0.9 * n / max(1, of - 1))
+    return r, g, b, alpha
+
+
+def distinct(of: int) -> list[str | tuple[float, float, float, float]]:
+    """So many colours that are easy to tell apart: the palette's while they last, else from dark to light."""
+    palette = (BLUE, RED, GREEN, ORANGE)
+    return [colour(n, of) for n in range(of)] if of > len(palette) else list(islice(cycle(palette), of))
+
+
+def marker(points: int) -> str:
+    """Line style of a curve: its points are marked where they can be told apart, so that a single one is seen."""
+    return ".-" if points < 50 else "-"
+
+
+def whole_numbers(ax: Axes, xlabel: str) -> Axes:
+    """An x axis of epochs, layers or time steps: no ticks between whole numbers, and no axis from 1 to 1."""
+    low, high = ax.dataLim.intervalx
+    if low == high and ax.get_autoscalex_on():
+        ax.set_xlim(low - 0.5, high + 0.5)
+    ax.set_xlabel(xlabel)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return ax
+
+
+def legend(ax: Axes, few: int = 5) -> Axes:
+    """Name the lines: inside the axes if they are few, else beside them.
+
+    Long names are cut in the middle; of more names than fit beside the axes, evenly subsampled ones are shown.
+    """
+    handles, names = ax.get_legend_handles_labels()
+    names = [short(name) for name in names]
+    if len(names) <= few:
+        ax.legend(handles, names, frameon=False, fontsize="small")
+        return ax
+    shown = [round(k * (len(names) - 1) / (MOST - 1)) for k in range(MOST)]
+    shown = shown if len(names) > MOST else list(range(len(names)))
+    ax.legend(
+        [handles[k] for k in shown], [names[k] for k in shown], frameon=False, loc="center left",
+        bbox_to_anchor=(1, 0.5), fontsize="small" if len(shown) <= 10 else "x-small", labelspacing=0.2,
+    )  # fmt: skip
+    return ax
+
+
+def short(name: str, most: int = LABEL) -> str:
+    """The name, or its beginning and end."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
+def lines(name: str, width: int = 40, most: int = 3) -> str:
+    """A name as a tick label: on several lines if it is long."""
+    found = wrap(shorten(name, width * most, placeholder="…"), width)
+    return "\n".join(found) or name

@@ -1,0 +1,247 @@
+"""The table of a grid, a row for each run: read, written, grouped by settings, summarised. No file but this parses it.
+
+A row is what the run found, by column, and under "recipe" its settings. Runs belong together if they differ in
+nothing but the seed and the device, whatever their names are.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minisnn.checkpoint import write_csv
+from minisnn.lookup import to_json
+from minisnn.recipes import RECIPES, Recipe
+
+COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
+           "parameters", "operations", "synops", "macs", "exploration_rate", "seconds", "threads", "densities",
+           "channels", "regrown", "scores", "kind", "recipe")  # fmt: skip
+AS_JSON = ("densities", "channels", "regrown", "scores", "recipe")
+AS_TEXT = ("name", "kind")
+COUNTS = ("density", "connections", "parameters", "synops", "macs", "seconds")
+SETTING = "setting_"  # begins the columns that say what a sweep varies
+NO_SETTING = ("seed", "device")  # fields of a recipe in which runs of one setting may differ
+
+Row = dict[str, Any]
+
+
+def row_of(name: str, recipe: Recipe, result: Mapping[str, Any], threads: int) -> Row:
+    """The row of a finished run. result: as in result.json. threads: how many BLAS and the network had."""
+    found = {key: result[key] for key in COLUMNS if key in result}
+    identity = {"name": name, "seed": recipe.seed, "threads": threads, "kind": kind_of(recipe)}
+    return found | identity | {"recipe": plain(recipe)}
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a table; none if there is no file yet. What a row or an older table lacks is None.
+
+    Raises ValueError, naming file and row, for a table that is none of a grid.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        if "recipe" not in (table.fieldnames or ()):
+            raise ValueError(f"{path}: not the table of a grid: there is no column recipe")
+        for n, cells in enumerate(table, 1):
+            try:
+                row = dict.fromkeys(COLUMNS) | {key: _value(key, cell) for key, cell in cells.items()}
+                kind_of_row(row)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}, row {n}: not a run of a grid ({error})") from error
+            rows.append(row)
+    return rows
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """A table, atomically. What `read` has read is written as it was."""
+    varied = dict.fromkeys(key for row in rows for key in row if key.startswith(SETTING))
+    cells = [{key: _cell(key, value) for key, value in row.items()} for row in rows]
+    write_csv(path, cells, [*COLUMNS[:2], *varied, *COLUMNS[2:]])
+
+
+def _value(column: str, cell: str) -> Any:
+    if cell == "":
+        return None
+    if column in AS_JSON:
+        return json.loads(cell)
+    if column in AS_TEXT or column.startswith(SETTING):
+        return cell
+    return int(cell) if cell.lstrip("-").isdecimal() else float(cell)
+
+
+def _cell(column: str, value: Any) -> Any:
+    return json.dumps(value) if column in AS_JSON and value is not None else value
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's settings as JSON has them."""
+    found: dict[str, Any] = json.loads(json.dumps(portable(recipe).to_json()))
+    return found
+
+
+def portable(recipe: Recipe) -> Recipe:
+    """The recipe with the rules themselves in place of names that a script has put into a table.
+
+    Such a name means nothing to other processes, and nothing tomorrow.
+    """
+    own = {}
+    for field in fields(recipe):
+        table, value = field.metadata["about"].table, getattr(recipe, field.name)
+        if not table or not isinstance(value, str) or value not in table:
+            continue
+        if not table[value].__module__.startswith("minisnn."):
+            own[field.name] = table[value]
+    return replace(recipe, **own) if own else recipe
+
+
+def kind_of(recipe: Recipe) -> str:
+    """The name of a recipe's kind, as `minisnn train` has it."""
+    return next(name for name, cls in RECIPES.items() if type(recipe) is cls)
+
+
+def kind_of_row(row: Row) -> str:
+    """The same of a row; in an older table the settings tell. Raises ValueError if they do not."""
+    if row.get("kind"):
+        return str(row["kind"])
+    for name, cls in RECIPES.items():
+        if set(row["recipe"]) <= {field.name for field in fields(cls)}:
+            return name
+    raise ValueError(f"the settings {', '.join(row['recipe'])} are of no kind of network")
+
+
+def recipe_of(row: Row) -> Recipe:
+    """The recipe of a row. Settings that did not exist when it was run have their defaults."""
+    recipe: Recipe = RECIPES[kind_of_row(row)].from_json(row["recipe"])
+    return recipe
+
+
+@lru_cache
+def _defaults(kind: str) -> dict[str, Any]:
+    return plain(RECIPES[kind]())
+
+
+def settings_of(row: Row) -> dict[str, Any]:
+    """What distinguishes a row's run from others but for chance: its kind, and all settings but seed and device."""
+    kind = kind_of_row(row)
+    found = {"kind": kind} | _defaults(kind) | row["recipe"]
+    return {key: value for key, value in found.items() if key not in NO_SETTING}
+
+
+def same(recipe: Recipe, row: Row) -> bool:
+    """Is the row a run of this recipe, seed and device included?"""
+    kind = kind_of_row(row)
+    return kind == kind_of(recipe) and _defaults(kind) | row["recipe"] == plain(recipe)
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The settings that are not the same in all, with the value of each; None where a kind has no such setting."""
+    names = dict.fromkeys(name for each in settings for name in each)
+    values = {name: [each.get(name) for each in settings] for name in names}
+    return {name: found for name, found in values.items() if any(x != found[0] for x in found)}
+
+
+class Summary(NamedTuple):
+    """The runs of one setting, together."""
+
+    name: str
+    mean: float  # accuracy in percent
+    error: float  # standard error of the mean: deviation of the runs over sqrt(n); nan for one run
+    accuracies: tuple[float, ...]
+    density: float
+    connections: float
+    parameters: float  # biases and batch norm included
+    synops: float  # of an image, over all time steps; nan where it was not measured
+    macs: float  # of an image, on its grey values
+    seconds: float  # of training
+    rows: tuple[Row, ...]
+
+    @property
+    def plus_minus(self) -> str:
+        """Mean and error as text."""
+        return f"{self.mean:.2f} ± {self.error:.2f}" if len(self.rows) > 1 else f"{self.mean:.2f}"
+
+    @property
+    def recipe(self) -> Any:
+        """The `Recipe` of the first run; the others differ from it in nothing but seed and device."""
+        return recipe_of(self.rows[0])
+
+
+def summarise(rows: Iterable[Row], key: str = "test_accuracy") -> dict[str, Summary]:
+    """Mean and error of the runs of each name, in the order of the names' first rows.
+
+    Raises ValueError if runs of one name differ in a setting: their mean would mean nothing.
+    """
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["name"], []).append(row)
+    return {name: summary(name, mine, key) for name, mine in grouped.items()}
+
+
+def summary(name: str, rows: Sequence[Row], key: str = "test_accuracy") -> Summary:
+    """Mean and error of the runs of one setting. Raises ValueError if they are of several."""
+    if others := differing([settings_of(row) for row in rows]):
+        found = "; ".join(
+            f"{setting} {' and '.join(dict.fromkeys(map(str, values)))}" for setting, values in others.items()
+        )
+        raise ValueError(f"the runs of {name!r} have different settings, and no mean in common: {found}")
+    a = tuple(float(row[key]) for row in rows)
+    error = statistics.stdev(a) / len(a) ** 0.5 if len(a) > 1 else float("nan")
+    counts = {column: _mean(row.get(column) for row in rows) for column in COUNTS}
+    return Summary(name, statistics.mean(a), error, a, rows=tuple(rows), **counts)
+
+
+def of_recipes(
+    rows: Sequence[Row], recipes: Mapping[str, Recipe], key: str = "test_accuracy"
+) -> dict[str, Summary]:
+    """Summaries of recipes by name, of all seeds that there are; rows of other settings are left out.
+
+    A seed counts once, whatever the device. Names without a run are left out.
+    """
+    found = {}
+    for name, recipe in recipes.items():
+        wanted = settings_of({"kind": kind_of(recipe), "recipe": plain(recipe)})
+        mine = (row for row in rows if row["name"] == name and row[key] is not None)
+        once = {row["seed"]: row for row in mine if settings_of(row) == wanted}
+        if once:
+            found[name] = summary(name, [once[seed] for seed in sorted(once)], key)
+    return found
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    """nan if one of them is missing."""
+    found = [float("nan") if x is None else x for x in values]
+    return statistics.mean(found)
+
+
+def half_width(values: Sequence[float], confidence: float = 0.95) -> float:
+    r"""Half the width of the confidence interval of a mean, by Student's t; nan for a single value.
+
+    $$ t_{n-1}\!\left(\frac{1 + c}{2}\right) \frac{s}{\sqrt n} $$
+
+    with s the standard deviation of the n values and t the quantile function of `scipy.stats.t`.
+    """
+    from scipy import stats  # takes long to import
+
+    n = len(values)
+    if n < 2:
+        return float("nan")
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1)) * statistics.stdev(values) / n**0.5
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as JSON can hold it: None for nan, names for functions."""
+    return {key: None if value != value else to_json(key, value) for key, value in row.items()}
+
+
+def markdown(rows: Sequence[Mapping[str, str]], heads: Mapping[str, str]) -> str:
+    """A Markdown table. heads: column of the rows -> its heading."""
+    lines = [heads.values(), ["---", *["---:"] * (len(heads) - 1)], *([r[k] for k in heads] for r in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

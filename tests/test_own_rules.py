@@ -1,0 +1,174 @@
+"""Rules that a script defines work in a grid's workers, and when a grid goes on. The script is a real one."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import minisnn
+
+pytestmark = pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed")
+
+SCRIPT = '''
+"""Own rules of every kind; nothing guards this module, so that to import it once more would be noticed."""
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from minisnn.grid import run_grid
+from minisnn.optim import SGD
+from minisnn.recipes import LIF_DEFAULTS
+from minisnn.structure import prune, redistribute
+from minisnn.structure.learner import SparseLearner
+from minisnn.structure.masks import bernoulli_mask
+
+with open("started", "a") as file:
+    file.write("once\\n")
+CALLS = []
+
+
+def helper(scores, count):
+    """What a rule of the script calls."""
+    return np.argsort(scores, kind="stable")[:count]
+
+
+def lowest(weight, mask, count):
+    CALLS.append(1)
+    if os.environ.get("STOP") and len(CALLS) > int(os.environ["STOP"]):
+        raise RuntimeError("stopped")
+    active = np.flatnonzero(mask)
+    return active[helper(weight.ravel()[active], count)]
+
+
+def first(statistics, candidates, count, rng):
+    return candidates[:count]
+
+
+def all_back(layers, rng):
+    return {key: layer.lost for key, layer in layers.items()}
+
+
+@dataclass(frozen=True)
+class Plain(SGD):
+    mu: float = 0.5
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A surrogate."""
+
+    width: float = 2.0
+
+    def step(self, x):
+        return np.clip(x / self.width + 0.5, 0, 1)
+
+    def slope(self, x):
+        return (abs(x) < self.width / 2) / np.asarray(self.width, x.dtype)
+
+
+@dataclass(frozen=True)
+class Still(SparseLearner):
+    """A learner: masks that never change."""
+
+    def start(self, state):
+        self.draw_masks(state, bernoulli_mask)
+
+
+BASE = replace(
+    LIF_DEFAULTS["digits"], net="8C3-AP2-20FC-10FC", T=1, lr=0.02, epochs=2, batch_size=400, density=0.5, t_iter=1
+)
+prune.RULES["lowest"] = lowest  # a name that only this script knows
+RECIPES = {
+    "functions": replace(BASE, prune=lowest, grow=first, redistribute=all_back),
+    "by a name": replace(BASE, prune="lowest", grow="random"),
+    "classes": replace(BASE, optimizer=Plain, surrogate=Flat(1.5), learner=Still),
+}
+jobs, name, *scheduler = sys.argv[1:]
+run_grid(
+    Path(name) / "rows.csv", RECIPES, [0], int(jobs), folder=Path(name).resolve() / "runs",
+    scheduler=scheduler[0] if scheduler else None,
+)
+'''
+
+
+def start(folder, *words, stop="", cwd=None):
+    """Run the script in a process of its own, with these words."""
+    script = folder / "my_rules.py"
+    if not script.exists():
+        script.write_text(SCRIPT)
+    root = Path(minisnn.__file__).parents[1]
+    environ = os.environ | {"PYTHONPATH": str(root), "STOP": stop, "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(
+        [sys.executable, str(script), *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=100,
+        check=False,
+    )  # fmt: skip
+
+
+def found(folder, name):
+    """The rows, without what the clock says."""
+    with (folder / name / "rows.csv").open(newline="") as file:
+        return sorted(({**row, "seconds": ""} for row in csv.DictReader(file)), key=lambda row: row["name"])
+
+
+def test_rules_of_a_script_run_in_workers(tmp_path):
+    """One process and two find the same; folders and rows have the rules' names; the script is imported by nobody."""
+    for jobs, name in (("1", "one"), ("2", "two")):
+        done = start(tmp_path, jobs, name)
+        assert done.returncode == 0, done.stderr
+    one, two = found(tmp_path, "one"), found(tmp_path, "two")
+    assert one == two
+    recipes = {row["name"]: json.loads(row["recipe"]) for row in two}
+    named = {key: recipes["functions"][key] for key in ("prune", "grow", "redistribute")}
+    assert named == {
+        "prune": "my_rules:lowest",
+        "grow": "my_rules:first",
+        "redistribute": "my_rules:all_back",
+    }
+    assert recipes["by a name"]["prune"] == "my_rules:lowest"
+    named = {key: recipes["classes"][key] for key in ("optimizer", "surrogate", "learner")}
+    assert named == {
+        "optimizer": "my_rules:Plain", "surrogate": {"is": "my_rules:Flat", "width": 1.5}, "learner": "my_rules:Still",
+    }  # fmt: skip
+    folders = [sorted(path.name for path in (tmp_path / name / "runs").iterdir()) for name in ("one", "two")]
+    assert folders[0] == folders[1]
+    for config in (tmp_path / "two" / "runs").glob("*/config.json"):
+        assert json.loads(config.read_text())["recipe"] in recipes.values()
+    assert (tmp_path / "started").read_text() == "once\n" * 2
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_stopped_grid_with_rules_of_a_script_goes_on(tmp_path, jobs):
+    whole = start(tmp_path, "1", "whole")
+    assert whole.returncode == 0, whole.stderr
+    stopped = start(
+        tmp_path, jobs, "part", stop="5"
+    )  # in the second epoch: one layer rewires, after each of four steps
+    assert "RuntimeError: stopped" in stopped.stderr
+    left = list((tmp_path / "part" / "runs").glob("*/config.json"))
+    assert any((path.parent / "log.csv").exists() for path in left)
+    done = start(tmp_path, jobs, "part")
+    assert done.returncode == 0, done.stderr
+    assert found(tmp_path, "part") == found(tmp_path, "whole")
+    assert (tmp_path / "started").read_text() == "once\n" * 3
+    again = start(tmp_path, jobs, "part", stop="0")  # nothing is left to do
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_rule_without_a_name_is_refused_before_anything_runs(tmp_path):
+    from dataclasses import replace
+
+    from minisnn.grid import run_grid
+    from minisnn.recipes import LIF_DEFAULTS
+
+    recipe = replace(LIF_DEFAULTS["digits"], density=0.5, prune=lambda weight, mask, count: None)
+    with pytest.raises(ValueError, match=r"prune: found .*<lambda>'?, which has no name"):
+        run_grid(tmp_path / "grid.csv", {"a": recipe}, [0])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,210 @@
+"""Pictures show what they are given: one epoch, one layer, many layers, long names."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from strategies import rngs
+
+from minisnn import plots
+from minisnn.plots.style import short
+
+EPOCHS, LAYERS = (1, 2, 10, 100), (1, 4, 20, 60)
+LONG = "a layer with a name that is much longer than any picture is wide, number "
+
+
+def picture(size=(5, 3.5)):
+    figure = Figure(figsize=size, layout="constrained", dpi=80)
+    return figure, figure.subplots()
+
+
+def pixels(figure):
+    """What one sees: [H, W, 3] in 0 to 1. Warnings are errors, one of them is a layout that does not fit."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3] / 255
+
+
+def seen(figure, ax):
+    """Is there anything but the axes, their names and the legend?"""
+    if ax.get_legend():
+        ax.get_legend().remove()
+    ax.set_axis_off()
+    return (pixels(figure) < 0.99).any()
+
+
+def rows(epochs, names):
+    return [
+        {"epoch": e, "val_accuracy": 50 + e, "train_accuracy": 53 + e}
+        | {f"firing_{name}": 0.1 + 0.02 * k for k, name in enumerate(names)}
+        for e in range(1, epochs + 1)
+    ]
+
+
+def names_of(layers, long):
+    return [(LONG if long else "lif") + str(k + 1) for k in range(layers)]
+
+
+CURVES = {
+    "firing_rates": lambda ax, epochs, names: plots.firing_rates(ax, rows(epochs, names)),
+    "learning_curves": lambda ax, epochs, names: plots.learning_curves(
+        ax, {name: rows(epochs, []) for name in names}
+    ),
+    "layer_densities": lambda ax, epochs, names: plots.layer_densities(
+        ax, {name: [0.1 + 0.02 * k] for k, name in enumerate(names)}, epochs
+    ),
+    "channels_over_epochs": lambda ax, epochs, names: plots.channels_over_epochs(
+        ax, {name: [8 + k] * epochs for k, name in enumerate(names)}
+    ),
+}
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("epochs", EPOCHS)
+@pytest.mark.parametrize("draw", CURVES.values(), ids=CURVES)
+def test_curves_are_seen_and_named(draw, epochs, layers, long):
+    figure, ax = picture()
+    assert draw(ax, epochs, names_of(layers, long)) is ax
+    pixels(figure)
+    box, whole = ax.get_legend().get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+    assert ax.get_window_extent().width > 0.2 * whole.width
+    low, high = ax.get_xlim()
+    ticks = [t for t in ax.get_xticks() if low <= t <= high]
+    assert ticks
+    assert all(t == int(t) for t in ticks)
+    assert ticks == [1] or epochs > 1
+    assert seen(figure, ax)
+
+
+def test_a_legend_names_lines_from_first_to_last():
+    for layers in LAYERS:
+        _, ax = picture()
+        plots.firing_rates(ax, rows(2, names_of(layers, long=False)))
+        found = [int(text.get_text()[3:]) for text in ax.get_legend().get_texts()]
+        assert found[0] == 1
+        assert found[-1] == layers
+        assert found == sorted(set(found))
+        assert len(found) == min(layers, 22)
+
+
+@given(name=st.text(max_size=60), most=st.integers(3, 40))
+def test_long_names_keep_beginning_and_end(name, most):
+    found = short(name, most)
+    assert len(found) <= most or found == name
+    assert found == name or (name.startswith(found.split("…")[0]) and len(name) > most)
+
+
+def test_rates_say_what_they_count():
+    _, ax = picture()
+    assert plots.firing_rates(ax, rows(1, ["a"])).get_ylabel() == "spikes per neuron and step"
+    unit = "spikes per neuron and image"
+    assert plots.firing_rates(ax, rows(1, ["a"]), unit).get_ylabel() == unit
+
+
+def test_every_run_has_its_curve():
+    """More runs than the palette has colours, too."""
+    _, ax = picture()
+    plots.learning_curves(ax, {f"run {k}": rows(3, []) for k in range(9)})
+    solid = [line for line in ax.lines if line.get_linestyle() == "-" and len(line.get_xdata())]
+    assert len({line.get_color() for line in solid}) == len(solid) == 9
+
+
+# --------------------------------------------------------------------------------------------- spikes and potentials
+
+
+@settings(max_examples=10)
+@given(rng=rngs, shape=st.sampled_from([(1, 1), (4, 10), (8, 150), (3, 4, 5, 2), (30, 1), (2, 3000)]))
+def test_a_raster_has_a_mark_for_each_spike(rng, shape):
+    spikes = rng.random(shape) < 0.3
+    figure, ax = picture()
+    assert plots.raster(ax, spikes) is ax
+    expected = {
+        (t + 1, n) for t in range(shape[0]) for n, on in enumerate(spikes[t].reshape(-1).tolist()) if on
+    }
+    (marks,) = ax.lines
+    assert marks.get_linestyle() == "None"
+    assert {(int(t), int(n)) for t, n in marks.get_xydata()} == expected
+    assert len(marks.get_xdata()) == len(expected)
+    assert ax.get_xlim() == (0.5, shape[0] + 0.5)
+    assert ax.get_ylim() == (-0.5, np.prod(shape[1:]) - 0.5)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time step", "neuron")
+    assert seen(figure, ax) == bool(expected)
+
+
+def test_spikes_of_one_step_do_not_shrink_the_axis():
+    _, ax = picture()
+    plots.raster(ax, np.arange(8)[:, None] == 5)
+    assert ax.get_xlim() == (0.5, 8.5)
+
+
+@settings(max_examples=10)
+@given(
+    rng=rngs,
+    shape=st.sampled_from([(1, 1), (4, 10), (8, 150), (3, 4, 5, 2), (70, 2)]),
+    v_th=st.sampled_from([0.5, 1.0, 7.0, -1.0]),
+    scale=st.sampled_from([0.0, 1.0, 1e4]),
+)
+def test_membranes_lie_in_rows(rng, shape, v_th, scale):
+    """To one scale; a row's neighbours never cross it; dots where a potential is above the threshold."""
+    potentials = scale * rng.normal(size=shape)
+    figure, ax = picture()
+    assert plots.membrane(ax, potentials, v_th) is ax
+    pixels(figure)
+    T, u = shape[0], potentials.reshape(shape[0], -1)
+    N = u.shape[1]
+    shown = [int(text.get_text()) for text in ax.get_yticklabels()]
+    assert len(shown) == min(6, N) == len(set(shown))
+    assert (shown[0], shown[-1]) == (0, N - 1)
+    drawn = [line for line in ax.lines if len(line.get_xdata())]
+    thresholds = [line for line in drawn if line.get_linestyle() == "--"]
+    traces = [line for line in drawn if line.get_color() == plots.BLUE]
+    dots = [line for line in ax.lines if line.get_color() == plots.RED][: len(shown)]
+    base = [line.get_ydata()[0] - v_th for line in thresholds]
+    for row, (n, line, fires) in enumerate(zip(shown, traces, dots, strict=True)):
+        np.testing.assert_array_equal(line.get_xdata(), range(1, T + 1))
+        np.testing.assert_allclose(line.get_ydata() - base[row], u[:, n], atol=1e-9 * max(1, scale))
+        assert fires.get_xdata().tolist() == [t + 1 for t in range(T) if u[t, n] > v_th]
+    for lower, upper in pairwise(traces):
+        assert lower.get_ydata().max() < upper.get_ydata().min() + 1e-9
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [f"threshold {v_th:g}", "fires"]
+
+
+def test_first_spikes_are_at_their_times():
+    z = np.array([np.e, np.inf, 1.0, np.e**2])
+    _, ax = picture()
+    assert plots.first_spikes(ax, z) is ax
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [(1, 0), (0, 2), (2, 3)], atol=1e-12)
+    assert ax.get_ylim() == (-0.5, 3.5)
+    plots.first_spikes(picture()[1], np.full(3, np.inf))  # silent
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda ax: plots.raster(ax, np.zeros((0, 3))), r"spikes must be \[T, \.\.\.\].*found .*\(0, 3\)"),
+        (lambda ax: plots.raster(ax, np.array(1.0)), r"spikes must be \[T, \.\.\.\].*found .*\(\)"),
+        (lambda ax: plots.membrane(ax, np.zeros((3, 0)), 1), r"potentials must be \[T, .*\(3, 0\)"),
+        (lambda ax: plots.first_spikes(ax, np.zeros(0)), r"z must be .*at least one neuron"),
+        (lambda ax: plots.first_spikes(ax, np.array([1.0, 0.0])), r"z must be above 0 everywhere"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(draw, message):
+    _, ax = picture()
+    with pytest.raises(ValueError, match=message):
+        draw(ax)
+
+
+def test_arrays_of_a_device_are_drawn(xp):
+    spikes = xp.asarray(np.eye(4, dtype=bool))
+    _, ax = picture()
+    assert len(plots.raster(ax, spikes).lines[0].get_xdata()) == 4
+    _, ax = picture()
+    plots.membrane(ax, xp.asarray(np.eye(4)), 0.5)
