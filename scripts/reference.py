@@ -8,6 +8,7 @@ python scripts/reference.py
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -198,6 +199,10 @@ def _class_lines(cls: type) -> list[str]:
             if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation):
                 end = statement.end_lineno or statement.lineno
                 fields[ast.unparse(statement.target)] = source[statement.lineno - 1 : end]
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if "about" in field.metadata:  # a setting of a recipe: its text is not a comment but data
+            text = field.metadata["about"].text
+            fields[field.name] = [f"    {field.name}: {field.type} = {field.default!r}  # {text}"]
     if fields:
         lines[0] += ":"
     elif any(
