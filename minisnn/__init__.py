@@ -125,5 +125,5 @@ def _nearest(name: str) -> str:
         return ""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, __all__, 1)
+    near = get_close_matches(name, __all__, 1, 0.7)
     return f": did you mean {near[0]}?" if near else ""
