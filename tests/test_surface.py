@@ -318,7 +318,8 @@ def refuses(node):
 
 
 def without_docstring():
-    return sorted(name for name, _ in described() if not doc_of(name) or re.match(r"\w+\(", doc_of(name)))
+    generated = {name for name, thing in described() if (doc_of(name) or "").startswith(f"{thing.__name__}(")}
+    return sorted({name for name, thing in described() if not doc_of(name)} | generated)
 
 
 def without_shapes():
@@ -347,7 +348,7 @@ def without_errors():
                 found.append(name)
         elif refuses(source(thing)) and "Raises" not in docs and "ValueError" not in docs:
             found.append(name)
-    return sorted(found)
+    return sorted(set(found))
 
 
 @pytest.mark.xfail(reason="docstrings are being written", strict=True)
