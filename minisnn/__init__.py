@@ -71,7 +71,11 @@ _PAGES = {
         "cost": "connections, Connections, measure, LayerCost, total",
     },
     "data": {
-        "data.dataset": "DataSet, Split, Rows, hold_out, mean_and_std",
+        "data.dataset": "DataSet",
+        "data.catalogue": "load as load_data",
+        "data.rows": "Split, Rows, hold_out, stratified",
+        "data.info": "DataInfo",
+        "data.measure": "mean_and_std",
         "data.idx": "DataError",
         "data.digits": "load_digits",
         "data.mnist": "load_mnist, load_fashion_mnist",

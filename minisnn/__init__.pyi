@@ -19,14 +19,11 @@ from minisnn.data.augment import in_turn as in_turn
 from minisnn.data.augment import roll as roll
 from minisnn.data.augment import shift as shift
 from minisnn.data.camera import EventCamera as EventCamera
+from minisnn.data.catalogue import load
 from minisnn.data.cifar import load_cifar10 as load_cifar10
 from minisnn.data.cifar import load_cifar100 as load_cifar100
 from minisnn.data.cifar10_dvs import load_cifar10_dvs as load_cifar10_dvs
 from minisnn.data.dataset import DataSet as DataSet
-from minisnn.data.dataset import Rows as Rows
-from minisnn.data.dataset import Split as Split
-from minisnn.data.dataset import hold_out as hold_out
-from minisnn.data.dataset import mean_and_std as mean_and_std
 from minisnn.data.digits import load_digits as load_digits
 from minisnn.data.encode import direct_code as direct_code
 from minisnn.data.encode import event_code as event_code
@@ -36,8 +33,14 @@ from minisnn.data.frames import duration_frames as duration_frames
 from minisnn.data.frames import resize as resize
 from minisnn.data.frames import time_surface as time_surface
 from minisnn.data.idx import DataError as DataError
+from minisnn.data.info import DataInfo as DataInfo
+from minisnn.data.measure import mean_and_std as mean_and_std
 from minisnn.data.mnist import load_fashion_mnist as load_fashion_mnist
 from minisnn.data.mnist import load_mnist as load_mnist
+from minisnn.data.rows import Rows as Rows
+from minisnn.data.rows import Split as Split
+from minisnn.data.rows import hold_out as hold_out
+from minisnn.data.rows import stratified as stratified
 from minisnn.data.simulated import load_event_digits as load_event_digits
 from minisnn.data.simulated import load_simulated_dvs as load_simulated_dvs
 from minisnn.data.stand_in import load_stand_in as load_stand_in
@@ -187,5 +190,6 @@ from minisnn.structure.slim import Slimmer as Slimmer
 from minisnn.targets.target import reproduce as reproduce
 
 slim = slim_run
+load_data = load
 __version__: str
 __all__: list[str]
