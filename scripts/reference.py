@@ -122,7 +122,11 @@ def _entry(name: str, thing: object) -> list[str]:
     module = inspect.getmodule(thing)
     assert module is not None
     lines = [f"## {name}", "", "```python"]
-    lines += _class_lines(thing) if inspect.isclass(thing) else [_header(thing).replace("def ", "", 1)]
+    lines += (
+        _class_lines(thing)
+        if inspect.isclass(thing)
+        else [_header(thing).replace(f"def {thing.__name__}", name)]
+    )
     lines += ["```", "", markdown(inspect.getdoc(thing) or "", set(_parameters(thing)))]
     elsewhere: dict[str, list[str]] = {}  # methods that a base class explains
     for method, value in _methods(thing):
@@ -133,7 +137,7 @@ def _entry(name: str, thing: object) -> list[str]:
             lines += ["", f"`.{method}`: {markdown(inspect.getdoc(value) or '', set())}"]
         else:
             doc = markdown(inspect.getdoc(value) or "", set(_parameters(function)))
-            lines += ["", f"`.{_one_line(_header(function))}`", "", doc]
+            lines += ["", *_method_lines(_header(function)), "", doc]
     for base, methods in elsewhere.items():
         lines += ["", f"As in `{base}`: {', '.join(methods)}."] if base else []
     return [*lines, "", _where(thing, module)]
@@ -173,10 +177,12 @@ def _header(function: Any) -> str:
     return "\n".join(lines or source.splitlines()[node.lineno - 1 : node.lineno]).rstrip().removesuffix(":")
 
 
-def _one_line(header: str) -> str:
-    text = " ".join(re.sub(r"  # .*", "", header).split()).removeprefix("def ")
-    text = text.replace("( ", "(").replace(", )", ")").replace(" )", ")")
-    return re.sub(r"\((?:self|cls)(?:, )?", "(", text, count=1)
+def _method_lines(header: str) -> list[str]:
+    """A method as one calls it: without self, in one line where that is short."""
+    header = re.sub(r"\((\s*)(?:self|cls)(?:, |,\n\s*)?", r"(\1", header.replace("def ", ".", 1), count=1)
+    line = " ".join(re.sub(r"  # .*", "", header).split())
+    line = line.replace("( ", "(").replace(", )", ")").replace(" )", ")")
+    return [f"`{line}`"] if len(line) < 100 else ["```python", *header.splitlines(), "```"]
 
 
 def _parameters(thing: object) -> Iterator[str]:
