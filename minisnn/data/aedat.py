@@ -38,6 +38,7 @@ class Events(NamedTuple):
     on: np.ndarray  # [N] bool, brighter
 
     def take(self, index: np.ndarray | slice) -> Events:
+        """Some of the events, in the order of the index."""
         return Events(*(column[index] for column in self))
 
 
@@ -57,7 +58,7 @@ def read_aedat(path: Path, axes: str = "spikingjelly", backwards: str = "keep") 
 
 
 def parse_aedat(content: bytes, name: str, axes: str = "spikingjelly", backwards: str = "keep") -> Events:
-    """As `read_aedat`, from a file's content; its name is for error messages."""
+    """As `read_aedat`, from a file's content; its name is for error messages. Raises the same errors."""
     one_of("axes", axes, AXES)
     one_of("backwards", backwards, BACKWARDS)
     start = _header(content, name)

@@ -104,7 +104,8 @@ def _count(events: Events, ends: np.ndarray, size: tuple[int, int]) -> np.ndarra
 def time_surface(events: Events, at: int, tau: float, size: tuple[int, int] = (128, 128)) -> np.ndarray:
     r"""How long ago each pixel fired last: $\exp(-(t - t_{last}) / \tau)$, [H, W, 2] float32; 0 where it never did.
 
-    at: the time t, in microseconds like tau; later events do not count (Lagorce et al. 2017).
+    at: the time t, in microseconds like tau; later events do not count (Lagorce et al. 2017). Raises ValueError unless
+    tau is above 0 and finite, and for events outside of the size.
     """
     check("tau", tau, 0 < tau < np.inf, "above 0 and finite")
     _within(events, size)
@@ -120,7 +121,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     A triangle as wide as a pixel of the smaller picture, weights adding up to 1 (Pillow's antialiased bilinear
     filter): the mean count is kept. TET resized 8-bit pictures of two channels, which Pillow takes for grey and
-    transparency, and mixes.
+    transparency, and mixes. Raises ValueError for a size below 1x1.
     """
     check("size", f"{size[0]}x{size[1]}", min(size) >= 1, "at least 1x1")
     down, across = (_triangle(n, m) for n, m in zip(frames.shape[-3:-1], size, strict=True))

@@ -27,6 +27,7 @@ class Rows:
         return np.asarray(self.array[self.index], dtype)
 
     def take(self, which: np.ndarray | slice) -> Rows:
+        """Some of these rows, in the order of `which`: nothing is read."""
         return Rows(self.array, self.index[which])
 
 
