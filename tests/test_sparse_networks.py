@@ -395,7 +395,8 @@ def test_training_with_the_log_of_densities():
 STRUCTURE = {
     "sample": "exact", "prune": "magnitude", "grow": "longest-inactive", "alpha": 0.25, "eta_min": 0.125,
     "t_iter": 0.25, "t_end": 0.5, "redistribute": "bernoulli", "exclude_pruned": True, "keep_weights": True,
-    "reset_moments": True, "learner": "grad-r", "deep_r_l1": 0.5, "deep_r_temperature": 0.25, "grad_r_alpha": 0.75,
+    "reset_moments": True, "learner": "grad-r", "deep_r_l1": 0.5, "deep_r_temperature": 0.25, "deep_r_noise": 0.125,
+    "grad_r_alpha": 0.75,
 }  # fmt: skip
 LIF_ONLY = {"net": "mlp", "width": 0.5, "density": 0.25, "distribution": "er", "same_size": True}
 

@@ -98,6 +98,7 @@ def _notation(kind: str, side: int, n_classes: int) -> str:
 
 NEEDS: dict[str, tuple[str, str]] = {
     "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
+    "deep_r_noise": ("learner", "deep-r"),
     "grad_r_alpha": ("learner", "grad-r"),
     **dict.fromkeys(
         ("prune", "grow", "alpha", "eta_min", "t_iter", "t_end", "redistribute", "exclude_pruned", "keep_weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -84,24 +84,45 @@ class Connections(Settings):
     )
     deep_r_l1: float = setting(1e-5, "Deep R's pull towards 0", at_least=0, group="connections")
     deep_r_temperature: float = setting(0.0, "of Deep R's random walk", at_least=0, group="connections")
-    grad_r_alpha: float = setting(
-        1e-3, "strength of Grad R's prior, which decides how sparse it gets", at_least=0, group="connections"
+    deep_r_noise: float = setting(
+        0.0,
+        "of Deep R's random walk in its code: falls with the learning rate",
+        at_least=0,
+        group="connections",
+    )
+    grad_r_alpha: float | None = setting(
+        None,
+        "strength of Grad R's prior, which alone decides how sparse it gets (default with Adam: near the density)",
+        at_least=0,
+        group="connections",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check("eta_min", self.eta_min, self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
 
-    def structure_learner(self, densities: Mapping[str, float], iterations: int) -> StructureLearner:
-        """Of a network with these densities, trained so long."""
+    def structure_learner(
+        self, densities: Mapping[str, float], iterations: int, prior: Callable[[float], float] | None = None
+    ) -> StructureLearner:
+        """Of a network with these densities, trained so long.
+
+        prior: the alpha with which Grad R comes near a density. Raises ValueError where it is needed and not known.
+        """
         sparse = {key: density for key, density in densities.items() if density < 1}
         if not sparse:
             return StructureLearner()
         learner = self.found("learner")
         if learner is DeepR:
-            return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, masks.SAMPLERS[self.sample])
+            sample = masks.SAMPLERS[self.sample]
+            return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, sample, self.deep_r_noise)
         if learner is GradR:
-            return GradR(sparse, self.grad_r_alpha)
+            alpha = self.grad_r_alpha
+            if alpha is None:
+                check("grad_r_alpha", alpha, prior, "given: a density is only reached by itself with Adam")
+                assert prior is not None
+                (density,) = set(sparse.values())
+                alpha = prior(density)
+            return GradR(sparse, alpha)
         if learner is not Evolve:
             return learner(sparse)
         t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations

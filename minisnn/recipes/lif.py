@@ -8,12 +8,15 @@ from math import prod
 import numpy as np
 
 from minisnn.compose import Sequential
+from minisnn.optim import Adam
 from minisnn.recipes.base import About
 from minisnn.recipes.connections import Connections
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.settings import Named, again, setting
 from minisnn.stages import Shape
 from minisnn.structure import masks
+from minisnn.structure.grad_r import GradR, alpha_to_reach
+from minisnn.structure.learner import StructureLearner
 from minisnn.training import Setup
 
 
@@ -65,9 +68,21 @@ class LIFNet(Connections, Images):
         """Everything that training needs, for these data. ValueError if the net cannot be built for them."""
         net, paper = self.build(data)
         density = 1.0 if self.same_size else self.density
-        shapes = weight_shapes(net, data.shape)
-        densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
-        return self.training(data, net, paper, self.structure_learner(densities, self.iterations(data)))
+        shapes, iterations = weight_shapes(net, data.shape), self.iterations(data)
+        if self.found("learner") is GradR:  # one density for every layer
+            densities = dict.fromkeys(shapes, density)
+        else:
+            densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
+        setup = self.training(data, net, paper, StructureLearner())
+
+        def prior(density: float) -> float:
+            params, _ = net.init(np.random.default_rng(self.seed), data.shape)
+            lr = sum(map(setup.lr, range(self.epochs))) / self.epochs
+            return alpha_to_reach(density, [params[key] for key in shapes], lr, iterations)
+
+        adam = isinstance(setup.optimizer, Adam)
+        learner = self.structure_learner(densities, iterations, prior if adam else None)
+        return replace(setup, learner=learner)
 
 
 def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
