@@ -41,7 +41,7 @@ REPEATS = 15
 def compare(folder: Path, batch: int) -> dict[str, Any]:
     """Medians of interleaved repeats, and their ratios."""
     keep_memory()  # as training does
-    recipe, state = runs.load(folder)
+    recipe, state = (loaded := runs.load(folder)).recipe, loaded.state
     assert isinstance(recipe, SCANet)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (max(batch, 64), *SHAPES[recipe.data]), dtype=np.uint8)
@@ -55,7 +55,7 @@ def compare(folder: Path, batch: int) -> dict[str, Any]:
     }
     whole = replace(state, channels={}, structure={})
     states = {"dense": whole, "slim": slimmer.state(state)}
-    validation = runs.read_log(folder)[-1]["val_accuracy"]
+    validation = runs.load(folder).log[-1]["val_accuracy"]
     few = Split(images[:batch], split.labels[:batch])
     works: dict[str, dict[str, Callable[[], Any]]] = {
         "evaluation": {n: lambda n=n: training.evaluate(setups[n], states[n], few) for n in setups},

@@ -75,7 +75,9 @@ def load(path: Path) -> TrainingState:
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({type(error).__name__}: {error})"
         ) from error
-    for name in sorted(arrays):
+    for (
+        name
+    ) in arrays:  # in the order in which they were saved: a resumed run goes on with the same dictionaries
         group, _, key = name.partition("/")
         if group == "moments":
             key = key.rpartition("/")[0]

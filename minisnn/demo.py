@@ -38,8 +38,8 @@ def demo(folder: Path, seed: int = 0) -> None:
         part = folder / name.replace(" ", "-").lower()
         for old in (part / "config.json", part / "checkpoint.npz"):
             old.unlink(missing_ok=True)  # the demo starts afresh
-        results[name] = runs.run(recipe, part, progress=f"{name:9}")
-        logs[name] = runs.read_log(part)
+        run = runs.train(recipe, out=part, progress=f"{name:9}")
+        results[name], logs[name] = run.result or {}, run.log
     print("\n" + table(results))
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     plots.learning_curves(figure.subplots(), logs)

@@ -100,9 +100,10 @@ def one(job: Job) -> Row:
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            result = runs.resume(folder, test=job.test, pictures=False, recipe=recipe)
+            own = {name: getattr(recipe, name) for name in job.settings}
+            result = runs.resume(folder, test=job.test, pictures=False, **own).result or {}
         else:
-            result = runs.run(recipe, folder, test=job.test, pictures=False)
+            result = runs.train(recipe, out=folder, test=job.test, pictures=False).result or {}
     densities = {key: [round(x, 5) for x in d] for key, d in result["densities"].items()}
     densities = {key: d if max(d) - min(d) > MOVED else d[:1] for key, d in densities.items()}
     return row_of(job.name, recipe, result | {"densities": densities}, job.threads)

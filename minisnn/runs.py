@@ -1,246 +1,125 @@
-"""A training run and its folder: configuration, log, checkpoint, result and pictures."""
+"""Train a network, load it from its folder, or go on with its training: each returns a `Run`."""
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
+from dataclasses import replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-
-import minisnn
-from minisnn import checkpoint, plots, training
-from minisnn.backend import to_device, to_host
-from minisnn.compose import Sequential
-from minisnn.cost import Connections, connections, measure, total
+from minisnn import checkpoint, run_folder, training
+from minisnn.arguments import check
+from minisnn.backend import to_device
 from minisnn.data.dataset import DataSet
-from minisnn.files import write_atomically
+from minisnn.data.info import DataInfo
+from minisnn.lookup import to_json
 from minisnn.recipes import RECIPES, Recipe, make
+from minisnn.run import Run
+from minisnn.run_data import Source, load_data
+from minisnn.run_result import Result
 from minisnn.state import TrainingState
-from minisnn.structure.slim import Slimmer
 
-Result = dict[str, Any]
-
-
-def run(
-    recipe: Recipe,
-    folder: Path | None = None,
-    progress: str | None = None,
-    test: bool = True,
-    pictures: bool = True,
-) -> Result:
-    """Train by a recipe, look at the test set once, and leave everything in `folder` if one is given.
-
-    test: False leaves the test set alone, for comparing settings on validation data. pictures: False draws none.
-    Raises FileExistsError if the folder holds a run already.
-    """
-    data = recipe.load()
-    setup = recipe.setup(data)
-    state = training.start(setup, recipe.seed)
-    if folder:
-        create(folder, recipe, state)
-    return finish(recipe, setup, data, state, [], folder, progress, test, pictures)
-
-
-class Run(NamedTuple):
-    """A run (for the time being)."""
-
-    result: Result
+__all__ = ["Recipe", "Result", "Run", "Source", "load", "resume", "train"]
 
 
 def train(
-    kind: str, data: Any = "digits", out: Path | None = None, progress: str | None = None, **settings: Any
+    kind: str | Recipe,
+    data: Source | None = None,
+    out: str | PathLike[str] | None = None,
+    progress: str | None = None,
+    test: bool = True,
+    pictures: bool = True,
+    **settings: Any,
 ) -> Run:
-    """Train as `minisnn train KIND` does."""
-    return Run(run(make(kind, data, **settings), out, progress))
+    """Train a network of the papers, look at the test set once, and leave everything in the folder `out`, if given.
 
-
-def create(folder: Path, recipe: Recipe, state: TrainingState) -> None:
-    """A new run's folder, with configuration and checkpoint. Raises FileExistsError if it holds a run already."""
-    if (folder / "config.json").exists():
-        raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(folder / "checkpoint.npz", state)
-    versions = {
-        "minisnn": minisnn.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-    kind = next(name for name, cls in RECIPES.items() if isinstance(recipe, cls))
-    write_json(folder / "config.json", {"train": kind, "recipe": recipe.to_json(), "versions": versions})
-
-
-def resume(
-    folder: Path, progress: str | None = None, test: bool = True, pictures: bool = True, kind: str = "",
-    epochs: int | None = None, recipe: Recipe | None = None,
-) -> Result:  # fmt: skip
-    """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted.
-
-    recipe: the run's, for a caller who has it; rules of a script need not be found by their names then.
+    kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, or a DataSet;
+    None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults for
+    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for settings that make no sense, and
+    FileExistsError if the folder holds a run already.
     """
-    recipe, state = load(folder, recipe)
-    data = recipe.load()
-    rows = read_log(folder)[: state.epoch]
-    return finish(recipe, recipe.setup(data), data, state, rows, folder, progress, test, pictures)
+    source = data if data is None or isinstance(data, DataSet) else str(data)
+    if isinstance(kind, str):
+        recipe = make(kind, "digits" if source is None else source, **settings)
+    else:
+        named: dict[str, Any] = {} if source is None else {"data": getattr(source, "name", source)}
+        recipe = replace(kind, **named, **settings)
+    found = load_data(recipe, source)
+    run = Run(recipe, found.info, TrainingState({}), data=found, handed_over=isinstance(data, DataSet))
+    run.state = training.start(run.setup, recipe.seed)
+    if out is not None:
+        run.keep(Path(out))
+    return run.finish(progress, test, pictures)
 
 
-def load(folder: Path, recipe: Recipe | None = None) -> tuple[Recipe, TrainingState]:
-    """A run's recipe and last checkpoint, on the recipe's device. Raises FileNotFoundError or ValueError."""
-    config = folder / "config.json"
-    if not config.is_file():
-        raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
+def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> Run:
+    """The run in a folder, as of its last checkpoint. The data set is not needed.
+
+    device: "cpu" or "gpu" in place of the one that it was trained on. own: rules, learners, optimisers or surrogates of
+    yours that the run was started with, if they cannot be imported by the name that the folder keeps. Raises
+    FileNotFoundError if there is no run, ValueError for files that are damaged or do not belong together.
+    """
+    folder = Path(folder)
+    config = run_folder.read_config(folder)
     try:
-        content = json.loads(config.read_text())
-        recipe = recipe or RECIPES[content["train"]].from_json(content["recipe"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{config}: not the configuration of a run ({error})") from error
+        here = {"device": device} if device else {}
+        recipe = RECIPES[config["train"]].from_json(config["recipe"] | here | _own(config["recipe"], own))
+        info = DataInfo.from_json(config["data"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'}: not the configuration of a run ({error})") from error
     state = checkpoint.load(folder / "checkpoint.npz")
     for group in checkpoint.GROUPS:
         arrays = getattr(state, group)
         arrays |= {key: to_device(a, recipe.device) for key, a in arrays.items()}
     state.moments = {k: tuple(to_device(a, recipe.device) for a in m) for k, m in state.moments.items()}
-    return recipe, state
+    log = run_folder.read_log(folder)[: state.epoch]
+    if len(log) < state.epoch:
+        raise ValueError(f"{folder / 'log.csv'}: found {len(log)} rows, expected {state.epoch}")
+    return Run(
+        recipe, info, state, folder, log,
+        result=run_folder.read_result(folder),
+        note=str(config.get("note", "")),
+        handed_over=bool(config.get("handed_over", False)),
+    )  # fmt: skip
 
 
-def read_log(folder: Path) -> list[training.Row]:
-    """The rows of a run's log.csv, one for each epoch; none before the first is complete."""
-    if not (folder / "log.csv").exists():
-        return []
-    with (folder / "log.csv").open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+def _own(recipe: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Yours in place of its name. ValueError unless it is what the run was started with."""
+    for name, thing in own.items():
+        check(name, to_json(name, thing), to_json(name, thing) == recipe[name], f"{recipe[name]}, as in the run")
+    return own
 
 
-def finish(
-    recipe: Recipe,
-    setup: training.Setup,
-    data: DataSet,
-    state: TrainingState,
-    rows: list[training.Row],
-    folder: Path | None = None,
+def resume(
+    folder: str | PathLike[str],
+    data: Source | None = None,
+    epochs: int | None = None,
     progress: str | None = None,
     test: bool = True,
     pictures: bool = True,
-) -> Result:
-    """Train from where `state` and `rows`, the log, stand to the last epoch; then as `run`."""
+    kind: str | None = None,
+    **own: Any,
+) -> Run:
+    """Go on with the run in a folder from its last checkpoint: the result is that of a run never interrupted.
 
-    def after_epoch(row: training.Row) -> None:
-        counted = _connections(left(recipe, data, state)[1], state)
-        rows.append(row | {"density": counted.density, "connections": counted.active})
-        if folder:
-            checkpoint.write_csv(folder / "log.csv", rows, list(rows[0]))
-            checkpoint.save(folder / "checkpoint.npz", state)
-
-    training.fit(setup, state, data, after_epoch, progress)
-    net, small = left(recipe, data, state)
-    counted = _connections(small, state)
-    result: Result = {}
-    if test:
-        result["test_accuracy"], result["test_loss"] = training.evaluate(setup, state, data.test)
-    result |= {
-        "val_accuracy": rows[-1]["val_accuracy"],
-        "train_accuracy": rows[-1]["train_accuracy"],
-        "density": counted.density,
-        "connections": counted.active,
-        "parameters": sum(w.size for w in small.params.values()),
-        **costs(setup, net, small, data),
-        "exploration_rate": rows[-1]["exploration_rate"],
-        "seconds": sum(row["seconds"] for row in rows),
-        "densities": _columns(rows, "density_"),
-        "channels": _columns(rows, "channels_"),
-        "regrown": [row["regrown"] for row in rows if "regrown" in row],
-        "scores": {
-            key: [round(float(x), 5) for x in to_host(state.structure[f"{key}.score"])]
-            for key in state.channels
-        },
-        "recipe": recipe.to_json(),
-    }
-    if folder:
-        write_json(folder / "result.json", result)
-        if pictures:
-            _draw(folder, recipe, data, state, rows)
-    return result
-
-
-SAMPLES = 100  # validation images on which costs are measured
-
-
-def left(recipe: Recipe, data: DataSet, state: TrainingState) -> tuple[Sequential, TrainingState]:
-    """The plain network and its state without the channels that are masked."""
-    net = recipe.plain(data)
-    if not state.channels:
-        return net, state
-    slimmer = Slimmer(net, data.shape, state.channels)
-    return slimmer.net, slimmer.state(state)
-
-
-def _connections(small: TrainingState, whole: TrainingState) -> Connections:
-    """The weights that masks of connections and of channels leave, among all."""
-    active, _ = connections(small.params, small.masks)
-    return Connections(active, connections(whole.params, {}).possible)
-
-
-def _columns(rows: list[training.Row], prefix: str) -> dict[str, list[float]]:
-    """The log's columns with a prefix, by what stands behind it."""
-    return {key.removeprefix(prefix): [row[key] for row in rows] for key in rows[0] if key.startswith(prefix)}
-
-
-def costs(setup: training.Setup, net: Sequential, state: TrainingState, data: DataSet) -> Result:
-    """Operations of one pass at one time step, and what the spikes of real images set in motion over all T."""
-    x = setup.encode(to_device(data.validation.images[:SAMPLES], setup.device))
-    found = total(measure(net, state.params, state.buffers, state.masks, x))
-    return {
-        "operations": found.operations,
-        "synops": found.synops,
-        "macs": found.macs,
-        "joules_gpu": found.joules_gpu,
-        "joules_truenorth": found.joules_truenorth,
-        "joules_45nm": found.joules_45nm,
-    }
-
-
-def _draw(
-    folder: Path, recipe: Recipe, data: DataSet, state: TrainingState, rows: list[training.Row]
-) -> None:
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    plots.learning_curves(figure.subplots(), {f"{recipe.data}, seed {recipe.seed}": rows})
-    figure.savefig(folder / "learning_curves.png", dpi=150)
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    plots.firing_rates(figure.subplots(), rows)
-    figure.savefig(folder / "firing_rates.png", dpi=150)
-    if state.masks:
-        figure = Figure(figsize=(5, 3.5), layout="constrained")
-        densities = {key: [row[f"density_{key}"] for row in rows] for key in state.masks}
-        plots.layer_densities(figure.subplots(), densities, len(rows))
-        figure.savefig(folder / "densities.png", dpi=150)
-    if state.channels:
-        figure = Figure(figsize=(5, 3.5), layout="constrained")
-        plots.channels_over_epochs(figure.subplots(), _columns(rows, "channels_"))
-        figure.savefig(folder / "channels.png", dpi=150)
-    image = data.shape[:2]
-    key = next(key for key, w in state.params.items() if w.ndim > 1)  # of the layer that sees the image
-    if key not in state.masks or state.masks[key].shape[0] != image[0] * image[1]:
-        return
-    before, after = to_host(state.structure[key + ".initial"]), to_host(state.masks[key])
-    figure = Figure(figsize=(9, 7.5), layout="constrained")
-    most = int(max(before.sum(1).max(), after.sum(1).max()))
-    for column, (name, mask) in zip(
-        figure.subplots(2, 2).T, (("before", before), ("after", after)), strict=True
-    ):
-        plots.receptive_fields(column[0], mask, image).set_title(f"receptive fields {name} training")
-        plots.connections_per_pixel(column[1], mask, image, most).set_title(
-            f"connections of each pixel {name}"
+    data: the data set that the run was trained on, if it cannot be loaded, or lies elsewhere now. epochs: how many it
+    has in all from now on, at least as many as before; the learning rate goes on where the longer schedule stands.
+    progress, test, pictures: see `Run.finish`. kind: a run of another kind is refused. own: see `load`. Raises ValueError, and changes
+    nothing, for data that are not those that the run was trained on; else as `load`.
+    """
+    run = load(folder, **own)
+    assert run.folder
+    if kind not in (None, run.kind):
+        raise ValueError(
+            f"{folder} holds a run of {run.kind}, not of {kind}: minisnn train {run.kind} --resume {folder}"
         )
-    figure.savefig(folder / "receptive_fields.png", dpi=150)
-    figure = Figure(figsize=(6, 4.8), layout="constrained")
-    plots.turnover(figure.subplots(), before, after, image).set_title(
-        "connections of the first hidden neurons"
-    )
-    figure.savefig(folder / "turnover.png", dpi=150)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Atomically."""
-    write_atomically(path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()))
+    run.own_data(data)
+    if epochs is not None:
+        least = run.recipe.epochs
+        check("epochs", epochs, epochs >= least, f"at least {least}, as many as the run was started with")
+        run.recipe = replace(run.recipe, epochs=epochs)
+    run.setup  # noqa: B018  builds the network: what cannot be built must not change the folder
+    if run.state.epoch < run.recipe.epochs:
+        (run.folder / "result.json").unlink(missing_ok=True)
+    run_folder.write_config(run.folder, run.config())
+    return run.finish(progress, test, pictures)

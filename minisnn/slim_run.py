@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from minisnn import describe, runs, training
+from minisnn import describe, run_folder, run_result, runs, training
 from minisnn.backend import array_module, to_device
-from minisnn.checkpoint import write_csv
 from minisnn.compose import Sequential, neuron_caches
 from minisnn.data.dataset import DataSet
+from minisnn.data.info import DataInfo
 from minisnn.recipes import LIFNet
 from minisnn.recipes.images import Images
+from minisnn.run_data import Source
 from minisnn.stages import Arrays
 from minisnn.state import TrainingState
 from minisnn.structure.slim import Slimmer
@@ -28,57 +29,67 @@ def slim_run(
     lr: float | None = None,
     progress: str | None = None,
     pictures: bool = True,
-) -> runs.Result:
+    data: Source | None = None,
+) -> run_result.Result:
     """Remove a run's masked channels for good, and leave the small network in `out`, an ordinary run.
 
     Its recipe is that of a dense network, which `config.json` describes stage by stage; its checkpoint holds the cut
     parameters, statistics and moments. epochs: how many the small network trains on, with a learning rate that starts
     anew, at lr if given. Both networks see the same images first, in float64: their spikes must be equal.
+    data: the run's data set, where its recipe names none that can be loaded.
     Returns the small run's result, and under "before" the counts of the network with its masked channels.
     Raises ValueError for a run without channel masks or, without epochs, one that is not finished; FileExistsError if
     `out` holds a run already. Nothing is left in `out` then.
     """
-    recipe, state = runs.load(folder)
+    run = runs.load(folder)
+    recipe, state = run.recipe, run.state
     if not state.channels or not isinstance(recipe, Images):
         raise ValueError(f"{folder}: there are no channel masks; a run of `minisnn train sca-vgg16` has them")
-    rows = runs.read_log(folder)[: state.epoch]
     if not epochs and state.epoch < recipe.epochs:
         raise ValueError(
             f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
         )
-    if not epochs and len(rows) < state.epoch:
-        raise ValueError(f"{folder}/log.csv: found {len(rows)} rows, expected {state.epoch}")
     if not epochs and lr is not None:
         raise ValueError(f"lr = {lr} is for training on: it needs epochs")
     if (out / "config.json").exists():
         raise FileExistsError(f"{out} holds a run already: choose another folder")
-    data = recipe.load()
-    setup = recipe.setup(data)
-    plain, paper = recipe.build(data)
-    slimmer = Slimmer(plain, setup.shape, state.channels)
+    data, setup = run.own_data(data), run.setup
+    slimmer = Slimmer(run.plain, setup.shape, state.channels)
     masked = replace(state, params=setup.learner.parameters(state), channels={})
     small = slimmer.state(state)
-    check_equal(setup, data, (plain, masked), (slimmer.net, small))
-    shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
-    shared |= {"net": describe.to_text(slimmer.net), "width": 1.0, "paper": paper}
+    check_equal(setup, data, (run.plain, masked), (slimmer.net, small))
+    thin = runs.Run(
+        _recipe(recipe, run.info, slimmer.net, epochs, lr),
+        run.info,
+        small,
+        data=data,
+        handed_over=run.handed_over,
+    )
     if epochs:
-        rows = []
-        shared |= {"epochs": epochs, "lr": recipe.lr if lr is None else lr}
-        small = replace(small, epoch=0, iteration=0, moments=setup.optimizer.init(small.params))
-    thin = LIFNet(**shared)
-    runs.create(out, thin, small)
-    if rows:
-        write_csv(out / "log.csv", rows, list(rows[0]))
-    result = runs.finish(thin, thin.setup(data), data, small, rows, out, progress, pictures=pictures)
+        thin.state = replace(small, epoch=0, iteration=0, moments=setup.optimizer.init(small.params))
+    else:
+        thin.log, thin.note = run.log, f"{run.info.name}, before {Path(folder).resolve().name} was slimmed"
+    thin.keep(out)
+    result = thin.finish(progress, pictures=pictures).result or {}
     before = {
         "test_accuracy": training.evaluate(setup, state, data.test)[0],
         "parameters": sum(w.size for w in state.params.values()),
         "channels": {key: mask.size for key, mask in state.channels.items()},
-        **runs.costs(setup, plain, masked, data),
+        **run_result.costs(setup, run.plain, masked, data),
     }
     result |= {"before": before, "channels": {key: int(m.sum()) for key, m in state.channels.items()}}
-    runs.write_json(out / "result.json", result)
+    run_folder.write_json(out / "result.json", result)
     return result
+
+
+def _recipe(recipe: Images, info: DataInfo, net: Sequential, epochs: int, lr: float | None) -> LIFNet:
+    """A dense network's recipe: what the run's has in common with it, and the small network as text."""
+    shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
+    paper = recipe.build(info)[1]
+    shared |= {"net": describe.to_text(net), "width": 1.0, "paper": paper}
+    if epochs:
+        shared |= {"epochs": epochs, "lr": recipe.lr if lr is None else lr}
+    return LIFNet(**shared)
 
 
 def check_equal(

@@ -58,7 +58,7 @@ def measurement() -> dict[str, ESLMLP]:
 def rounded(block: int) -> float:
     """Validation accuracy of the sparse net, seed 100, when the first-spike layer sums in blocks of this size."""
     first_spike.BLOCK = block
-    return runs.run(replace(SPARSE, prune="magnitude", seed=100), test=False)["val_accuracy"]
+    return runs.train(replace(SPARSE, prune="magnitude", seed=100), test=False).result["val_accuracy"]
 
 
 def rounding(path: Path, jobs: int) -> None:

@@ -663,7 +663,7 @@ QUICK = replace(
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, stop):
     recipe = replace(QUICK, **change)
-    whole = runs.run(recipe, tmp_path / "whole", pictures=False)
+    whole = runs.train(recipe, out=tmp_path / "whole", pictures=False).result
     calls, step = [], training.step
 
     def breaks_off(*args):
@@ -675,8 +675,8 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
     with monkeypatch.context() as patch:
         patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.run(recipe, tmp_path / "broken", pictures=False)
-    resumed = runs.resume(tmp_path / "broken", pictures=False)
+            runs.train(recipe, out=tmp_path / "broken", pictures=False)
+    resumed = runs.resume(tmp_path / "broken", pictures=False).result
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert not all(mask.all() for mask in states[0].channels.values())
@@ -693,13 +693,13 @@ def test_runs_on_a_device(xp, monkeypatch, tmp_path, change):
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = runs.run(recipe, tmp_path / "run", pictures=False)
-    rows = runs.read_log(tmp_path / "run")
+    whole = runs.train(recipe, out=tmp_path / "run", pictures=False).result
+    rows = runs.load(tmp_path / "run").log
     assert whole["channels"] == {key: [row[f"channels_{key}"] for row in rows] for key in ("lif1", "lif2")}
     assert whole["regrown"] == [row["regrown"] for row in rows]
     kept = sum(counts[-1] for counts in whole["channels"].values())
     assert kept == (4 + 5 if "mode" in change and change["mode"] == "random" else 8)
-    again = runs.resume(tmp_path / "run", pictures=False)
+    again = runs.resume(tmp_path / "run", pictures=False).result
     assert again["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
 
 

@@ -46,10 +46,10 @@ def test_runs_on_a_device(xp, monkeypatch, tmp_path, name):
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = runs.run(RECIPES[name], tmp_path / "run")
+    whole = runs.train(RECIPES[name], out=tmp_path / "run").result
     saved = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     assert all(isinstance(w, np.ndarray) for w in saved.params.values())
-    assert runs.resume(tmp_path / "run")["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
+    assert runs.resume(tmp_path / "run").result["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
     monkeypatch.undo()
-    host = runs.run(replace(RECIPES[name], device="cpu"), test=False)
+    host = runs.train(replace(RECIPES[name], device="cpu"), test=False).result
     assert abs(host["val_accuracy"] - whole["val_accuracy"]) < 10  # the same start; rounding soon parts them

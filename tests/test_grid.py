@@ -7,6 +7,7 @@ import re
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def timeless(rows):
 def alone(recipe):
     """A run outside of any grid; sums depend on the number of threads."""
     with use_threads(1):
-        return runs.run(recipe)
+        return runs.train(recipe).result
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
         run_grid(path, recipes, [0], jobs=1, folder=folder)
     run_grid(path, recipes, [0], jobs=1, folder=folder)
     (only,) = folder.iterdir()
-    assert [row["epoch"] for row in runs.read_log(only)] == [1, 2]
+    assert [row["epoch"] for row in runs.load(only).log] == [1, 2]
     monkeypatch.undo()
     run_grid(tmp_path / "whole.csv", recipes, [0], jobs=1)
     assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
@@ -227,12 +228,18 @@ def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):
     assert (folder / "densities.png").exists()
 
 
+class Finished(NamedTuple):
+    """A run that was not made."""
+
+    result: dict
+
+
 @pytest.fixture
 def folder_of(monkeypatch, tmp_path):
     """A function: the folder in which a recipe would run."""
     result = {"densities": {}}
     asked = []
-    monkeypatch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or result)
+    monkeypatch.setattr(runs, "train", lambda recipe, out, **_: asked.append(out) or Finished(result))
 
     def find(name, recipe):
         grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=tmp_path))
@@ -280,7 +287,9 @@ LONG_GONE = Path("no", "such", "folder")
 def test_any_name_has_a_folder_on_any_system(name, seed):
     with pytest.MonkeyPatch.context() as patch:
         asked = []
-        patch.setattr(runs, "run", lambda recipe, folder, **_: asked.append(folder) or {"densities": {}})
+        patch.setattr(
+            runs, "train", lambda recipe, out, **_: asked.append(out) or Finished({"densities": {}})
+        )
         recipe = replace(MLP, seed=seed)
         grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=LONG_GONE))
     assert asked[0].parent == LONG_GONE
@@ -305,8 +314,10 @@ def test_threads_are_those_asked_for(tmp_path, monkeypatch):
     """BLAS and the network have them, and the row says so; a row that is there is not run again."""
     from minisnn import blocks
 
-    seen, run = [], runs.run
-    monkeypatch.setattr(runs, "run", lambda *args, **kw: (seen.append(blocks.threads()), run(*args, **kw))[1])
+    seen, train = [], runs.train
+    monkeypatch.setattr(
+        runs, "train", lambda *args, **kw: (seen.append(blocks.threads()), train(*args, **kw))[1]
+    )
     recipes = {"conv": replace(CONV, epochs=1)}
     run_grid(tmp_path / "grid.csv", recipes, [0], jobs=1, threads=2)
     run_grid(tmp_path / "grid.csv", recipes, [0, 1], jobs=1)
@@ -318,7 +329,7 @@ def test_a_run_that_gets_nothing_right_is_done(tmp_path, monkeypatch):
     """An accuracy of 0 is one."""
     result = {"densities": {}, "test_accuracy": 0.0, "val_accuracy": 0.0, "seconds": 1.0}
     done = []
-    monkeypatch.setattr(runs, "run", lambda *args, **kw: done.append(1) or result)
+    monkeypatch.setattr(runs, "train", lambda *args, **kw: done.append(1) or Finished(result))
     for _ in range(2):
         run_grid(tmp_path / "grid.csv", {"conv": CONV}, [0], jobs=1)
     assert len(done) == 1

@@ -221,7 +221,7 @@ def test_more_images_than_there_are(seven, recipe, tmp_path):
     with pytest.raises(ValueError, match=r"^images must be at most 7 for digits, found 8$"):
         recipe.load()
     with pytest.raises(ValueError, match="images must be at most 7"):
-        runs.run(recipe, tmp_path / "run")
+        runs.train(recipe, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
@@ -239,8 +239,8 @@ def test_a_run_and_its_resumption_train_on_so_many(tmp_path, monkeypatch):
     recipe = replace(TINY, images=100, batch_size=40, epochs=2, p=0.3)
     assert recipe.iterations(recipe.load()) == 2 * 3
     with pytest.raises(KeyboardInterrupt):
-        runs.run(recipe, tmp_path / "run")
-    result = runs.resume(tmp_path / "run", pictures=False)
+        runs.train(recipe, out=tmp_path / "run")
+    result = runs.resume(tmp_path / "run", pictures=False).result
     assert sizes == [40, 40, 20, 40, 40, 40, 40, 20]  # the epoch that was broken off begins again
     assert result["recipe"]["images"] == 100
     assert sum(counts[-1] for counts in result["channels"].values()) == 9  # of 14: 8 by score, 1 comes back

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import asdict, fields, replace
 from math import isnan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,11 +73,11 @@ def ran(monkeypatch):
     """What has been run so far, and in whose place a result was made up."""
     done = []
 
-    def fake(recipe, folder, test, pictures):
+    def fake(recipe, out, test, pictures):
         done.append(recipe)
-        return made_up(recipe)
+        return SimpleNamespace(result=made_up(recipe))
 
-    monkeypatch.setattr(runs, "run", fake)
+    monkeypatch.setattr(runs, "train", fake)
     return done
 
 

@@ -40,7 +40,7 @@ def states_equal(a, b):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, breaks_at):
     recipe = replace(QUICK, optimizer=optimizer, grow="random-unfired", shift=1)
-    whole = runs.run(recipe, tmp_path / "whole")
+    whole = runs.train(recipe, out=tmp_path / "whole").result
     with monkeypatch.context() as patch:
         calls = []
 
@@ -53,24 +53,24 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, 
         step = training.step
         patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.run(recipe, tmp_path / "broken")
-    resumed = runs.resume(tmp_path / "broken")
+            runs.train(recipe, out=tmp_path / "broken")
+    resumed = runs.resume(tmp_path / "broken").result
     states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
     for name in ("seconds", "recipe"):
         whole.pop(name), resumed.pop(name)
     assert whole == resumed
-    logs = [runs.read_log(tmp_path / name) for name in ("whole", "broken")]
+    logs = [runs.load(tmp_path / name).log for name in ("whole", "broken")]
     assert [{**row, "seconds": 0} for row in logs[0]] == [{**row, "seconds": 0} for row in logs[1]]
 
 
 def test_a_run_and_its_folder(tmp_path):
-    result = runs.run(QUICK, tmp_path / "run")
+    result = runs.train(QUICK, out=tmp_path / "run").result
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json",
         "learning_curves.png", "firing_rates.png", "densities.png", "receptive_fields.png", "turnover.png",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
-    rows = runs.read_log(tmp_path / "run")
+    rows = runs.load(tmp_path / "run").log
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert {"train_loss", "train_accuracy", "val_accuracy", "density", "connections", "replaced", "exploration_rate",
             "firing_hidden", "firing_output"} <= set(rows[0])  # fmt: skip
@@ -80,13 +80,13 @@ def test_a_run_and_its_folder(tmp_path):
     check_masks(state.params, state.masks)
     assert result["connections"] == state.masks["hidden.weight"].sum() + 30 * 10
     with pytest.raises(FileExistsError, match="holds a run already"):
-        runs.run(QUICK, tmp_path / "run")
+        runs.train(QUICK, out=tmp_path / "run")
 
 
 def test_it_learns():
     """The defaults on digits: far above chance, dense and sparse, in seconds."""
-    sparse = runs.run(replace(ESL_MLP_DEFAULTS["digits"], epochs=6))
-    dense = runs.run(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0))
+    sparse = runs.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6)).result
+    dense = runs.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0)).result
     assert sparse["val_accuracy"] > 85
     assert dense["val_accuracy"] > 85
     assert dense["density"] == 1
@@ -96,12 +96,12 @@ def test_it_learns():
 @pytest.mark.parametrize("prune_rule", list(prune.RULES))
 @pytest.mark.parametrize("grow_rule", list(grow.RULES))
 def test_every_pair_of_rules_trains(prune_rule, grow_rule):
-    result = runs.run(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1))
+    result = runs.train(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1)).result
     assert result["exploration_rate"] > 0.2
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not():
-    results = [runs.run(replace(QUICK, epochs=1, seed=seed))["test_loss"] for seed in (1, 1, 2)]
+    results = [runs.train(replace(QUICK, epochs=1, seed=seed)).result["test_loss"] for seed in (1, 1, 2)]
     assert results[0] == results[1] != results[2]
 
 
@@ -113,7 +113,7 @@ def test_a_rule_changes_the_structure_but_not_the_data(monkeypatch):
         training, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
     )
     for rule in ("random", "momentum"):
-        runs.run(replace(QUICK, epochs=2, grow=rule))
+        runs.train(replace(QUICK, epochs=2, grow=rule))
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 

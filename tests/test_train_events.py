@@ -85,12 +85,12 @@ def test_recordings_move_as_a_whole(few):
 
 def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
     recipe = replace(SMALL, epochs=4, density=0.5)
-    result = runs.run(recipe, tmp_path / "a", pictures=False)
+    result = runs.train(recipe, out=tmp_path / "a", pictures=False).result
     assert result["train_accuracy"] > 60
     assert result["macs"] == 0  # events, not grey values
     assert result["synops"] > 0
     assert (tmp_path / "a" / "result.json").exists()
-    _, whole = runs.load(tmp_path / "a")
+    whole = runs.load(tmp_path / "a").state
     train_fit = training.fit
 
     def interrupted(setup, state, data, after_epoch, progress):
@@ -104,9 +104,9 @@ def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            runs.run(recipe, tmp_path / "b", pictures=False)
+            runs.train(recipe, out=tmp_path / "b", pictures=False)
     runs.resume(tmp_path / "b", pictures=False)
-    states_equal(runs.load(tmp_path / "b")[1], whole)
+    states_equal(runs.load(tmp_path / "b").state, whole)
     assert set(loaded) == {(3, "number")}
 
 

@@ -39,7 +39,7 @@ DATA = load_digits()
     ids=str,
 )
 def test_it_learns(change):
-    result = runs.run(replace(QUICK, **change))
+    result = runs.train(replace(QUICK, **change)).result
     assert result["val_accuracy"] > 85
     assert result["test_accuracy"] > 85
     assert result["density"] == 1
@@ -76,7 +76,7 @@ def test_the_plain_network_has_the_same_gradient():
 @pytest.mark.parametrize("paper", ["esl", "sca"])  # with Adam and with SGD
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, breaks_at):
     recipe = replace(TINY, epochs=3, paper=paper, shift=1, flip=True, accumulate=2)
-    whole = runs.run(recipe, tmp_path / "whole")
+    whole = runs.train(recipe, out=tmp_path / "whole").result
     with monkeypatch.context() as patch:
         calls, step = [], training.step
 
@@ -88,8 +88,8 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
 
         patch.setattr(training, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.run(recipe, tmp_path / "broken")
-    resumed = runs.resume(tmp_path / "broken")
+            runs.train(recipe, out=tmp_path / "broken")
+    resumed = runs.resume(tmp_path / "broken").result
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert sorted(states[0].buffers) == ["bn1.mean", "bn1.var"]
@@ -133,12 +133,13 @@ def test_a_layer_that_always_fires_is_named():
 
 
 def test_a_run_and_its_folder(tmp_path, recwarn):
-    runs.run(replace(QUICK, epochs=2), tmp_path / "run")
+    runs.train(replace(QUICK, epochs=2), out=tmp_path / "run")
     assert not recwarn.list  # a healthy network
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json", "learning_curves.png", "firing_rates.png",
+        "receptive_fields.png",
     }  # fmt: skip
-    rows = runs.read_log(tmp_path / "run")
+    rows = runs.load(tmp_path / "run").log
     assert [row["epoch"] for row in rows] == [1, 2]
     assert [row["lr"] for row in rows] == pytest.approx([0.01, 0.005])
     for row in rows:
@@ -268,7 +269,7 @@ def no_cupy(monkeypatch):
 
 def test_no_gpu_is_said_in_words(no_cupy, tmp_path, capsys):
     with pytest.raises(NoGPUError, match=r"CuPy cannot be imported .*install the one for your CUDA"):
-        runs.run(replace(TINY, device="gpu"), tmp_path / "run")
+        runs.train(replace(TINY, device="gpu"), out=tmp_path / "run")
     for kind in ("lif", "esl-mlp"):
         assert cli.main(["train", kind, "--device", "gpu", "--out", str(tmp_path / "run")]) == 2
         assert "minisnn: error: CuPy cannot be imported" in capsys.readouterr().err

@@ -5,7 +5,19 @@ Each has `add(commands)`, which adds its parser. Importing these is cheap: what 
 
 from __future__ import annotations
 
-from minisnn.commands import compare, data, demo, doctor, reproduce, slim, sweep, train
+from minisnn.commands import (
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    predict,
+    reproduce,
+    slim,
+    sweep,
+    train,
+)
 
-COMMANDS = (demo, doctor, train, sweep, compare, slim, reproduce, data)
+COMMANDS = (demo, doctor, train, predict, evaluate, inspect, sweep, compare, slim, reproduce, data)
 """In the order of the help."""

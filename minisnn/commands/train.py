@@ -56,7 +56,7 @@ def _train(name: str, arguments: argparse.Namespace) -> None:
         if given or arguments.out:
             extra = ", ".join(map(flag, given)) or "--out"
             raise ValueError(f"--resume goes on with a run as it was configured: it takes no {extra}")
-        run = runs.Run(runs.resume(folder, kind=name, epochs=epochs, progress=progress))
+        run = runs.resume(folder, epochs=epochs, progress=progress, kind=name)
     else:
         data = given.pop("data", "digits")
         folder = arguments.out or Path("runs") / folder_name(name, data, given)
@@ -66,7 +66,7 @@ def _train(name: str, arguments: argparse.Namespace) -> None:
             if (folder / "config.json").exists():
                 print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)
             raise
-    result = run.result
+    result = run.result or {}
     if arguments.json:
         print(json.dumps(result))
     elif not arguments.quiet:

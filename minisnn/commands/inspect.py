@@ -1,0 +1,40 @@
+"""`minisnn inspect`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """The parser of `minisnn inspect`."""
+    parser = commands.add_parser(
+        "inspect",
+        help="one page of pictures: what one sample sets in motion in a trained network",
+        description="Draw one page about one test sample: the input, the output, firing rates, densities, the weights "
+        "of the first layer, the spikes of every layer, membrane potentials with their threshold, maps of channels. "
+        "Of first-spike networks the spike times of each layer and what made the winner fire.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples
+  minisnn inspect runs/lif-digits-seed0
+  minisnn inspect runs/lif-digits-seed0 --sample 17 --out seventeen.png
+""",
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="which one of the test set (default %(default)s)"
+    )
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set (default that of the run)")
+    parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (default RUN/sample-N.png)")
+    parser.set_defaults(run=_inspect)
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    from minisnn import runs, sample_page
+
+    a = arguments
+    out = a.out or a.folder / f"sample-{a.sample}.png"
+    _, text = sample_page.inspect(runs.load(a.folder), a.sample, out, a.data)
+    print(f"{text}\n{out} is the picture")

@@ -1,0 +1,59 @@
+"""`minisnn predict`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """The parser of `minisnn predict`."""
+    parser = commands.add_parser(
+        "predict",
+        help="which classes a trained network sees in image files",
+        description="Say for each image in files which class a trained network sees, and how much speaks for it. "
+        "The data set that the network was trained on is not needed.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""\
+examples
+  minisnn predict runs/lif-mnist-seed0 seven.png
+  minisnn predict runs/lif-mnist-seed0 scans/*.png --out classes.csv
+
+files
+  .png, .jpg         one image of the size that the network was trained on; made grey if that was, and its grey
+                     values 0 to 255 are scaled to those of the data set
+  .npy, .npz         an array of images, in an .npz named "images": integers as in the data set, or floats from 0 to
+                     1; [B, H, W], [B, H, W, C] or a single one; of recordings [B, T, H, W, 2]
+
+the score is the network's output, averaged over time, or of a first-spike network minus the time t = ln z of the spike
+""",
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".png, .jpg, .npy or .npz")
+    parser.add_argument("--json", action="store_true", help="print a JSON list in place of the table")
+    parser.add_argument("--out", type=Path, metavar="CSV", help="write the table to this file, too")
+    parser.set_defaults(run=_predict)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from minisnn import runs
+    from minisnn.checkpoint import write_csv
+    from minisnn.image_files import predict_files
+
+    rows = predict_files(runs.load(arguments.folder), arguments.files)
+    if arguments.out:
+        write_csv(arguments.out, rows, list(rows[0]))
+    if arguments.json:
+        print(json.dumps(rows))
+        return
+    lines = [("file", "class", "score")]
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.4f}"
+        lines.append(
+            (f"{row['file']}[{row['index']}]" if row["of"] > 1 else row["file"], str(row["class"]), score)
+        )
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for file, name, score in lines:
+        print(f"{file:{widths[0]}}  {name:{widths[1]}}  {score:>{widths[2]}}")

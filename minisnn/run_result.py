@@ -1,0 +1,93 @@
+"""What a finished run comes to: accuracies, what is left of the network, and what it costs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from minisnn import training
+from minisnn.backend import to_device, to_host
+from minisnn.compose import Sequential
+from minisnn.cost import Connections, connections, measure, total
+from minisnn.data.dataset import DataSet
+from minisnn.recipes import Recipe
+from minisnn.state import TrainingState
+from minisnn.structure.slim import Slimmer
+from minisnn.training import Row, Setup
+
+Result = dict[str, Any]
+SAMPLES = 100  # validation images on which costs are measured
+COSTS = ("operations", "synops", "macs", "joules_gpu", "joules_truenorth", "joules_45nm")
+
+
+def result(
+    recipe: Recipe,
+    setup: Setup,
+    plain: Sequential,
+    state: TrainingState,
+    data: DataSet,
+    rows: Sequence[Row],
+    test: bool = True,
+) -> Result:
+    """Everything that result.json holds. test: False leaves the test set alone."""
+    net, small = left(plain, setup, state)
+    counted = remaining(small, state)
+    if missed := setup.learner.missed_target(state):
+        warnings.warn(missed, stacklevel=2)
+    found: Result = {}
+    if test:
+        found["test_accuracy"], found["test_loss"] = training.evaluate(setup, state, data.test)
+    return found | {
+        "val_accuracy": rows[-1]["val_accuracy"],
+        "train_accuracy": rows[-1]["train_accuracy"],
+        "density": counted.density,
+        "connections": counted.active,
+        "parameters": sum(w.size for w in small.params.values()),
+        **costs(setup, net, small, data),
+        "exploration_rate": rows[-1]["exploration_rate"],
+        "seconds": sum(row["seconds"] for row in rows),
+        "densities": columns(rows, "density_"),
+        "channels": columns(rows, "channels_"),
+        "regrown": [row["regrown"] for row in rows if "regrown" in row],
+        "scores": {
+            key: [round(float(x), 5) for x in to_host(state.structure[f"{key}.score"])]
+            for key in state.channels
+        },
+        "missed_density": missed or None,
+        "recipe": recipe.to_json(),
+    }
+
+
+def left(plain: Sequential, setup: Setup, state: TrainingState) -> tuple[Sequential, TrainingState]:
+    """The plain network and its state without the channels that are masked."""
+    if not state.channels:
+        return plain, state
+    slimmer = Slimmer(plain, setup.shape, state.channels)
+    return slimmer.net, slimmer.state(state)
+
+
+def remaining(small: TrainingState, whole: TrainingState) -> Connections:
+    """The weights that masks of connections and of channels leave, among all."""
+    active, _ = connections(small.params, small.masks)
+    return Connections(active, connections(whole.params, {}).possible)
+
+
+def columns(rows: Sequence[Row], prefix: str) -> dict[str, list[float]]:
+    """The log's columns with a prefix, by what stands behind it."""
+    return {key.removeprefix(prefix): [row[key] for row in rows] for key in rows[0] if key.startswith(prefix)}
+
+
+def costs(setup: Setup, net: Sequential, state: TrainingState, data: DataSet) -> Result:
+    """Operations of one pass at one time step, and what the spikes of real images set in motion over all T.
+
+    None for each, and a warning, if the network holds a stage whose costs nobody knows.
+    """
+    x = setup.encode(to_device(data.validation.images[:SAMPLES], setup.device))
+    try:
+        found = total(measure(net, state.params, state.buffers, state.masks, x))
+    except Exception as error:  # whatever a stage of one's own does: the training before it must not be lost
+        name = type(error).__name__
+        warnings.warn(f"the costs of this network could not be measured ({name}: {error})", stacklevel=2)
+        return dict.fromkeys(COSTS)
+    return {name: getattr(found, name) for name in COSTS}

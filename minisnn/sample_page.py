@@ -1,0 +1,207 @@
+"""`minisnn inspect`: everything that one sample sets in motion in a network, on one page of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from minisnn import plots
+from minisnn.data.info import DataInfo
+from minisnn.plots.style import short
+from minisnn.prediction import FirstSpikeTrace, LIFTrace, Trace
+from minisnn.run_pictures import END_OF_TIME, axes, draw_fields, draw_potentials, draw_tiles
+from minisnn.runs import Run, Source
+
+BARS = 12  # classes or layers that a diagram of bars names
+LAYERS = 4  # of which potentials and maps are drawn
+
+Panel = tuple[str, Callable[[Axes], object]]  # title, what draws it
+
+
+def inspect(
+    run: Run, sample: int = 0, out: Path | None = None, data: Source | None = None
+) -> tuple[Figure, str]:
+    """A page about one sample of the test set, and what the network says of it in a sentence.
+
+    data: a data set in place of the run's own. out: where the page is written to, as PNG. Raises ValueError for a
+    sample that there is not.
+    """
+    found = run.readable(data)
+    n = len(found.test.labels)
+    if not 0 <= sample < n:
+        raise ValueError(
+            f"sample must be 0 to {n - 1}, as the test set of {found.name} has {n}, found {sample}"
+        )
+    image = np.asarray(found.test.images[sample : sample + 1])
+    if found.info.max_value != run.info.max_value:
+        image = image / found.info.max_value
+    true = run.classes[int(found.test.labels[sample])]
+    said = run.predict(image)[0]
+    text = f"sample {sample} of {found.name} is of class {true}, the network says {said}"
+    figure = page(run, image, text)
+    if out:
+        figure.savefig(out, dpi=120)
+    return figure, text
+
+
+def page(run: Run, image: np.ndarray, title: str) -> Figure:
+    """The page for one image, [1, ...]."""
+    trace = run.trace(image)
+    panels = [_input(image[0], run.info), *_numbers(run, image, trace)]
+    first_spike = run.setup.fires_once
+    panels += _first_spike_panels(run, trace) if first_spike else _lif_panels(run, trace)
+    figure = Figure(layout="constrained")
+    for ax, (name, draw) in zip(axes(figure, len(panels)), panels, strict=True):
+        draw(ax)
+        ax.set_title(name, fontsize=9, pad=24 if ax.get_legend() else 6)
+    figure.suptitle(title)
+    return figure
+
+
+def _input(image: np.ndarray, info: DataInfo) -> Panel:
+    """A picture in grey or colour; of a recording the frame with most events."""
+    if info.is_sequence:
+        k = int(image.reshape(len(image), -1).sum(1).argmax())
+        return f"input, frame {k + 1} of {len(image)}", lambda ax: plots.frame(ax, image[k])
+    x = image if image.dtype.kind == "f" else image / info.max_value
+    x = x[..., 0] if x.shape[-1] == 1 else x
+
+    def draw(ax: Axes) -> None:
+        ax.imshow(x, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
+
+    return "input", draw
+
+
+def _numbers(run: Run, image: np.ndarray, trace: Trace) -> Iterator[Panel]:
+    """The output, firing rates, densities."""
+    scores, names = run.scores(image)[0], [str(name) for name in run.classes]
+    if run.setup.fires_once:
+        yield (
+            "when output neurons fire, t = ln z",
+            lambda ax: bars(ax, dict(zip(names, -scores, strict=True)), True),
+        )
+    else:
+        yield "output, mean over time", lambda ax: bars(ax, dict(zip(names, scores, strict=True)))
+    rates = {
+        name: float(
+            np.isfinite(layer.z_out).mean() if isinstance(layer, FirstSpikeTrace) else layer.spikes.mean()
+        )
+        for name, layer in trace.items()
+    }
+    unit = "neurons that fire" if run.setup.fires_once else "spikes per neuron and step"
+    yield unit, lambda ax: bars(ax, rates, first=False)
+    yield (
+        "channels that are left" if run.state.channels else "connections that are left",
+        lambda ax: bars(ax, _densities(run), first=False, most=1),
+    )
+
+
+def _densities(run: Run) -> dict[str, float]:
+    """Of each weight; of each layer of channels where channels are masked."""
+    state, masks = run.state, run.masks
+    if state.channels:
+        return {key: float(masks[key].mean()) for key in state.channels}
+    weights = {key: w for key, w in state.params.items() if w.ndim > 1}
+    return {key.removesuffix(".weight"): float(masks[key].mean()) if key in masks else 1.0 for key in weights}
+
+
+def bars(
+    ax: Axes, values: dict[str, float], lowest: bool = False, first: bool = True, most: float | None = None
+) -> Axes:
+    """A bar for each name, at most `BARS`, the best ones if there are more; infinite values have no bar.
+
+    lowest: the best is the lowest. first: the best one stands out. most: the end of the axis.
+    """
+    numbers = np.array(list(values.values()), float)
+    order = np.argsort(numbers if lowest else -numbers, kind="stable")
+    shown = np.arange(len(numbers))
+    if len(numbers) > BARS:
+        shown = np.sort(order[:BARS]) if first else np.linspace(0, len(numbers) - 1, BARS).round().astype(int)
+    finite = np.where(np.isfinite(numbers), numbers, 0)
+    best = order[0] if first and np.isfinite(numbers[order[0]]) else -1
+    colours = [plots.RED if n == best else plots.BLUE for n in shown]
+    ax.barh(range(len(shown)), finite[shown], color=colours)
+    for row, n in enumerate(shown):
+        if not np.isfinite(numbers[n]):
+            ax.text(0, row, " never", va="center", fontsize="x-small")
+    ax.set_yticks(range(len(shown)), [list(values)[n] for n in shown], fontsize="x-small")
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    if most:
+        ax.set_xlim(0, most)
+    return ax
+
+
+def _some(names: list[str]) -> list[str]:
+    """Evenly subsampled."""
+    return [names[k] for k in np.linspace(0, len(names) - 1, min(len(names), LAYERS)).round().astype(int)]
+
+
+def _lif_panels(run: Run, trace: Trace) -> Iterator[Panel]:
+    """Receptive fields; rasters of all layers, potentials and maps of some."""
+    yield "weights of the first layer", lambda ax: draw_fields(ax, run.state, run.info)
+    layers = {name: layer for name, layer in trace.items() if isinstance(layer, LIFTrace)}
+    for name, layer in layers.items():
+        yield f"{short(name)}: spikes", partial(plots.raster, spikes=layer.spikes[:, 0])
+    for name in _some(list(layers)):
+        yield (
+            f"{short(name)}: potentials",
+            partial(draw_potentials, layer=layers[name], neurons=busiest(layers[name])),
+        )
+    maps = [name for name, layer in layers.items() if layer.spikes.ndim == 5 and layer.spikes.shape[2] > 1]
+    for name in _some(maps):
+        yield (
+            f"{short(name)}: spikes of channels",
+            partial(draw_tiles, maps=layers[name].spikes[:, 0].sum(0), shape=(4, 4)),
+        )
+
+
+def busiest(layer: LIFTrace, most: int = 5) -> np.ndarray:
+    """Neurons whose potential is worth a look, in their order: they fire at times, and their potential moves most."""
+    u, spikes = (a[:, 0].reshape(len(a), -1) for a in (layer.potential, layer.spikes))
+    sometimes = spikes.any(0) & ~spikes.all(0)
+    return np.sort(np.lexsort((-np.ptp(u, 0), ~sometimes))[:most])
+
+
+def _first_spike_panels(run: Run, trace: Trace) -> Iterator[Panel]:
+    """Spike times of each layer, potentials of the output, the winner's causal set, receptive fields."""
+    layers = {name: layer for name, layer in trace.items() if isinstance(layer, FirstSpikeTrace)}
+    yield "input: spike times", lambda ax: plots.first_spikes(ax, trace.input[0])
+    for name, layer in layers.items():
+        yield f"{name}: spike times", partial(plots.first_spikes, z=layer.z_out[0])
+    name, last = list(layers.items())[-1]
+    yield (
+        f"{short(name)}: potentials",
+        lambda ax: draw_potentials(ax, last, np.arange(last.z_out.shape[1])[:100]),
+    )
+    yield f"{name}: what made the first one fire", lambda ax: causes(ax, last)
+    yield "weights of the first layer", lambda ax: draw_fields(ax, run.state, run.info)
+
+
+def causes(ax: Axes, layer: FirstSpikeTrace) -> Axes:
+    """The inputs of the neuron that fires first: their times and weights, those of the causal set in colour."""
+    z_out = layer.z_out[0]
+    winner = int(z_out.argmin())
+    if not np.isfinite(z_out[winner]):
+        ax.text(0.5, 0.5, "no neuron fires", ha="center", transform=ax.transAxes)
+        ax.set(xticks=[], yticks=[])
+        return ax
+    causal, weight = layer.causal_set(0, winner), layer.weight[:, winner]
+    rest = ~causal & (weight != 0) & (layer.z_in[0] < END_OF_TIME)
+    for which, colour, label in (
+        (rest, plots.GREY, "too late"),
+        (causal, plots.BLUE, f"{causal.sum()} causal"),
+    ):
+        ax.plot(np.log(layer.z_in[0][which]), weight[which], ".", color=colour, label=label)
+    ax.axvline(np.log(z_out[winner]), color=plots.RED, label=f"neuron {winner} fires")
+    ax.set(xlabel="time of the input, ln z", ylabel="weight")
+    ax.legend(
+        frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="x-small",
+        handlelength=0.8, columnspacing=0.8, handletextpad=0.3,
+    )  # fmt: skip
+    return ax
