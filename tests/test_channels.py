@@ -12,7 +12,7 @@ from strict_array import xp as strict
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import checkpoint, networks, runs, training
+from minisnn import checkpoint, networks, run_result, runs, training
 from minisnn.backend import array_module, to_host
 from minisnn.compose import activities, neuron_caches, scored
 from minisnn.data.rows import Split
@@ -689,7 +689,7 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
 def test_runs_on_a_device(xp, monkeypatch, tmp_path, change):
     recipe = replace(QUICK, epochs=3, device="gpu", **change)
     if xp is strict:
-        for module in training, runs:
+        for module in training, runs, run_result:
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )

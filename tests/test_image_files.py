@@ -11,6 +11,7 @@ from minisnn import cli, runs
 from minisnn.data import load_digits
 from minisnn.data.catalogue import load
 from minisnn.data.idx import DataError
+from minisnn.data.info import DataInfo
 from minisnn.image_files import predict_files, read_images
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
@@ -57,7 +58,7 @@ def test_sixteen_bits_and_jpg(tmp_path, run):
 
 def test_colour(tmp_path, run):
     x = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    info = replace(run.info, shape=(5, 7, 3), max_value=255)
+    info = replace(run.info, shape=(5, 7, 3), max_value=255, mean=(0.5,) * 3, std=(0.1,) * 3)
     Image.fromarray(x).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_images(tmp_path / "a.png", info), x[None])
     Image.fromarray(x[..., 0]).save(tmp_path / "grey.png")
@@ -174,8 +175,9 @@ def test_recordings(tmp_path):
     assert [row["class"] for row in rows] == run.predict(frames).tolist()
     with pytest.raises(DataError, match=r"a.png: the network takes recordings: give their frames"):
         read_images(png(tmp_path / "a.png", IMAGES[0]), run.info)
+    two = vars(load_digits().info) | {"shape": (8, 8, 2), "mean": (0.5,) * 2, "std": (0.1,) * 2}
     with pytest.raises(DataError, match="the network takes 2 channels, a picture has 1 or 3"):
-        read_images(tmp_path / "a.png", replace(run.info, is_sequence=False, shape=(8, 8, 2)))
+        read_images(tmp_path / "a.png", DataInfo(**two))
 
 
 def test_evaluate(folder, run, capsys):

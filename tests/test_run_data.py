@@ -109,7 +109,7 @@ def test_the_same_data_go_on_whatever_their_name(copy):
 
 def test_a_name_that_comes_to_mean_other_data(tmp_path, monkeypatch):
     """The folder that a recipe names has other files than when it was trained; in a grid, too."""
-    from minisnn.targets import grid
+    from minisnn import grid
 
     recipe = replace(LIF_DEFAULTS["digits"], net="4C3-AP2-10FC", **SETTINGS)
     loads = [load_digits(), changed(load_digits(), images=lambda x: x[:, ::-1])]
