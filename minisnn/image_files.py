@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,18 @@ import numpy as np
 
 from minisnn.data.idx import DataError
 from minisnn.data.info import DataInfo
-from minisnn.extras import needs
+from minisnn.data.npz import read_npz
+from minisnn.data.pictures import SUFFIXES, decode
 from minisnn.prediction import NONE, as_batch
 from minisnn.runs import Run
 
-PICTURES = (".png", ".jpg", ".jpeg")
 ARRAYS = (".npy", ".npz")
+NPZ = (
+    "images",
+    "labels",
+    "class_names",
+    "max_value",
+)  # arrays that an .npz may hold, as one of own data has them
 
 
 def predict_files(run: Run, files: Sequence[Path]) -> list[dict[str, Any]]:
@@ -48,13 +52,13 @@ def read_images(path: Path, info: DataInfo) -> np.ndarray:
     Raises DataError, naming the file.
     """
     kind = path.suffix.lower()
-    if kind not in PICTURES + ARRAYS:
-        raise DataError(f"{path}: expected a file with the ending {', '.join(PICTURES + ARRAYS)}")
+    if kind not in SUFFIXES + ARRAYS:
+        raise DataError(f"{path}: expected a file with the ending {', '.join(SUFFIXES + ARRAYS)}")
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
-    if kind in PICTURES and info.is_sequence:
+    if kind in SUFFIXES and info.is_sequence:
         raise DataError(f"{path}: the network takes recordings: give their frames in .npy or .npz")
-    found = _picture(path, info) if kind in PICTURES else _array(path)
+    found = _picture(path, info) if kind in SUFFIXES else _array(path)
     try:
         return as_batch(found, info)
     except ValueError as error:
@@ -62,46 +66,27 @@ def read_images(path: Path, info: DataInfo) -> np.ndarray:
 
 
 def _picture(path: Path, info: DataInfo) -> np.ndarray:
-    """One image [H, W, C] with grey values from 0 to 1, in the number of channels that the data have."""
-    image = needs("PIL.Image", "data")
-    channels = info.shape[-1]
+    """One picture [H, W, C], values from 0 to 1, in as many channels as the network takes."""
+    H, W, channels = info.shape
     if channels not in (1, 3):
         raise DataError(
             f"{path}: the network takes {channels} channels, a picture has 1 or 3: give .npy or .npz"
         )
-    try:
-        with image.open(path, formats=("PNG", "JPEG")) as picture:
-            most = 65535 if picture.mode.startswith("I") else 255
-            if picture.size[::-1] != info.shape[:2]:
-                height, width = picture.size[::-1]
-                raise DataError(
-                    f"{path}: expected a picture of {info.shape[0]}x{info.shape[1]}, found {height}x{width}"
-                )
-            if most > 255:
-                x = np.asarray(picture)[..., None].repeat(channels, -1)
-            else:
-                x = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-    except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not a readable picture ({error})") from error
-    return x.reshape(*info.shape) / most
+    x = decode(path, grey=channels == 1)
+    if x.shape != info.shape:
+        raise DataError(f"{path}: expected a picture of {H}x{W}, found {x.shape[0]}x{x.shape[1]}")
+    return x / 255
 
 
 def _array(path: Path) -> np.ndarray:
     """The array in a .npy, or the one named "images" in a .npz."""
+    if path.suffix.lower() == ".npz":
+        arrays = read_npz(path, NPZ)
+        if "images" not in arrays:
+            raise DataError(f"{path}: expected an array named images, found {', '.join(arrays) or 'none'}")
+        return arrays["images"]
     try:
-        with path.open("rb") as raw:
-            found = np.load(raw, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            if "images" not in found.files:
-                raise DataError(
-                    f"{path}: expected an array named images, found {', '.join(found.files) or 'none'}"
-                )
-            images: np.ndarray = found["images"]
-            return images
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not a readable array ({type(error).__name__}: {error})") from error
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:
+        raise DataError(f"{path}: cannot be read as an array of numpy.save ({error})") from error

@@ -31,8 +31,8 @@ def as_batch(images: Any, info: DataInfo) -> np.ndarray:
     """Images as they lie on disk, as the data set that a network was trained on has them.
 
     images: for a network on images [B, H, W, C], [B, H, W] if C = 1, or one image without B; integers from 0 to
-    `info.max_value`, or floats from 0 to 1, which are rounded to these integers. For a network on recordings
-    [B, T, H, W, 2], or one recording without B, finite numbers. Arrays, or lists of arrays of one shape.
+    `info.max_value`, or floats from 0 to 1 or booleans, which are rounded to these integers. For a network on
+    recordings [B, T, H, W, 2], or one without B, finite numbers. Arrays, or lists of arrays of one shape.
     Returns [B, H, W, C] of the smallest unsigned dtype, or [B, T, H, W, 2] float32, B of at least 1. Raises ValueError
     for anything else, saying which shape or values were found and which were expected.
     """
@@ -65,7 +65,9 @@ def _shapes(shape: tuple[int, ...], grey: bool) -> str:
 
 def _grey_values(x: np.ndarray, max_value: int) -> np.ndarray:
     """Integers from 0 to max_value, as they are or from floats from 0 to 1."""
-    check("images", x.dtype, x.dtype.kind in "uif", "integers or floats")
+    check("images", x.dtype, x.dtype.kind in "buif", "integers, floats or booleans")
+    if x.dtype.kind == "b":
+        x = x.astype(float)
     low, high = x.min(), x.max()
     if x.dtype.kind == "f":
         holds = 0 <= low <= high <= 1  # False for NaN
@@ -77,7 +79,7 @@ def _grey_values(x: np.ndarray, max_value: int) -> np.ndarray:
 
 
 def _frames(x: np.ndarray) -> np.ndarray:
-    check("images", x.dtype, x.dtype.kind in "uif", "integers or floats")
+    check("images", x.dtype, x.dtype.kind in "buif", "integers, floats or booleans")
     check("images", "NaN or infinity", np.isfinite(x).all(), "finite")
     return x.astype(np.float32)
 

@@ -215,5 +215,5 @@ class Run:
     def _shown(self, traced: prediction.Trace | None = None) -> run_pictures.Shown:
         from minisnn.run_pictures import Shown
 
-        title = self.note or f"{self.info.name}, seed {self.recipe.seed}"
-        return Shown(self.log, self.state, self.setup, self.info, traced, title)
+        title = f"{self.info.name}, seed {self.recipe.seed}"
+        return Shown(self.log, self.state, self.setup, self.info, traced, title, self.note)

@@ -30,6 +30,7 @@ class Shown(NamedTuple):
     info: DataInfo
     trace: Trace | None  # of images, of which the first is drawn
     title: str
+    note: str  # what one must know of the log
 
 
 def picture(name: str, shown: Shown) -> Figure:
@@ -38,6 +39,8 @@ def picture(name: str, shown: Shown) -> Figure:
     check("name", repr(name), has(shown), "a picture of something that the run has: " + _available(shown))
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure, shown)
+    if shown.note and name in OF_THE_LOG:
+        figure.suptitle(shown.note, fontsize="medium")
     return figure
 
 
@@ -136,8 +139,9 @@ def _potentials_until_they_fire(ax: Axes, layer: FirstSpikeTrace, neurons: np.nd
     z = np.geomspace(1, 1.05 * end, 200)
     V = np.maximum(0, 1 - z_in / z[:, None]) @ layer.weight[:, neurons]  # [200, n]
     first = int(z_out.argmin()) if np.isfinite(z_out).any() else -1
+    others = "others" if first >= 0 else "none fires"
     for k in sorted(range(len(neurons)), key=lambda k: k == first):  # the first one on top
-        label = f"neuron {neurons[k]}, the first" if k == first else "" if k > (first == 0) else "others"
+        label = f"neuron {neurons[k]}, the first" if k == first else "" if k > (first == 0) else others
         colour = plots.RED if k == first else plots.BLUE
         until = z <= z_out[k]
         ax.plot(
@@ -209,3 +213,4 @@ PICTURES: dict[str, Picture] = {
 }
 """By name: whether a run has it, width and height in inches, and how it is drawn."""
 OF_A_SAMPLE = ("raster", "membrane")
+OF_THE_LOG = ("learning_curves", "firing_rates", "densities", "channels")

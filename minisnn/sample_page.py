@@ -132,8 +132,8 @@ def bars(
             ax.text(0, row, " never", va="center", fontsize="x-small")
     ax.set_yticks(range(len(shown)), [list(values)[n] for n in shown], fontsize="x-small")
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    if most:
-        ax.set_xlim(0, most)
+    if finite.min() >= 0:
+        ax.set_xlim(0, most or 1.05 * finite.max() or 1)
     return ax
 
 

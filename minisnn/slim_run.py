@@ -68,7 +68,7 @@ def slim_run(
     if epochs:
         thin.state = replace(small, epoch=0, iteration=0, moments=setup.optimizer.init(small.params))
     else:
-        thin.log, thin.note = run.log, f"{run.info.name}, before {Path(folder).resolve().name} was slimmed"
+        thin.log, thin.note = run.log, f"the network of {Path(folder).resolve().name}, before it was slimmed"
     thin.keep(out)
     result = thin.finish(progress, pictures=pictures).result or {}
     before = {

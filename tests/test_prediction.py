@@ -82,6 +82,7 @@ def test_images_as_they_lie_on_disk(trained):
     for same in (images[..., 0], images.astype(int), images / 16, list(images), (images / 16).astype("f4"),
                  [list(map(list, image)) for image in images[..., 0].astype(int)]):  # fmt: skip
         np.testing.assert_array_equal(run.scores(same), expected)
+    np.testing.assert_array_equal(run.scores(images > 8), run.scores(16 * (images > 8).astype(int)))
     for one in (images[0], images[0, ..., 0]):
         assert run.predict(one).tolist() == run.predict(images)[:1].tolist()
 
@@ -117,8 +118,7 @@ def test_floats_are_the_integers_that_they_were(data):
         (np.full((8, 8), 255.0), "images must be from 0 to 1 if they are floats, found 255 to 255"),
         (np.full((8, 8), np.nan), "found nan to nan"),
         (np.full((8, 8), np.inf), "found inf to inf"),
-        (np.zeros((8, 8), bool), "images must be integers or floats, found bool"),
-        (np.full((8, 8), "a"), "images must be integers or floats, found <U1"),
+        (np.full((8, 8), "a"), "images must be integers, floats or booleans, found <U1"),
         (None, r"found shape \(\)"),
     ],
 )  # fmt: skip

@@ -132,8 +132,8 @@ def test_command_line(tmp_path, capsys):
         (["--p", "0.88"], "keeps 0 of 14 channels by their scores, but there are 2 layers"),
         (["--every", "0"], "every must be at least 1"),
         (["--end", "0"], "end must be above 0 and at most 1"),
-        (["--mode", "medium"], "choose from"),
-        (["--score", "loud"], "choose from"),
+        (["--mode", "medium"], "mode must be one of soft"),
+        (["--score", "loud"], "score must be one of code"),
     ],
 )
 def test_what_train_refuses(tmp_path, capsys, words, message):

@@ -22,8 +22,8 @@ examples
   minisnn predict runs/lif-mnist-seed0 scans/*.png --out classes.csv
 
 files
-  .png, .jpg         one image of the size that the network was trained on; made grey if that was, and its grey
-                     values 0 to 255 are scaled to those of the data set
+  .png, .jpg, .bmp   one image of the size that the network was trained on; made grey if that was, and its values
+                     of 0 to 255 are scaled to those of the data set
   .npy, .npz         an array of images, in an .npz named "images": integers as in the data set, or floats from 0 to
                      1; [B, H, W], [B, H, W, C] or a single one; of recordings [B, T, H, W, 2]
 
@@ -31,7 +31,7 @@ the score is the network's output, averaged over time, or of a first-spike netwo
 """,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".png, .jpg, .npy or .npz")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".png, .jpg, .bmp, .npy or .npz")
     parser.add_argument("--json", action="store_true", help="print a JSON list in place of the table")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the table to this file, too")
     parser.set_defaults(run=_predict)
