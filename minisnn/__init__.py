@@ -92,7 +92,11 @@ _PAGES = {
     },
     "runs": {
         "recipes": "ESLMLP, LIFNet, SCANet",
-        "targets.target": "reproduce",
+        "runs": "train, load, resume",
+        "run": "Run",
+        "sweeps": "sweep",
+        "comparison": "compare",
+        "targets": "reproduce",
     },
 }
 """Page -> file -> its names; "x as y" is known here as y."""

@@ -1,5 +1,6 @@
 # Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.
 
+from minisnn.comparison import compare as compare
 from minisnn.compose import Residual as Residual
 from minisnn.compose import Sequential as Sequential
 from minisnn.compose import activities as activities
@@ -19,7 +20,7 @@ from minisnn.data.augment import in_turn as in_turn
 from minisnn.data.augment import roll as roll
 from minisnn.data.augment import shift as shift
 from minisnn.data.camera import EventCamera as EventCamera
-from minisnn.data.catalogue import load
+from minisnn.data.catalogue import load as _load_data
 from minisnn.data.cifar import load_cifar10 as load_cifar10
 from minisnn.data.cifar import load_cifar100 as load_cifar100
 from minisnn.data.cifar10_dvs import load_cifar10_dvs as load_cifar10_dvs
@@ -132,7 +133,11 @@ from minisnn.optim import unlimited as unlimited
 from minisnn.recipes import ESLMLP as ESLMLP
 from minisnn.recipes import LIFNet as LIFNet
 from minisnn.recipes import SCANet as SCANet
-from minisnn.slim_run import slim_run
+from minisnn.run import Run as Run
+from minisnn.runs import load as load
+from minisnn.runs import resume as resume
+from minisnn.runs import train as train
+from minisnn.slim_run import slim_run as _slim
 from minisnn.stages import LIF as LIF
 from minisnn.stages import AveragePool as AveragePool
 from minisnn.stages import BatchNorm as BatchNorm
@@ -187,9 +192,10 @@ from minisnn.structure.redistribute import share_by_momentum as share_by_momentu
 from minisnn.structure.schedule import cosine_fraction as cosine_fraction
 from minisnn.structure.schedule import round_up as round_up
 from minisnn.structure.slim import Slimmer as Slimmer
-from minisnn.targets.target import reproduce as reproduce
+from minisnn.sweeps import sweep as sweep
+from minisnn.targets import reproduce as reproduce
 
-slim = slim_run
-load_data = load
+slim = _slim
+load_data = _load_data
 __version__: str
 __all__: list[str]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from minisnn import plots, runs
+from minisnn import plots, run_folder
 from minisnn.rows import SETTING, differing, finite, half_width, markdown, settings_of
 from minisnn.sweeps import option, plus_minus, said
 
@@ -145,7 +145,7 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         content = {"runs": comparison.rows(), "warnings": list(comparison.warnings)}
-        runs.write_json(folder / "comparison.json", content)
+        run_folder.write_json(folder / "comparison.json", content)
         (folder / "comparison.md").write_text(f"{comparison}\n", encoding="utf-8")
         comparison.picture().savefig(folder / "comparison.png", dpi=150)
     return comparison
@@ -163,7 +163,7 @@ def read_entry(folder: Path) -> Entry:
         name = str(config["recipe"]["data"])
         about = config.get("data") or {}
         path = folder / "log.csv"
-        log = runs.read_log(folder)
+        log = run_folder.read_log(folder)
         path = folder / "result.json"
         result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else _so_far(log)
         return Entry(folder, settings, about.get("fingerprint", name), name, epochs, log, dict(result))

@@ -44,8 +44,7 @@ def demo(folder: Path, seed: int = 0) -> None:
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     plots.learning_curves(figure.subplots(), logs)
     figure.savefig(folder / "learning_curves.png", dpi=150)
-    _, state = runs.load(folder / "esl-snn")
-    before, after = to_host(state.structure[HIDDEN + ".initial"]), to_host(state.masks[HIDDEN])
+    before, after = to_host(run.state.structure[HIDDEN + ".initial"]), run.masks[HIDDEN]
     command = f"minisnn demo --seed {seed}"
     figure = story(sparse.load(), before, after, results, command)
     figure.savefig(folder / "story.png", dpi=150, metadata={"Source": command})

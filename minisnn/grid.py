@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -100,7 +101,8 @@ def one(job: Job) -> Row:
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            own = {name: getattr(recipe, name) for name in job.settings}
+            plain = (str, int, float, tuple, NoneType)
+            own = {name: v for name in job.settings if not isinstance(v := getattr(recipe, name), plain)}
             result = runs.resume(folder, test=job.test, pictures=False, **own).result or {}
         else:
             result = runs.train(recipe, out=folder, test=job.test, pictures=False).result or {}

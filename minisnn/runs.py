@@ -86,7 +86,9 @@ def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> 
 def _own(recipe: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Yours in place of its name. ValueError unless it is what the run was started with."""
     for name, thing in own.items():
-        check(name, to_json(name, thing), to_json(name, thing) == recipe[name], f"{recipe[name]}, as in the run")
+        check(
+            name, to_json(name, thing), to_json(name, thing) == recipe[name], f"{recipe[name]}, as in the run"
+        )
     return own
 
 
@@ -104,8 +106,8 @@ def resume(
 
     data: the data set that the run was trained on, if it cannot be loaded, or lies elsewhere now. epochs: how many it
     has in all from now on, at least as many as before; the learning rate goes on where the longer schedule stands.
-    progress, test, pictures: see `Run.finish`. kind: a run of another kind is refused. own: see `load`. Raises ValueError, and changes
-    nothing, for data that are not those that the run was trained on; else as `load`.
+    progress, test, pictures: see `Run.finish`. kind: a run of another kind is refused. own: see `load`.
+    Raises ValueError, and changes nothing, for data that are not those that the run was trained on; else as `load`.
     """
     run = load(folder, **own)
     assert run.folder

@@ -59,9 +59,9 @@ def stub() -> str:
     imports, renamed = [], []
     for _, file, name in homes():
         original, _, known_as = name.partition(" as ")
-        what = original if known_as else f"{original} as {original}"
+        what = f"{original} as {f'_{known_as}' if known_as else original}"
         imports.append((file.split("."), _isort(original), what))
-        renamed += [f"{known_as} = {original}"] if known_as else []
+        renamed += [f"{known_as} = _{known_as}"] if known_as else []
     lines = [f"from minisnn.{'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
     head = "# Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.\n\n"
     return head + "\n".join([*lines, "", *renamed, "__version__: str", "__all__: list[str]", ""])

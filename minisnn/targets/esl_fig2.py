@@ -37,7 +37,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
         accuracy.legend(frameon=False, loc="upper left")
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL Fig. 2: first-spike network",
     recipes,
     draw,

@@ -53,7 +53,7 @@ def over_densities(found: Mapping[str, Summary]) -> list[Summary]:
     return [s for s in found.values() if s.recipe.redistribute == "none" and s.recipe.epochs == epochs]
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL Fig. 3: random-unfired + SET",
     recipes,
     draw,

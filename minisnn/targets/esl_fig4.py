@@ -66,7 +66,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
         plots.dots(ax, runs).set_title(f"density {density}")
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL Fig. 4: density, prune + grow",
     recipes,
     draw,

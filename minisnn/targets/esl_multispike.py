@@ -24,7 +24,7 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     }
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL, multi-spike MLP 784-800-10",
     recipes,
     draw_runs,

@@ -40,7 +40,7 @@ def joules(s: Summary) -> dict[str, str]:
     return dict(zip(("J on GPU (paper)", "J on TrueNorth (paper)"), found, strict=True))
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL Table 1: first-spike network",
     recipes,
     draw_runs,

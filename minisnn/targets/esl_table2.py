@@ -37,7 +37,7 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     }
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "ESL Table 2",
     recipes,
     draw_runs,

@@ -112,7 +112,7 @@ def parameters(s: Summary) -> dict[str, str]:
     return {"parameters": "" if np.isnan(s.parameters) else f"{s.parameters:,.0f}"}
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "SCA Fig. 2: channel pruning ratio",
     recipes,
     draw,

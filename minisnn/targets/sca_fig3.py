@@ -40,7 +40,7 @@ def moved(s: Summary) -> dict[str, str]:
     }
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "SCA Fig. 3: channels per layer",
     sca_fig2.of_first_network,
     draw,

@@ -53,7 +53,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
     b.legend(frameon=False, loc="lower left")
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "SCA Fig. 4: ablation",
     recipes,
     draw,

@@ -44,7 +44,7 @@ def connectivity(s: Summary) -> dict[str, str]:
     return sca_fig2.parameters(s) | {"connectivity / %": f"{100 * s.density:.2f}"}
 
 
-TARGET = Target(
+TARGET: Target = Target(
     "SCA Table 1",
     recipes,
     draw_runs,
