@@ -88,7 +88,7 @@ class Residual:
         z, shortcut, c = self.shortcut.forward(
             inside("shortcut", params), inside("shortcut", buffers), x, train
         )
-        return y + z, {"main": main, "shortcut": shortcut}, _both(b, c)
+        return residual_sum(y, z), {"main": main, "shortcut": shortcut}, _both(b, c)
 
     def backward(
         self, params: Arrays, dy: Array, cache: dict[str, Any], need_dx: bool = True
@@ -97,6 +97,16 @@ class Residual:
         dx, g = self.main.backward(inside("main", params), dy, cache["main"], need_dx)
         dz, h = self.shortcut.backward(inside("shortcut", params), dy, cache["shortcut"], need_dx)
         return None if dx is None else dx + dz, _both(g, h)
+
+
+def residual_sum(y: Array, z: Array) -> Array:
+    """y + z, of equal shapes. Of two spikes (bool), which would add up to "or", the sum is float64.
+
+    Raises ValueError for branches with different numbers of steps: the gradient of one would lack its sum over time.
+    """
+    if y.shape != z.shape:
+        raise ValueError(f"a residual sum needs equal shapes, found {y.shape} and {z.shape}")
+    return y.astype("float64") + z if y.dtype == z.dtype == bool else y + z
 
 
 def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:

@@ -114,13 +114,16 @@ def norm_lif_forward(
     repeat: int = 1,
     scale: float = 1.0,
     score: str | None = None,
+    copies: int | None = None,
 ) -> tuple[Array, NormLIFCache, RunningStats]:
     """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
 
-    x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps. score: as in `lif_forward`.
+    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: how often x counts
+    in the batch norm's N; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
     Returns spikes [T, ..., C], the cache and the running statistics.
     """
-    statistics, running = _statistics(x, gamma, beta, running, train, momentum, repeat, scale)
+    copies = repeat if copies is None else copies
+    statistics, running = _statistics(x, gamma, beta, running, train, momentum, copies, scale)
     xp = array_module(x)
     T, C = len(x) * repeat, x.shape[-1]
     flat = x.reshape(len(x), -1, C)
