@@ -118,8 +118,8 @@ def norm_lif_forward(
 ) -> tuple[Array, NormLIFCache, RunningStats]:
     """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
 
-    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: how often x counts
-    in the batch norm's N; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
+    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: as in
+    `batch_norm_forward`; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
     Returns spikes [T, ..., C], the cache and the running statistics.
     """
     copies = repeat if copies is None else copies
