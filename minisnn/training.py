@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minisnn.backend import Array, to_device
-from minisnn.blocks import keep_memory
+from minisnn.blocks import hold_blas, keep_memory
 from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.prefetch import prefetch
@@ -87,6 +87,7 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     return state
 
 
+@hold_blas()
 def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: float) -> Step:
     """Forward, backward, optimiser, whatever the structure learner does, and W = M * W."""
     loss, correct, firing, grads = gradients(setup, state, images, labels)
@@ -212,6 +213,7 @@ def warn_of_silence(firing: dict[str, float], epoch: int, fires_once: bool = Fal
         warnings.warn(f"epoch {epoch}: {text}", stacklevel=2)
 
 
+@hold_blas()
 def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
     """Accuracy in percent and mean loss, batch by batch."""
     correct, loss, n = 0, 0.0, len(split.labels)
@@ -224,6 +226,7 @@ def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, f
     return 100 * correct / n, loss
 
 
+@hold_blas()
 def fit(
     setup: Setup,
     state: TrainingState,
