@@ -118,7 +118,11 @@ def finish(
             checkpoint.write_csv(folder / "log.csv", rows, list(rows[0]))
             checkpoint.save(folder / "checkpoint.npz", state)
 
-    training.fit(setup, state, data, after_epoch, progress)
+    try:
+        training.fit(setup, state, data, after_epoch, progress)
+    except training.Diverged as error:
+        error.checkpoint = folder / "checkpoint.npz" if folder else None
+        raise
     net, small = left(recipe, data, state)
     counted = _connections(small, state)
     result: Result = {}
