@@ -48,7 +48,8 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """In place of `warnings.showwarning`, which shows a line of source."""
     from tqdm import tqdm
 
-    tqdm.write(f"minisnn: warning: {message}", file=sys.stderr)  # progress bars make room for it
+    if sys.stderr is not None:
+        tqdm.write(f"minisnn: warning: {message}", file=sys.stderr)  # progress bars make room for it
 
 
 def _parser() -> argparse.ArgumentParser:

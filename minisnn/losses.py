@@ -29,8 +29,10 @@ def first_spike_loss_forward(
     Returns the loss (0-d) and the cache. Raises ValueError for shapes or labels that do not fit.
     """
     xp = array_module(z)
-    if z.ndim != 2 or labels.shape != z.shape[:1]:
-        raise ValueError(f"expected z [B, K] and labels [B], found {z.shape} and {labels.shape}")
+    if z.ndim != 2 or labels.shape != z.shape[:1] or not z.size:
+        raise ValueError(
+            f"expected z [B, K] and labels [B], found {z.shape} and {labels.shape}: none may be 0"
+        )
     _check_labels(labels, z.shape[1])
     z = xp.minimum(z, Z_MAX)
     first = z.min(1, keepdims=True)  # as in logsumexp: exp(-Z_MAX) alone would be 0
@@ -57,6 +59,8 @@ def first_spike_loss_backward(dloss: float, cache: FirstSpikeLossCache) -> Array
 
 def first_spike_prediction(z: Array) -> Array:
     """The class that fires first, [B]: ties go to the lowest index, -1 where no neuron fires."""
+    if z.ndim != 2 or not z.shape[1]:
+        raise ValueError(f"expected z [B, K] with K of at least 1, found {z.shape}")
     xp = array_module(z)
     return xp.where(xp.isfinite(z).any(1), z.argmin(1), -1)
 
@@ -108,9 +112,9 @@ def tet_loss_forward(
     Returns the loss (0-d) and the cache. Raises ValueError for shapes or labels that do not fit.
     """
     xp = array_module(outputs)
-    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2]:
+    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2] or not outputs.size:
         raise ValueError(
-            f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}"
+            f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}: none may be 0"
         )
     _check_labels(labels, outputs.shape[2])
     high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive
@@ -140,6 +144,8 @@ def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
 
 def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
     """Cross-entropy of the outputs' mean over time, CE(mean_t O_t, y): the loss that TET replaces, and SCA's."""
+    if not len(outputs):
+        raise ValueError(f"expected outputs [T, B, K] with T of at least 1, found {outputs.shape}")
     loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels)
     return loss, cache._replace(outputs=outputs)
 
@@ -153,6 +159,8 @@ def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
 
 def mean_prediction(outputs: Array) -> Array:
     """The class whose output is largest on average over time, [B]; ties go to the lowest index."""
+    if outputs.ndim != 3 or 0 in (len(outputs), outputs.shape[2]):
+        raise ValueError(f"expected outputs [T, B, K] with T and K of at least 1, found {outputs.shape}")
     return outputs.mean(0).argmax(1)
 
 

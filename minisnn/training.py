@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from minisnn.arguments import check
 from minisnn.backend import Array, to_device
 from minisnn.blocks import hold_blas, keep_memory
 from minisnn.compose import Sequential, firing_rates
@@ -150,7 +151,8 @@ def _diverged(
 
 
 def _parts(setup: Setup, n: int) -> list[np.ndarray]:
-    """Indices of the parts in which a batch of n goes through."""
+    """Indices of the parts in which a batch of n goes through. Raises ValueError for an empty one."""
+    check("samples in the batch", n, n >= 1, "at least 1")
     return np.array_split(np.arange(n), min(setup.accumulate, n))
 
 
@@ -207,6 +209,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     """One pass over the training data; a row for the log."""
     began = time.perf_counter()
     n, lr, rng = len(split.labels), setup.lr(state.epoch), state.rngs["data"]
+    check("samples to train on", n, n >= 1, "at least 1")
     steps, sizes = [], []
     ready = (
         (setup.augment(split.images[index], rng=rng), split.labels[index])
@@ -250,6 +253,7 @@ def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, f
     when = f"evaluation after epoch {state.epoch}"
     check_arrays(setup.learner.parameters(state) | state.buffers, when, "an earlier checkpoint may be sound")
     correct, loss, n = 0, 0.0, len(split.labels)
+    check("samples to evaluate", n, n >= 1, "at least 1")
     size = max(1, setup.batch_size // setup.accumulate)
     ready = ((split.images[index], split.labels[index]) for index in batches(n, size))
     for images, labels in prefetch(ready, together=together(split, size)):

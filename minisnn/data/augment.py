@@ -45,7 +45,7 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
     frames: [B, T, H, W, C]; what leaves at one side comes in at the other (TET, for CIFAR10-DVS by 5).
     """
     H, W = frames.shape[-3:-1]
-    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (H, W)
+    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (max(1, H), max(1, W))
     out = array_module(frames).empty_like(frames)
     for new, old, (d, a) in zip(out, frames, offsets.tolist(), strict=True):
         new[:, d:, a:] = old[:, : H - d, : W - a]

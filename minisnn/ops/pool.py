@@ -31,6 +31,8 @@ def average_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
 def global_pool_forward(x: Array) -> tuple[Array, PoolCache]:
     """The mean over all positions. x: [N, H, W, C]; returns y [N, 1, 1, C], of spikes float64."""
+    if x.ndim != 4 or 0 in x.shape[1:3]:
+        raise ValueError(f"expected x [N, H, W, C] with H and W of at least 1, found {x.shape}")
     dtype = "float64" if x.dtype.kind == "b" else x.dtype
     return x.mean((1, 2), keepdims=True, dtype=dtype), PoolCache(x, 0)
 
