@@ -1,4 +1,4 @@
-"""Whatever goes wrong while batches are made or used, nothing waits for ever. Test_store.py has what `prefetch` gives."""
+"""Whatever goes wrong while batches are made or used, nothing waits for ever. What `prefetch` gives: test_store.py."""
 
 import os
 import signal
