@@ -8,16 +8,20 @@ NumPy and BLAS release the interpreter lock while they compute. On a GPU one pie
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
 from functools import lru_cache
 from math import ceil
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from minisnn.arguments import check
 from minisnn.backend import Array
 
 Job = TypeVar("Job")
@@ -65,20 +69,23 @@ def share_out(n: int, like: Array) -> list[slice]:
 def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
     """Call work(job) for every job, on `threads()` threads. Thread k takes jobs k, k + threads, ...
 
-    A job's own products run on one BLAS thread. Jobs must not write to the same place.
+    A job's own products run on one BLAS thread. Jobs must not write to the same place. Jobs of a job, and whatever a
+    GPU does, are done by the thread that asks for them.
     """
-    n = 1 if isinstance(jobs, Serial) else min(threads(), len(jobs))
+    n = 1 if isinstance(jobs, Serial) or _in_pool.get() else min(threads(), len(jobs))
     if n < 2:
         for job in jobs:
             work(job)
         return
 
     def part(k: int) -> None:
+        if k:
+            _in_pool.set(True)
         for job in jobs[k::n]:
             work(job)
 
     with hold_blas():
-        others = [_pool(n - 1).submit(part, k) for k in range(1, n)]
+        others = [_pool(n - 1).submit(copy_context().run, part, k) for k in range(1, n)]
         try:
             part(0)  # the calling thread works too: to be woken up takes time
         finally:
@@ -88,37 +95,40 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
 
 
 def threads() -> int:
-    """How many threads `each` uses: as many as BLAS would (OPENBLAS_NUM_THREADS and its like, `use_threads`)."""
-    return _held or max((lib.num_threads for lib in _blas()), default=1)
+    """How many threads `each` uses here: as `use_threads` says, else as many as BLAS would (OPENBLAS_NUM_THREADS)."""
+    with _lock:
+        return _chosen.get() or max(_before or _blas_threads(), default=1)
 
 
 @contextmanager
 def hold_blas() -> Iterator[None]:
     """Within this context BLAS runs on one thread, and `each` on as many as BLAS had.
 
-    A network holds it while it runs: after every product of its own BLAS's threads spin for a while, waiting for the
-    next, and take the cores away from ours.
+    Training holds it: after every product of its own BLAS's threads spin for a while, waiting for the next, and take
+    the cores away from ours. The limit is one for the whole process: the first of several threads to hold it sets it,
+    the last lifts it. Also a decorator.
     """
-    global _held
-    n = threads()
-    if _held or n < 2:
+    if any(key in _holds for key in _own.get()):
         yield
         return
-    _held = n
-    try:
-        with _controller().limit(limits=1, user_api="blas"):
-            yield
-    finally:
-        _held = 0
+    with _limited(_holds, 1):
+        yield
 
 
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Within this context BLAS, and so `each`, uses n threads."""
-    if n < 1:
-        raise ValueError(f"threads must be at least 1, found {n}")
-    with _controller().limit(limits=n, user_api="blas"):
-        yield
+    """Within this context `each`, in this thread, uses n threads. So does BLAS, unless it is held to one.
+
+    BLAS knows one number for the whole process: that of the context entered last. Raises ValueError for n below 1.
+    """
+    check("threads", n, n >= 1, "at least 1")
+    before = _chosen.get()
+    _chosen.set(n)
+    try:
+        with _limited(_limits, n):
+            yield
+    finally:
+        _chosen.set(before)
 
 
 @lru_cache
@@ -136,17 +146,72 @@ def keep_memory() -> None:
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
-_held = 0  # the number of threads while BLAS is held to one, else 0
+_lock = Lock()  # for the three below, which all threads of the process share
+_holds: dict[object, int] = {}  # every `hold_blas` that is open, by a key of its own: 1
+_limits: dict[object, int] = {}  # every `use_threads` that is open, in order: its number
+_before: tuple[int, ...] = ()  # BLAS's own threads, library by library, while any of these is open
+
+# What belongs to one thread, and goes with its work to threads of the pool.
+_own: ContextVar[tuple[object, ...]] = ContextVar("_own", default=())  # keys of what it has opened
+_chosen: ContextVar[int] = ContextVar("_chosen", default=0)  # by `use_threads`
+_in_pool: ContextVar[bool] = ContextVar("_in_pool", default=False)
 
 
-@lru_cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+@contextmanager
+def _limited(kind: dict[object, int], n: int) -> Iterator[None]:
+    """Open a `hold_blas` or a `use_threads`, and close it."""
+    global _before
+    key, own = object(), _own.get()
+    try:
+        with _lock:
+            _before = _before or _blas_threads()
+            kind[key] = n
+            _own.set((*own, key))
+            _limit_blas()
+        yield
+    finally:
+        _own.set(own)
+        with _lock:
+            kind.pop(key, None)
+            _limit_blas()
+
+
+def _limit_blas() -> None:
+    """Give BLAS as many threads as what is open allows it."""
+    global _before
+    n = 1 if _holds else next(reversed(_limits.values()), 0)
+    for lib, old in zip(_blas(), _before, strict=False):  # no number: nothing was opened, it was interrupted
+        if lib.num_threads != (n or old):
+            # since threadpoolctl 3.8 the public one does nothing but in the thread that called it first
+            getattr(lib, "_real_set_num_threads", lib.set_num_threads)(n or old)
+    if not n:
+        _before = ()
+
+
+def _after_fork() -> None:
+    """In a child process there is one thread, the one that forked. What others had opened or locked is gone."""
+    global _lock
+    _lock = Lock()
+    _pool.cache_clear()
+    own = _own.get()
+    for kind in (_holds, _limits):
+        for key in [key for key in kind if key not in own]:
+            del kind[key]
+    if _before:
+        _limit_blas()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @lru_cache
 def _blas() -> list[Any]:
-    return [lib for lib in _controller().lib_controllers if lib.user_api == "blas"]
+    return [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
+
+
+def _blas_threads() -> tuple[int, ...]:
+    return tuple(lib.num_threads for lib in _blas())
 
 
 @lru_cache

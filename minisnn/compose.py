@@ -88,15 +88,32 @@ class Residual:
         z, shortcut, c = self.shortcut.forward(
             inside("shortcut", params), inside("shortcut", buffers), x, train
         )
-        return y + z, {"main": main, "shortcut": shortcut}, _both(b, c)
+        cache = {"main": main, "shortcut": shortcut, "steps": (len(y), len(z))}
+        return residual_sum(y, z), cache, _both(b, c)
 
     def backward(
         self, params: Arrays, dy: Array, cache: dict[str, Any], need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         """dx is the sum of what comes back through both branches."""
+        dy, dz = (_steps(dy, n) for n in cache["steps"])
         dx, g = self.main.backward(inside("main", params), dy, cache["main"], need_dx)
-        dz, h = self.shortcut.backward(inside("shortcut", params), dy, cache["shortcut"], need_dx)
+        dz, h = self.shortcut.backward(inside("shortcut", params), dz, cache["shortcut"], need_dx)
         return None if dx is None else dx + dz, _both(g, h)
+
+
+def residual_sum(y: Array, z: Array) -> Array:
+    """y + z. Of two spikes (bool), which would add up to "or", the sum is float64.
+
+    A branch of one time step is the same at each step of the other. Raises ValueError for shapes that do not fit.
+    """
+    if y.shape[1:] != z.shape[1:] or (len(y) != len(z) and 1 not in (len(y), len(z))):
+        raise ValueError(f"a residual sum needs equal shapes, found {y.shape} and {z.shape}")
+    return y.astype("float64") + z if y.dtype == z.dtype == bool else y + z
+
+
+def _steps(dy: Array, n: int) -> Array:
+    """What of dy goes back into a branch of n time steps: all, or the sum over time into a single one."""
+    return dy if n == len(dy) else dy.sum(0, keepdims=True)
 
 
 def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:

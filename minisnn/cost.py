@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
-from minisnn.compose import Residual, Sequential, inside
+from minisnn.compose import Residual, Sequential, inside, residual_sum
 from minisnn.fast import NormLIF, Scaled, Winograd
 from minisnn.ops.conv import ConvCache, conv_backward
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
@@ -128,7 +128,7 @@ def measure(
         if isinstance(stage, Residual):
             y, main = walk(stage.main, f"{name}main.", x, frames)
             z, shortcut = walk(stage.shortcut, f"{name}shortcut.", x, frames)
-            y = y + z
+            y = residual_sum(y, z)
             return y, main if main == shortcut else len(y)
         if isinstance(stage, Sequential):
             stages = list(stage.stages)

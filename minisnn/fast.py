@@ -60,7 +60,7 @@ def _static_first(stages: list[Named]) -> list[Named]:
         (name, repeat), (after, stage) = stages[n : n + 2]
         if isinstance(repeat, Repeat) and isinstance(stage, (Conv, Linear, BatchNorm, Flatten)):
             if isinstance(stage, BatchNorm):
-                stage = replace(stage, copies=repeat.T)
+                stage = replace(stage, copies=stage.copies * repeat.T)
             stages[n : n + 2] = [(after, stage), (name, repeat)]
     return stages
 
@@ -70,8 +70,9 @@ def _pool_sums(stages: list[Named]) -> list[Named]:
     stages = list(stages)
     for n in range(1, len(stages) - 1):
         name, stage = stages[n]
-        m = n + 1 + isinstance(stages[n + 1][1], Flatten)
-        if not (isinstance(stage, AveragePool) and isinstance(stages[n - 1][1], LIF) and m < len(stages)):
+        m, before = n + 1 + isinstance(stages[n + 1][1], Flatten), stages[n - 1][1]
+        spikes = isinstance(before, LIF) and not before.neuron.smooth
+        if not (isinstance(stage, AveragePool) and spikes and m < len(stages)):
             continue
         after, weights = stages[m]
         if stage.k <= 15 and isinstance(weights, (Conv, Linear)):
@@ -160,7 +161,7 @@ class NormLIF:
         spikes, cache, running = norm_lif_forward(
             x, params["gamma"], params["beta"], RunningStats(**buffers), train,
             self.neurons.neuron, norm.momentum, self.repeat, norm.scale,
-            self.neurons.score if train else None,
+            self.neurons.score if train else None, norm.copies,
         )  # fmt: skip
         return spikes, cache, running._asdict()
 

@@ -31,6 +31,7 @@ def first_spike_loss_forward(
     """
     (z,) = floating(z=z)
     check("z", z.shape, z.ndim == 2, "[B, K]")
+    check("z", z.shape, z.size, "[B, K] with B and K of at least 1")
     labels = _labels(labels, z, B=z.shape[0], K=z.shape[1])
     xp = array_module(z)
     z = xp.minimum(z, Z_MAX)
@@ -121,6 +122,7 @@ def tet_loss_forward(
     Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
     outputs = _over_time(outputs)
+    check("outputs", outputs.shape, outputs.size, "[T, B, K], none of them 0")
     labels = _labels(labels, outputs, B=outputs.shape[1], K=outputs.shape[2])
     xp = array_module(outputs)
     high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive

@@ -184,7 +184,11 @@ class Run:
                 run_folder.write_log(folder, self.log)
                 checkpoint.save(folder / "checkpoint.npz", self.state)
 
-        training.fit(self.setup, self.state, data, after_epoch, progress)
+        try:
+            training.fit(self.setup, self.state, data, after_epoch, progress)
+        except training.Diverged as error:
+            error.checkpoint = folder / "checkpoint.npz" if folder else None
+            raise
         self.result = run_result.result(self.recipe, self.setup, self.plain, self.state, data, self.log, test)
         if folder:
             run_folder.write_json(folder / "result.json", self.result)

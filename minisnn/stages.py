@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -337,10 +338,10 @@ class Flatten(Plain):
     emits = "same"
 
     def out(self, shape: Shape) -> Shape:
-        return (int(np.prod(shape)),)
+        return (prod(shape),)
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Shape, Arrays]:
-        return x.reshape(*x.shape[:2], -1), x.shape, buffers
+        return x.reshape(*x.shape[:2], prod(x.shape[2:])), x.shape, buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: Shape, need_dx: bool = True

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from minisnn.arguments import check
 from minisnn.backend import Array, to_device
-from minisnn.blocks import keep_memory
+from minisnn.blocks import hold_blas, keep_memory
 from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.prefetch import prefetch
+from minisnn.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
+from minisnn.notices import warn_of_silence
 from minisnn.optim import Optimizer
 from minisnn.stages import Shape
 from minisnn.state import TrainingState
@@ -87,9 +89,20 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     return state
 
 
+@hold_blas()
+@quiet()
 def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: float) -> Step:
-    """Forward, backward, optimiser, whatever the structure learner does, and W = M * W."""
-    loss, correct, firing, grads = gradients(setup, state, images, labels)
+    """Forward, backward, optimiser, whatever the structure learner does, and W = M * W.
+
+    Raises Diverged, before weights move, if images, loss, gradients or running statistics hold what is not finite. Of
+    the parameters it looks at one in each step, in turn.
+    """
+    buffers, when = state.buffers, f"epoch {state.epoch + 1}, step {state.iteration + 1}"
+    check_images(images, when)
+    try:
+        loss, correct, firing, grads = gradients(setup, state, images, labels)
+    except ValueError as error:  # first-spike layers refuse what is not finite
+        raise _diverged(setup, state, (images, labels), {}, lr) or error from None
     for penalty in setup.penalties:
         for key, weight in state.params.items():
             if penalty.applies_to(key, weight):
@@ -99,12 +112,48 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
                     grads[key] += penalty.backward(penalty.weight, cache)
     setup.normalise(grads, state.masks)
     setup.learner.before_step(state, grads)
+    one = list(state.params.values())[state.iteration % len(state.params)]
+    if not (sound(*grads.values(), *state.buffers.values(), one) and isfinite(float(loss))):
+        state.buffers = buffers
+        raise _diverged(setup, state, (images, labels), grads, lr) or FloatingPointError(when)
     state.iteration += 1
     setup.optimizer.step(state.params, grads, state.moments, lr, state.iteration)
     replaced = setup.learner.after_step(state, grads, setup.optimizer, lr)
     for key, mask in state.masks.items():
         state.params[key] *= mask
     return Step(float(loss), correct, replaced, firing)
+
+
+def _diverged(
+    setup: Setup, state: TrainingState, batch: tuple[Array, Array], grads: dict[str, Array], lr: float
+) -> Diverged | None:
+    """Where a step went wrong: forwards, backwards from the loss, or in what came on top of the gradient, `grads`."""
+    images, labels = batch
+    when = f"epoch {state.epoch + 1}, step {state.iteration + 1}"
+    advice = f"try a learning rate below {lr:g}"
+    for part in _parts(setup, len(labels)):
+        x = setup.encode(to_device(images[part], setup.device))
+        if found := origin(setup.net, state.params, state.buffers, x):
+            return Diverged(found, when, advice)
+    try:
+        loss, _, _, pure = gradients(setup, state, images, labels)
+    except ValueError:
+        return None
+    if not isfinite(float(loss)):
+        return Diverged(f"the loss is {float(loss)}", when, advice)
+    if found := first_trouble(pure, "the gradient of "):  # in backward order
+        return Diverged(found, when, advice)
+    if setup.penalties:
+        prices = ", ".join(f"{penalty.weight:g}" for penalty in setup.penalties)
+        advice = f"try penalties smaller than {prices}"
+    found = first_trouble(grads, "the gradient with penalties of ")
+    return Diverged(found or "what is added to the loss is not finite", when, advice)
+
+
+def _parts(setup: Setup, n: int) -> list[np.ndarray]:
+    """Indices of the parts in which a batch of n goes through. Raises ValueError for an empty one."""
+    check("samples in the batch", n, n >= 1, "at least 1")
+    return np.array_split(np.arange(n), min(setup.accumulate, n))
 
 
 def gradients(
@@ -115,7 +164,7 @@ def gradients(
     The batch's parts are weighted by their sizes. Batch norm sees one part at a time, as it must.
     """
     loss, correct, firing, grads = 0.0, 0, dict[str, float](), dict[str, Array]()
-    for part in np.array_split(np.arange(len(labels)), min(setup.accumulate, len(labels))):
+    for part in _parts(setup, len(labels)):
         share = len(part) / len(labels)
         y, cache, part_loss, loss_cache = _forward(setup, state, images[part], labels[part], train=True)
         setup.learner.after_forward(state, setup.net, cache, len(part))
@@ -160,6 +209,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     """One pass over the training data; a row for the log."""
     began = time.perf_counter()
     n, lr, rng = len(split.labels), setup.lr(state.epoch), state.rngs["data"]
+    check("samples to train on", n, n >= 1, "at least 1")
     steps, sizes = [], []
     ready = (
         (setup.augment(split.images[index], rng=rng), split.labels[index])
@@ -170,11 +220,13 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
         sizes.append(len(labels))
         bar.update(len(labels))
     state.epoch += 1
+    check_arrays(
+        state.params | state.buffers, f"after epoch {state.epoch}", f"try a learning rate below {lr:g}"
+    )
     before = dict(state.channels)
     setup.learner.after_epoch(state)
     weight = np.array(sizes) / n
     firing = {name: float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing}
-    warn_of_silence(firing, state.epoch, setup.fires_once)
     return {
         "epoch": state.epoch,
         "lr": lr,
@@ -194,36 +246,27 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
     }
 
 
-SILENT, SATURATED = 1e-4, 0.99  # firing rates outside of which a layer tells its successors next to nothing
-
-
-def warn_of_silence(firing: dict[str, float], epoch: int, fires_once: bool = False) -> None:
-    """Warn of layers that fire never, or always: nothing is learned behind a layer that says nothing."""
-    silent = [name for name, rate in firing.items() if rate < SILENT]
-    always = [name for name, rate in firing.items() if rate > SATURATED and not fires_once]
-    said = []
-    if silent and len(silent) == len(firing):
-        said = ["the network is silent, no layer fires. Are inputs and initial weights large enough?"]
-    elif silent:
-        said = [f"dead layer: {', '.join(silent)} fires less than {SILENT:g} times per neuron and step"]
-    if always:
-        said.append(f"saturated layer: {', '.join(always)} fires at more than {SATURATED:.0%} of all steps")
-    for text in said:
-        warnings.warn(f"epoch {epoch}: {text}", stacklevel=2)
-
-
+@hold_blas()
+@quiet()
 def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
-    """Accuracy in percent and mean loss, batch by batch."""
+    """Accuracy in percent and mean loss, batch by batch. Raises Diverged rather than judge by what is not finite."""
+    when = f"evaluation after epoch {state.epoch}"
+    check_arrays(setup.learner.parameters(state) | state.buffers, when, "an earlier checkpoint may be sound")
     correct, loss, n = 0, 0.0, len(split.labels)
+    check("samples to evaluate", n, n >= 1, "at least 1")
     size = max(1, setup.batch_size // setup.accumulate)
     ready = ((split.images[index], split.labels[index]) for index in batches(n, size))
     for images, labels in prefetch(ready, together=together(split, size)):
+        check_images(images, when)
         y, _, part, _ = _forward(setup, state, images, labels, train=False)
+        if not isfinite(float(part)):
+            raise Diverged(f"the loss is {float(part)}", when, "try a smaller learning rate")
         correct += int((setup.objective.predict(y) == to_device(labels, setup.device)).sum())
         loss += float(part) * len(labels) / n
     return 100 * correct / n, loss
 
 
+@hold_blas()
 def fit(
     setup: Setup,
     state: TrainingState,
@@ -231,18 +274,30 @@ def fit(
     after_epoch: Callable[[Row], None] = lambda row: None,
     progress: str | None = None,
 ) -> list[Row]:
-    """Train from where `state` stands to the last epoch; a progress bar is shown if it has a name. Returns the log."""
-    rows = []
+    """Train from where `state` stands to the last epoch; a progress bar is shown if it has a name. Returns the log.
+
+    Raises Diverged, whose `epoch` is the last that `after_epoch` was called for, as soon as numbers are not finite.
+    """
+    rows: list[Row] = []
     keep_memory()
+    known, good = frozenset[str](), state.epoch
+    check_arrays(state.params | state.buffers, f"before epoch {good + 1}", "training cannot start from this")
     n = len(data.train.labels)
     with tqdm(
         total=setup.epochs * n, initial=state.epoch * n, unit="img", unit_scale=True, desc=progress,
         disable=progress is None,
     ) as bar:  # fmt: skip
         while state.epoch < setup.epochs:
-            row = train_epoch(setup, state, data.train, bar)
-            row["val_accuracy"], row["val_loss"] = evaluate(setup, state, data.validation)
+            try:
+                row = train_epoch(setup, state, data.train, bar)
+                row["val_accuracy"], row["val_loss"] = evaluate(setup, state, data.validation)
+            except Diverged as error:
+                error.epoch = good
+                raise
+            firing = {key[7:]: rate for key, rate in row.items() if key.startswith("firing_")}
+            known = warn_of_silence(firing, state.epoch, setup.fires_once, known)
             bar.set_postfix_str(f"epoch {state.epoch}/{setup.epochs}, validation {row['val_accuracy']:.2f} %")
             rows.append(row)
             after_epoch(row)
+            good = state.epoch
     return rows

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_nets import random_nets
 from strategies import pieces, rngs
 
 from minisnn import networks
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential, firing_rates
+from minisnn.compose import Residual, Sequential, activities, firing_rates
 from minisnn.fast import NormLIF, Scaled, Winograd, fast
 from minisnn.networks import STYLES, from_notation
 from minisnn.ops import conv, lif, norm, winograd
@@ -58,7 +59,7 @@ def check_twins(xp, net, shape, x, rng):
             assert nothing is None
             close(grads, same)
             rates = {name: np.array(float(r)) for name, r in firing_rates(n, cache).items()}
-            results.append(({"y": y, "dx": dx}, grads, new, rates))
+            results.append(({"y": y, "dx": dx}, grads, new, rates, activities(n, cache)))
         for ours, theirs in zip(*results, strict=True):
             close(ours, theirs)
         assert list(results[0][3]) == list(results[1][3])
@@ -97,6 +98,31 @@ def test_any_notation(xp, rng, drawn, T, B, style):
     net = from_notation(notation, shape, T, style)
     steps = int(rng.integers(1, 4)) if T is None else 1
     check_twins(xp, net, shape, 2 * rng.standard_normal((steps, B, *shape)), rng)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(rng=rngs, drawn=random_nets(), B=st.integers(2, 4))
+def test_any_network(xp, rng, drawn, B):
+    net, signal = drawn
+    x = 2 * rng.standard_normal((signal.T, B, *signal.shape))
+    check_twins(xp, net, signal.shape, x, rng)
+
+
+def test_a_norm_that_counts_single_images_stands_before_repeat_and_neurons(xp):
+    rng = np.random.default_rng(0)
+    net = Sequential((("bn", BatchNorm()), ("repeat", Repeat(4)), ("lif", LIF())))
+    check_twins(xp, net, (3, 3, 2), rng.standard_normal((1, 2, 3, 3, 2)), rng)
+
+
+def test_a_pool_behind_smooth_neurons_sums_no_spikes(xp):
+    net = Sequential((("lif", LIF(Neuron(smooth=True))), ("pool", AveragePool(2)), ("conv", Conv(2))))
+    check_twins(
+        xp,
+        net,
+        (4, 4, 2),
+        np.random.default_rng(0).standard_normal((2, 2, 4, 4, 2)),
+        np.random.default_rng(1),
+    )
 
 
 SMALL = {

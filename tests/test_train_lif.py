@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import pytest
 from test_run import states_equal
-from tqdm import tqdm
 
 from minisnn import backend, checkpoint, cli, recipes, runs, training
 from minisnn.backend import NoGPUError
@@ -99,8 +98,8 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
 
 
 def epoch(setup, state):
-    split = DATA.train.take(np.arange(200))
-    return training.train_epoch(setup, state, split, tqdm(disable=True))
+    data = replace(DATA, train=DATA.train.take(np.arange(200)))
+    return training.fit(replace(setup, epochs=1), state, data)[0]
 
 
 def test_a_dead_layer_is_named():

@@ -58,7 +58,7 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
     (frames,), by = numbers(frames=frames), whole("by", by)
     check("frames", frames.shape, frames.ndim == 5 and min(frames.shape[2:4]), "[B, T, H, W, C]")
     H, W = frames.shape[-3:-1]
-    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (H, W)
+    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (max(1, H), max(1, W))
     out = array_module(frames).empty_like(frames)
     for new, old, (d, a) in zip(out, frames, offsets.tolist(), strict=True):
         new[:, d:, a:] = old[:, : H - d, : W - a]

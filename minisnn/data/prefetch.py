@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,25 @@ def prefetch(items: Iterator[Item], ahead: int = 2, together: int = 1) -> Iterat
 
     together: items that are made in one go; to hand over a small one takes longer than to make it. NumPy and the
     operating system let go of the interpreter while they copy and read. An error in making an item is raised where
-    the first of those made with it is asked for. Raises ValueError for fewer than 1 ahead or together.
+    the first of those made with it is asked for. Where no thread can be started they are made when they are asked for.
+    Raises ValueError for fewer than 1 ahead or together.
     """
     check("ahead", ahead, ahead >= 1, "at least 1")
     check("together", together, together >= 1, "at least 1")
-    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:  # one: items are made in turn
-        waiting = deque(thread.submit(list, islice(items, together)) for _ in range(ahead))
+    owner, thread = os.getpid(), ThreadPoolExecutor(1, "prefetch")  # one: items are made in turn
+    try:
+        waiting = deque([thread.submit(list, islice(items, together))])
+    except RuntimeError:  # no thread can be started, as in a browser
+        yield from items
+        return
+    try:
+        waiting.extend(thread.submit(list, islice(items, together)) for _ in range(ahead - 1))
         while some := waiting.popleft().result():
             waiting.append(thread.submit(list, islice(items, together)))
-            yield from some
+            for item in some:
+                yield item
+                if os.getpid() != owner:
+                    raise RuntimeError("a forked process cannot go on with the batches of its parent")
+    finally:
+        if os.getpid() == owner:
+            thread.shutdown(cancel_futures=True)

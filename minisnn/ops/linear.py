@@ -36,7 +36,7 @@ def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[
     y = product(_rows(x, weight), weight)
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight, bias is not None)
+    return y.reshape(*x.shape[:-1], weight.shape[1]), LinearCache(x, weight, bias is not None)
 
 
 def linear_backward(

@@ -100,7 +100,7 @@ class NormLIFCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
-        return array_module(self.spikes).count_nonzero(self.spikes) / self.spikes.size
+        return array_module(self.spikes).count_nonzero(self.spikes) / max(1, self.spikes.size)
 
 
 def norm_lif_forward(
@@ -114,13 +114,18 @@ def norm_lif_forward(
     repeat: int = 1,
     scale: float = 1.0,
     score: str | None = None,
+    copies: int | None = None,
 ) -> tuple[Array, NormLIFCache, RunningStats]:
     """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
 
-    x: [T, ..., C], or [1, ..., C] for a static input that counts for `repeat` steps. score: as in `lif_forward`.
+    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: as in
+    `batch_norm_forward`; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
     Returns spikes [T, ..., C], the cache and the running statistics.
     """
-    statistics, running = _statistics(x, gamma, beta, running, train, momentum, repeat, scale)
+    copies = repeat if copies is None else copies
+    statistics, running = _statistics(x, gamma, beta, running, train, momentum, copies, scale)
+    if not len(x):
+        raise ValueError(f"x must have at least one time step, found {x.shape}")
     xp = array_module(x)
     T, C = len(x) * repeat, x.shape[-1]
     flat = x.reshape(len(x), -1, C)
@@ -138,7 +143,7 @@ def norm_lif_forward(
                 sums[number] += column_sums(potential_magnitude(*step, neuron, score))
 
     each(work, numbered(blocks))
-    activity = sums.sum(0) * C / spikes.size if score else None
+    activity = sums.sum(0) * C / max(1, spikes.size) if score else None
     spikes = spikes.reshape(T, *x.shape[1:])
     return spikes, NormLIFCache(statistics, beta, spikes, neuron, activity), running
 
@@ -191,6 +196,8 @@ def _statistics(
     wrong = [f"{name} {z.shape}" for name, z in vectors.items() if z.shape != (C,)]
     if wrong:
         raise ValueError(f"expected x [..., C] and vectors [C] = ({C},), found {', '.join(wrong)}")
+    if not C:
+        raise ValueError(f"x must have at least one channel, found {x.shape}")
     if not train:
         return BatchNormCache(
             x, gamma, running.mean, scale * (running.var + EPS) ** -0.5, train, scale
@@ -228,7 +235,8 @@ def _affine(norm: BatchNormCache, beta: Array) -> tuple[Array, Array]:
 
 def _wide(vectors: tuple[Array, ...], blocks: list[slice]) -> tuple[Array, ...]:
     """[C] each -> [rows of a block, C]: with short rows, arrays of equal shape are combined much faster."""
-    return tuple(array_module(z).repeat(z[None], blocks[0].stop, 0) for z in vectors)
+    rows = blocks[0].stop if blocks else 0
+    return tuple(array_module(z).repeat(z[None], rows, 0) for z in vectors)
 
 
 def _current(x: Array, a: Array, b: Array, T: int) -> Array:
