@@ -132,6 +132,8 @@ def bars(
             ax.text(0, row, " never", va="center", fontsize="x-small")
     ax.set_yticks(range(len(shown)), [list(values)[n] for n in shown], fontsize="x-small")
     ax.set_ylim(len(shown) - 0.5, -0.5)
+    if len(shown) < len(numbers):
+        ax.set_xlabel(f"{len(shown)} of {len(numbers)}", fontsize="x-small")
     if finite.min() >= 0:
         ax.set_xlim(0, most or 1.05 * finite.max() or 1)
     return ax
@@ -156,7 +158,7 @@ def _lif_panels(run: Run, trace: Trace) -> Iterator[Panel]:
     maps = [name for name, layer in layers.items() if layer.spikes.ndim == 5 and layer.spikes.shape[2] > 1]
     for name in _some(maps):
         yield (
-            f"{short(name)}: spikes of channels",
+            f"{short(name)}: channel maps",
             partial(draw_tiles, maps=layers[name].spikes[:, 0].sum(0), shape=(4, 4)),
         )
 

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -244,3 +246,19 @@ def test_help_teaches(capsys):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         assert f"minisnn {command} runs/" in capsys.readouterr().out
+
+
+def test_a_run_of_a_gpu_is_used_without_one(folder, tmp_path, capsys, monkeypatch):
+    """What was trained there predicts on any machine."""
+    config = json.loads((folder / "config.json").read_text())
+    config["recipe"]["device"] = "gpu"
+    away = shutil.copytree(folder, tmp_path / "away")
+    (away / "config.json").write_text(json.dumps(config))
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert cli.main(["evaluate", str(away)]) == 2
+    assert "gpu" in capsys.readouterr().err.lower()
+    np.save(tmp_path / "a.npy", IMAGES)
+    for words in (["evaluate", str(away)], ["predict", str(away), str(tmp_path / "a.npy")],
+                  ["inspect", str(away), "--out", str(tmp_path / "page.png")]):  # fmt: skip
+        assert cli.main([*words, "--device", "cpu"]) == 0
+    assert runs.load(away, "cpu").predict(IMAGES).tolist() == runs.load(folder).predict(IMAGES).tolist()

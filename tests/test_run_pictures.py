@@ -120,7 +120,7 @@ def test_the_page_of_a_sample(trained, tmp_path, name):
     else:
         assert sum(title.endswith(": spikes") for title in titles) == len(layers)
         assert sum(title.endswith(": potentials") for title in titles) == min(4, len(layers))
-        maps = sum(title.endswith(": spikes of channels") for title in titles)
+        maps = sum(title.endswith(": channel maps") for title in titles)
         assert maps == {"conv": 2, "sparse mlp": 0, "sca": 2, "events": 1, "residual": 4}[name]
     assert overlap(figure) == []
 

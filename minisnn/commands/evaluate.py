@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from minisnn.recipes import DEVICES
+
 
 def add(commands: Any) -> None:
     """The parser of `minisnn evaluate`."""
@@ -29,13 +31,14 @@ examples
         "--split", choices=("test", "validation", "train"), default="test", help="(default %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as one JSON object")
+    parser.add_argument("--device", choices=DEVICES, help="where to compute (default where it was trained)")
     parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from minisnn import runs
 
-    run = runs.load(arguments.folder)
+    run = runs.load(arguments.folder, arguments.device)
     found = run.evaluate(arguments.data, arguments.split)
     name = arguments.data or run.info.name
     if arguments.json:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from minisnn.recipes import DEVICES
+
 
 def add(commands: Any) -> None:
     """The parser of `minisnn inspect`."""
@@ -28,6 +30,7 @@ examples
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set (default that of the run)")
     parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (default RUN/sample-N.png)")
+    parser.add_argument("--device", choices=DEVICES, help="where to compute (default where it was trained)")
     parser.set_defaults(run=_inspect)
 
 
@@ -36,5 +39,5 @@ def _inspect(arguments: argparse.Namespace) -> None:
 
     a = arguments
     out = a.out or a.folder / f"sample-{a.sample}.png"
-    _, text = sample_page.inspect(runs.load(a.folder), a.sample, out, a.data)
+    _, text = sample_page.inspect(runs.load(a.folder, a.device), a.sample, out, a.data)
     print(f"{text}\n{out} is the picture")

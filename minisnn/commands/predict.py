@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from minisnn.recipes import DEVICES
+
 
 def add(commands: Any) -> None:
     """The parser of `minisnn predict`."""
@@ -34,6 +36,7 @@ the score is the network's output, averaged over time, or of a first-spike netwo
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".png, .jpg, .bmp, .npy or .npz")
     parser.add_argument("--json", action="store_true", help="print a JSON list in place of the table")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the table to this file, too")
+    parser.add_argument("--device", choices=DEVICES, help="where to compute (default where it was trained)")
     parser.set_defaults(run=_predict)
 
 
@@ -42,7 +45,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     from minisnn.checkpoint import write_csv
     from minisnn.image_files import predict_files
 
-    rows = predict_files(runs.load(arguments.folder), arguments.files)
+    rows = predict_files(runs.load(arguments.folder, arguments.device), arguments.files)
     if arguments.out:
         write_csv(arguments.out, rows, list(rows[0]))
     if arguments.json:
