@@ -33,6 +33,26 @@ def array_module(x: Array) -> ModuleType:
     raise TypeError(f"expected a NumPy or CuPy array, found {type(x).__name__}")
 
 
+def is_array(x: object) -> bool:
+    """Is x an array of NumPy, CuPy or their like, which `array_module` knows? A NumPy scalar is none."""
+    if isinstance(x, np.ndarray):
+        return True
+    if isinstance(x, np.generic):
+        return False
+    return hasattr(x, "__array_namespace__") or type(x).__module__.partition(".")[0] == "cupy"
+
+
+def as_array(x: Array, like: Array | None = None) -> Array:
+    """An array as it is (of a subclass of NumPy's, the plain array); lists and numbers as an array where `like` lives.
+
+    Lists of floats become float64. Raises ValueError for lists that are no array, such as ragged ones.
+    """
+    if is_array(x):
+        return np.asarray(x) if isinstance(x, np.ndarray) else x
+    host = np.asarray(x)
+    return host if like is None else array_module(like).asarray(host)
+
+
 def to_device(x: Array, device: str) -> Array:
     """The same numbers on "cpu" or "gpu"; an array that is there already is returned as it is.
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minisnn.arguments import check, floating
 from minisnn.backend import Array, array_module
 
 
@@ -32,12 +33,19 @@ def check_gradient(
     step: float = 1e-6,
     rtol: float = 1e-6,
 ) -> float:
-    """Compare `backward(dy, cache)` with finite differences of `forward(*inputs) -> y, cache`.
+    r"""Compare `backward(dy, cache)` with finite differences of `forward(*inputs) -> y, cache`.
 
-    inputs: floating arrays, float64 for the default step; backward returns a gradient for each.
-    Outputs that are not finite (neurons that never fire) take no part.
-    Returns the largest relative error. Raises GradientError if it exceeds rtol, naming the input and both numbers.
+    $$ u \cdot \frac{f(x + h v) - f(x - h v)}{2 h} \approx f'(u) \cdot v, \qquad u, v \sim N(0, 1) $$
+
+    inputs: a sequence of floating arrays or lists, float64 for the default step; backward returns a gradient for each,
+    of its shape. rng: for u and v. step: h. Outputs that are not finite (neurons that never fire) take no part.
+    Returns the largest relative error. Raises GradientError if it exceeds rtol, naming the input and both numbers, or
+    if a gradient is missing or has the wrong shape; ValueError for inputs that are not floating.
     """
+    check("step", step, step > 0, "above 0")
+    if hasattr(inputs, "dtype") or not len(inputs):
+        raise ValueError("inputs must be a sequence of arrays, such as (x,), found a single array or nothing")
+    inputs = floating(**{f"input {n}": x for n, x in enumerate(inputs)})
     y, cache = forward(*inputs)
     xp = array_module(inputs[0])
     y = xp.asarray(y)
@@ -53,8 +61,9 @@ def check_gradient(
         raise GradientError(f"{len(inputs)} inputs, but backward returned {len(grads)} gradients")
     worst = 0.0
     for n, (x, dx) in enumerate(zip(inputs, grads, strict=True)):
-        if dx.shape != x.shape:
-            raise GradientError(f"input {n} has the shape {x.shape}, its gradient {dx.shape}")
+        if getattr(dx, "shape", None) != x.shape:
+            found = dx.shape if hasattr(dx, "shape") else f"is {type(dx).__name__}"
+            raise GradientError(f"input {n} has the shape {x.shape}, its gradient {found}")
         v = _normal(rng, x)
         ends = [xp.asarray(forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0]) for h in (step, -step)]
         # where(): inf - inf of neurons that never fire would be NaN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import check, floating, integers
 from minisnn.backend import Array, array_module
 from minisnn.ops.first_spike import Z_MAX
 
@@ -26,12 +27,12 @@ def first_spike_loss_forward(
     labels: [B] integer, the target class g.
     cap:    what one sample may add to the reported mean; a silent target would add nearly Z_MAX.
             The gradient ignores it.
-    Returns the loss (0-d) and the cache. Raises ValueError for shapes or labels that do not fit.
+    Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
+    (z,) = floating(z=z)
+    check("z", z.shape, z.ndim == 2, "[B, K]")
+    labels = _labels(labels, z, B=z.shape[0], K=z.shape[1])
     xp = array_module(z)
-    if z.ndim != 2 or labels.shape != z.shape[:1]:
-        raise ValueError(f"expected z [B, K] and labels [B], found {z.shape} and {labels.shape}")
-    _check_labels(labels, z.shape[1])
     z = xp.minimum(z, Z_MAX)
     first = z.min(1, keepdims=True)  # as in logsumexp: exp(-Z_MAX) alone would be 0
     exp = xp.exp(first - z)
@@ -45,8 +46,8 @@ def first_spike_loss_backward(dloss: float, cache: FirstSpikeLossCache) -> Array
 
     $$ \frac{\partial L}{\partial z_k} = \frac{[k = g] - p_k}{B}, \qquad p = \mathrm{softmax}(-z) $$
 
-    Returns dz [B, K]. For a neuron that never fired this is a number too; the layer that made z
-    lets none of it through.
+    dloss: a number, dL/dloss; 1 for the loss itself. Returns dz [B, K]. For a neuron that never fired this is a number
+    too; the layer that made z lets none of it through.
     """
     p, labels = cache
     dz = -p
@@ -56,7 +57,13 @@ def first_spike_loss_backward(dloss: float, cache: FirstSpikeLossCache) -> Array
 
 
 def first_spike_prediction(z: Array) -> Array:
-    """The class that fires first, [B]: ties go to the lowest index, -1 where no neuron fires."""
+    r"""The class that fires first, $\arg\min_k z_k$; -1 where no neuron fires (chapter 06).
+
+    z: [B, K] floating. Returns classes [B], integers; ties go to the lowest. Raises ValueError for another dtype or
+    shape.
+    """
+    (z,) = floating(z=z)
+    check("z", z.shape, z.ndim == 2 and z.shape[1], "[B, K] with K of at least 1")
     xp = array_module(z)
     return xp.where(xp.isfinite(z).any(1), z.argmin(1), -1)
 
@@ -73,15 +80,21 @@ def weight_sum_cost_forward(weight: Array) -> tuple[Array, WeightSumCache]:
 
     $$ R = \sum_j \max\Bigl(0, 1 - \sum_i w_{ij}\Bigr) $$
 
-    weight: [N, M]. Returns R (0-d) and the cache. Source: Mostafa 2018; chapter 06.
+    weight: [N, M] floating. Returns R (0-d) and the cache. Raises ValueError for another dtype or shape.
+    Source: Mostafa 2018; chapter 06.
     """
+    (weight,) = floating(weight=weight)
+    check("weight", weight.shape, weight.ndim == 2, "[N, M]")
     xp = array_module(weight)
     missing = 1 - weight.sum(0)
     return xp.maximum(missing, 0).sum(), WeightSumCache(missing > 0, weight)
 
 
 def weight_sum_cost_backward(dcost: float, cache: WeightSumCache) -> Array:
-    """Gradient of `weight_sum_cost_forward`: -dcost for every weight of a neuron that falls short, [N, M]."""
+    r"""Gradient of `weight_sum_cost_forward`: $-dR$ for every weight of a neuron that falls short, else 0.
+
+    dcost: a number. Returns dweight [N, M].
+    """
     short, weight = cache
     return array_module(weight).repeat((-dcost * short.astype(weight.dtype))[None], len(weight), 0)
 
@@ -104,15 +117,12 @@ def tet_loss_forward(
     $$ L = (1 - \lambda) \frac1T \sum_t \mathrm{CE}(O_t, y) + \lambda \, \overline{(O - \phi)^2} $$
 
     outputs: [T, B, K] floating, O_t; labels: [B] integer. CE is the batch mean, the bar a mean over all entries.
-    lam is 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
-    Returns the loss (0-d) and the cache. Raises ValueError for shapes or labels that do not fit.
+    lam: lambda, 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
+    Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
+    outputs = _over_time(outputs)
+    labels = _labels(labels, outputs, B=outputs.shape[1], K=outputs.shape[2])
     xp = array_module(outputs)
-    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2]:
-        raise ValueError(
-            f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}"
-        )
-    _check_labels(labels, outputs.shape[2])
     high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive
     exp = xp.exp(high)
     total = exp.sum(2)
@@ -127,6 +137,8 @@ def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
 
     $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1 - \lambda}{T B} \bigl(p_{tbk} - [k = y_b]\bigr)
        + \lambda \frac{2 (O_{tbk} - \phi)}{T B K} $$
+
+    dloss: a number, dL/dloss. Returns doutputs [T, B, K].
     """
     outputs, p, labels, lam, phi = cache
     T, B, K = p.shape
@@ -139,33 +151,69 @@ def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
 
 
 def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
-    """Cross-entropy of the outputs' mean over time, CE(mean_t O_t, y): the loss that TET replaces, and SCA's."""
+    r"""Cross-entropy of the outputs' mean over time: the loss that TET replaces, and SCA's (chapter 10).
+
+    $$ L = \mathrm{CE}\Bigl(\frac1T \sum_t O_t, y\Bigr) $$
+
+    outputs: [T, B, K] floating; labels: [B] integer. CE is the batch mean. Returns the loss (0-d) and the cache. Raises
+    ValueError for dtypes, shapes or labels that do not fit.
+    """
+    outputs = _over_time(outputs)
     loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels)
     return loss, cache._replace(outputs=outputs)
 
 
 def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
-    """Gradient of `mean_loss_forward`: the same for every step, a T-th of that of the mean."""
+    r"""Gradient of `mean_loss_forward`: the same for every step, a T-th of that of the mean.
+
+    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1}{T B} \bigl(p_{bk} - [k = y_b]\bigr) $$
+
+    dloss: a number, dL/dloss. Returns doutputs [T, B, K].
+    """
     T = len(cache.outputs)
     d = tet_loss_backward(dloss / T, cache._replace(outputs=cache.p))
     return array_module(d).repeat(d, T, 0)
 
 
 def mean_prediction(outputs: Array) -> Array:
-    """The class whose output is largest on average over time, [B]; ties go to the lowest index."""
+    r"""The class whose output is largest on average over time, $\arg\max_k \sum_t O_{tk}$.
+
+    outputs: [T, B, K] floating. Returns classes [B], integers; ties go to the lowest. Raises ValueError for another
+    dtype or shape.
+    """
+    outputs = _over_time(outputs)
     return outputs.mean(0).argmax(1)
 
 
 def l1_cost_forward(weight: Array) -> tuple[Array, Array]:
-    """Sum of |w|, and w itself as the cache. SCA's code has it on convolutions, network slimming on gamma."""
+    r"""The L1 norm, $R = \sum |w|$. SCA's code has it on convolutions, network slimming on gamma.
+
+    weight: floating, any shape. Returns R (0-d), and the weight as the cache. Raises ValueError for another dtype.
+    """
+    (weight,) = floating(weight=weight)
     return abs(weight).sum(), weight
 
 
 def l1_cost_backward(dcost: float, weight: Array) -> Array:
-    """dcost * sign(w); 0 where w is 0."""
+    r"""Gradient of `l1_cost_forward`: $dR \; \mathrm{sign}(w)$, 0 where w is 0.
+
+    dcost: a number. weight: the cache. Returns dweight, of its shape.
+    """
     return dcost * array_module(weight).sign(weight)
 
 
-def _check_labels(labels: Array, K: int) -> None:
+def _over_time(outputs: Array) -> Array:
+    """Outputs as an array [T, B, K]."""
+    (outputs,) = floating(outputs=outputs)
+    T_and_K = outputs.ndim == 3 and outputs.shape[0] and outputs.shape[2]
+    check("outputs", outputs.shape, T_and_K, "[T, B, K] with T and K of at least 1")
+    return outputs
+
+
+def _labels(labels: Array, like: Array, B: int, K: int) -> Array:
+    """Labels as an array of integers, one for each of B samples, each a class of K."""
+    (labels,) = integers(labels=labels, like=like)
+    check("labels", labels.shape, labels.shape == (B,), f"one for each of {B} samples")
     if not ((labels >= 0) & (labels < K)).all():
         raise ValueError(f"labels must be 0 to {K - 1}, found {labels.min()} to {labels.max()}")
+    return labels

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
 from minisnn.ops import pool
 from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size
@@ -73,7 +74,7 @@ class FirstSpike(Plain):
     density: float = 1.0
 
     def out(self, shape: Shape) -> Shape:
-        return (self.n_out,)
+        return (whole("n_out", self.n_out, 1),)
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
@@ -109,7 +110,7 @@ class Linear(Plain):
     def out(self, shape: Shape) -> Shape:
         if len(shape) != 1:
             raise ValueError(f"a linear stage takes vectors, found {shape}: flatten first")
-        return (self.n_out,)
+        return (whole("n_out", self.n_out, 1),)
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
@@ -147,7 +148,7 @@ class Conv(Plain):
         rows, columns = (output_size(side, self.k, self.stride, self.padding) for side in (H, W))
         if not rows or not columns:
             raise ValueError(f"a kernel of {self.k}x{self.k} does not fit into {H}x{W}")
-        return (rows, columns, self.n_out)
+        return (rows, columns, whole("n_out", self.n_out, 1))
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         k2, C = self.k**2, shape[2]
@@ -240,7 +241,7 @@ class WindowPool(Plain):
 
     def out(self, shape: Shape) -> Shape:
         H, W, C = shape
-        if min(H, W) < self.k:
+        if min(H, W) < whole("k", self.k, 1):
             raise ValueError(f"a pool of {self.k}x{self.k} leaves nothing of {H}x{W}")
         return (H // self.k, W // self.k, C)
 
@@ -338,6 +339,10 @@ class Repeat(Plain):
     """Direct coding: the same image at each of T steps, [1, B, ...] -> [T, B, ...]; backwards, the sum over time."""
 
     T: int
+
+    def out(self, shape: Shape) -> Shape:
+        whole("T", self.T, 1)
+        return shape
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, None, Arrays]:
         if len(x) != 1:

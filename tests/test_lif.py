@@ -274,7 +274,7 @@ def test_extreme_currents(xp, name, v_reset):
 @pytest.mark.parametrize(
     ("current", "message"),
     [
-        (np.array(1.0), "found float64"),
+        (np.array(1.0), r"current must be \[T, ...\] with T of at least 1, found \(\)"),
         (np.ones((0, 3)), "at least 1"),
         (np.ones((2, 3), int), "be floating"),
     ],

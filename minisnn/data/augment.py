@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minisnn.arguments import check, numbers, whole
 from minisnn.backend import Array, array_module
 
 Augmentation = Callable[..., Array]
@@ -18,9 +19,11 @@ Augmentation = Callable[..., Array]
 def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
     """Move each image by its own -by ... +by pixels down and across; what comes in is black.
 
-    images: [B, H, W, C]. Returns a new array of the same shape and dtype. TET's and SCA's
-    RandomCrop(32, padding=4) is shift by 4.
+    images: [B, H, W, C], numbers of any dtype. by: in pixels, at least 0. Returns a new array of the same shape and
+    dtype. TET's and SCA's RandomCrop(32, padding=4) is shift by 4. Raises ValueError for another shape or dtype.
     """
+    (images,), by = numbers(images=images), whole("by", by)
+    check("images", images.shape, images.ndim == 4, "[B, H, W, C]")
     xp = array_module(images)
     B, H, W, C = images.shape
     padded = xp.zeros((B, H + 2 * by, W + 2 * by, C), images.dtype)
@@ -32,7 +35,13 @@ def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
 
 
 def flip(images: Array, rng: np.random.Generator) -> Array:
-    """Mirror every other image, on average, left to right. images: [B, ..., H, W, C]."""
+    """Mirror every other image, on average, left to right.
+
+    images: [B, ..., H, W, C], numbers of any dtype. Returns a new array of the same shape and dtype. Raises ValueError
+    for another shape or dtype.
+    """
+    (images,) = numbers(images=images)
+    check("images", images.shape, images.ndim >= 4, "[B, ..., H, W, C]")
     mirrored = array_module(images).asarray(rng.random(len(images)) < 0.5)
     out = images.copy()
     out[mirrored] = images[mirrored][..., ::-1, :]
@@ -42,8 +51,12 @@ def flip(images: Array, rng: np.random.Generator) -> Array:
 def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
     """Roll each sequence of frames by its own -by ... +by pixels down and across, the same at every step.
 
-    frames: [B, T, H, W, C]; what leaves at one side comes in at the other (TET, for CIFAR10-DVS by 5).
+    frames: [B, T, H, W, C], numbers of any dtype; what leaves at one side comes in at the other (TET, for CIFAR10-DVS
+    by 5). by: in pixels, at least 0. Returns a new array of the same shape and dtype. Raises ValueError for another
+    shape or dtype.
     """
+    (frames,), by = numbers(frames=frames), whole("by", by)
+    check("frames", frames.shape, frames.ndim == 5 and min(frames.shape[2:4]), "[B, T, H, W, C]")
     H, W = frames.shape[-3:-1]
     offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (H, W)
     out = array_module(frames).empty_like(frames)
@@ -56,7 +69,10 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
 
 
 def in_turn(*steps: Augmentation) -> Augmentation:
-    """One augmentation after the other; without any, the pictures as they are."""
+    """One augmentation after the other; without any, the pictures as they are.
+
+    steps: functions of pictures and a generator, (images, rng=...) -> images. Returns one such function.
+    """
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
         for step in steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import check, cotangent, floating, whole
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split, threads
 from minisnn.ops.linear import column_sums
@@ -33,10 +34,12 @@ def conv_forward(
 
     $$ y_{nijo} = b_o + \sum_{uvc} x_{n,\, si+u-p,\, sj+v-p,\, c} \; w_{uvco} $$
 
-    x: [N, H, W, C_in] floating or spikes (bool), 0 outside; weight: [k, k, C_in, C_out]; bias: [C_out].
-    Returns y [N, (H + 2p - k) // s + 1, ..., C_out] in weight's dtype. Raises ValueError for shapes that do not fit.
+    x: [N, H, W, C_in], floating, spikes (bool) or counts of spikes (uint8), 0 outside; weight: [k, k, C_in, C_out]
+    floating; bias: [C_out] floating; stride s at least 1, padding p at least 0, in pixels.
+    Returns y [N, (H + 2p - k) // s + 1, ..., C_out] in weight's dtype, and the cache. Raises ValueError for another
+    dtype, a kernel or layer of size 0, or shapes that do not fit.
     """
-    check_conv(x, weight, bias)
+    x, weight, bias = checked(x, weight, bias)
     xp = array_module(x)
     (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
     rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
@@ -58,14 +61,19 @@ def conv_forward(
 def conv_backward(
     dy: Array, cache: ConvCache, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array | None]:
-    """Gradients of `conv_forward`, the adjoints of its steps: dx (None unless need_dx), dweight, dbias (None without).
+    r"""Gradients of `conv_forward` (chapter 12), the adjoints of its steps.
 
-    dweight = patches^T dy; every entry of dpatches = dy W^T goes back to the pixel that it came from.
+    $$ dw_{uvco} = \sum_{nij} x_{n,\, si+u-p,\, sj+v-p,\, c} \; dy_{nijo}, \qquad db_o = \sum_{nij} dy_{nijo} $$
+
+    With P the patches of x this is dw = P^T dy, and every entry of dP = dy W^T goes back to the pixel of x that it came
+    from. dy: floating, of y's shape. Returns dx [N, H, W, C_in] (None unless need_dx), dweight [k, k, C_in, C_out] and
+    dbias [C_out] (None without a bias). Raises ValueError for another shape or dtype.
     """
     x, weight, has_bias, stride, padding = cache
     xp = array_module(x)
     (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
-    rows, columns = dy.shape[1:3]
+    rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
+    dy = cotangent("dy", dy, (N, rows, columns, F), weight)
     flat = weight.reshape(-1, F)
     blocks = split(N, rows * columns * k * k * C, BLOCK, dy, larger=1)
     dx = xp.empty(x.shape, dy.dtype) if need_dx else None
@@ -108,15 +116,22 @@ def im2col(x: Array, k: int, stride: int, padding: int, dtype: object) -> Array:
 
 
 def output_size(size: int, k: int, stride: int, padding: int) -> int:
-    """Positions of a kernel of k along a side: (size + 2p - k) // s + 1, and 0 if it does not fit."""
+    """Positions of a kernel of k along a side: (size + 2p - k) // s + 1, and 0 if it does not fit.
+
+    Raises ValueError, naming the argument, for k or stride below 1 or a negative padding.
+    """
+    k, stride, padding = whole("k", k, 1), whole("stride", stride, 1), whole("padding", padding)
     return max(0, (size + 2 * padding - k) // stride + 1)
 
 
-def check_conv(x: Array, weight: Array, bias: Array | None) -> None:
-    """Raise ValueError unless shapes fit."""
+def checked(x: Array, weight: Array, bias: Array | None) -> tuple[Array, Array, Array | None]:
+    """The arguments of a convolution as arrays. Raises ValueError for another dtype or shapes that do not fit."""
+    x, weight, bias = floating(x=x, weight=weight, bias=bias, spikes=("x",))
     if x.ndim != 4 or weight.ndim != 4 or weight.shape[0] != weight.shape[1] or x.shape[3] != weight.shape[2]:
         raise ValueError(
             f"expected x [N, H, W, C_in] and weight [k, k, C_in, C_out], found {x.shape} and {weight.shape}"
         )
     if bias is not None and bias.shape != weight.shape[3:]:
         raise ValueError(f"expected bias [C_out] = {weight.shape[3:]}, found {bias.shape}")
+    check("weight", f"shape {weight.shape}", weight.size, "of k, C_in and C_out of at least 1")
+    return x, weight, bias

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from minisnn.arguments import cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.ops.linear import product
 
@@ -48,8 +49,10 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
     weight: [N, M] of the same dtype, w_ij from input i to neuron j, 0 where no synapse is.
     Returns z_out [B, M] in the same dtype, inf where the neuron never fires (by Z_MAX), and the cache.
     The workspace is some arrays of [K, B, M] elements, K gaps at a time: it does not grow with N * M.
-    Raises ValueError for shapes that do not fit, z_in that is not positive, or weights that are not finite.
+    Raises ValueError for dtypes or shapes that do not fit, a layer without neurons, z_in that is not positive, or
+    weights that are not finite.
     """
+    z_in, weight = floating(z_in=z_in, weight=weight)
     _check(z_in, weight)
     xp = array_module(z_in)
     z_in = xp.minimum(z_in, Z_MAX)  # an input that never comes arrives in a gap of width 0
@@ -99,11 +102,13 @@ def first_spike_backward(
     $$ \frac{\partial z_j}{\partial w_{ij}} = -\frac{\max(0, z_j - z_i)}{A_j - 1}, \qquad
        \frac{\partial z_j}{\partial z_i} = [z_i < z_j] \frac{w_{ij}}{A_j - 1} $$
 
-    dz_out: [B, M]. Returns dz_in [B, N] (None unless `need_dz_in`) and dweight [N, M]. The causal
+    dz_out: [B, M] floating. Returns dz_in [B, N] (None unless `need_dz_in`) and dweight [N, M]. The causal
     set is decided by time, not by w_ij != 0: dweight is dense, absent synapses have a gradient too.
-    Nothing flows through neurons that never fire or inputs that never arrive.
+    Nothing flows through neurons that never fire or inputs that never arrive. Raises ValueError for another shape or
+    dtype.
     """
     z_in, weight, z_out, slope, times = cache
+    dz_out = cotangent("dz_out", dz_out, z_out.shape, weight)
     xp = array_module(z_in)
     flow = dz_out / slope  # dL/dF with its sign turned; 0 where the neuron never fires, whose slope is inf
     z_out = xp.where(xp.isinf(z_out), 0, z_out)
@@ -185,7 +190,7 @@ def _few_times(z_in: Array) -> Array | None:
 
 
 def _running_sum(triangle: Array, x: Array) -> Array:
-    """RunningStats sums over the first axis, which may be shorter than the triangle."""
+    """Running sums over the first axis, which may be shorter than the triangle."""
     n = len(x)
     return x if n == 1 else triangle[:n, :n] @ x
 
@@ -193,7 +198,9 @@ def _running_sum(triangle: Array, x: Array) -> Array:
 def _check(z_in: Array, weight: Array) -> None:
     if z_in.ndim != 2 or weight.ndim != 2 or z_in.shape[1] != weight.shape[0] or not z_in.size:
         raise ValueError(f"expected z_in [B, N] and weight [N, M], found {z_in.shape} and {weight.shape}")
-    if z_in.dtype != weight.dtype or z_in.dtype.kind != "f":
+    if not weight.size:
+        raise ValueError(f"weight [N, M] must have at least one neuron, found {weight.shape}")
+    if z_in.dtype != weight.dtype:
         raise ValueError(f"expected one floating dtype, found z_in {z_in.dtype} and weight {weight.dtype}")
     if not (z_in > 0).all():
         raise ValueError(f"z_in = exp(t) must be > 0, found {z_in.min()}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import check, cotangent, floating, one_of
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, split
 from minisnn.ops.lif_cuda import lif_cuda_backward, lif_cuda_forward, runs_here
@@ -43,14 +44,15 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
     $$ u_t = r + \lambda (v_{t-1} - r) + g I_t, \qquad a_t = \Theta(u_t - V_{th}), \qquad
        v_t = (1 - a_t) u_t + a_t V_{reset} $$
 
-    current: [T, ...] floating. Returns spikes, bool of the same shape (floating if the neuron is smooth),
-    and the cache. score: one of `SCORES`, the measure of channels' activity that the cache holds; None is none.
-    Raises ValueError for an array without time or not of floating dtype.
+    current: [T, ...] floating, in the unit of the threshold. neuron: see `Neuron`; lambda is its decay, g its gain.
+    score: one of `SCORES`, the measure of channels' activity that the cache holds; None is none.
+    Returns spikes, bool of the same shape (floating if the neuron is smooth), and the cache.
+    Raises ValueError for another dtype, an array without time, or an unknown score.
     """
-    if not current.ndim or not len(current) or current.dtype.kind != "f":
-        raise ValueError(
-            f"current must be floating, [T, ...] with T of at least 1, found {current.dtype} {current.shape}"
-        )
+    (current,) = floating(current=current)
+    check("current", current.shape, current.ndim and len(current), "[T, ...] with T of at least 1")
+    if score:
+        one_of("score", score, SCORES)
     xp = array_module(current)
     flat = current.reshape(len(current), -1)
     u = xp.empty(flat.shape, current.dtype)
@@ -73,9 +75,11 @@ def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
        \frac{\partial L}{\partial I_t} = g \, \delta_t $$
 
     with g_t = dspikes; g, without an index, is the gain. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the
-    terms with h_t in the brackets are left out. dspikes: [T, ...]; returns dcurrent of the same shape.
+    terms with h_t in the brackets are left out. dspikes: [T, ...] floating, of the spikes' shape. Returns dcurrent
+    [T, ...] in the potential's dtype. Raises ValueError for another shape or dtype.
     """
     u, spikes, neuron, _ = cache
+    dspikes = cotangent("dspikes", dspikes, u.shape, u)
     T = len(u)
     dcurrent = array_module(u).empty_like(u)
     flat = [a.reshape(T, -1) for a in (dspikes, u, spikes, dcurrent)]
@@ -158,8 +162,7 @@ def potential_magnitude(u: Array, spikes: Array, neuron: Neuron, score: str) -> 
     reset. "code" is what SCA's code does, the others readings of the paper's words. Returns an array of u's shape and
     dtype. Raises ValueError for another score.
     """
-    if score not in SCORES:
-        raise ValueError(f"score must be one of {', '.join(SCORES)}, found {score!r}")
+    one_of("score", score, SCORES)
     if score == "pre-reset":
         return abs(u)
     if neuron.v_reset is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, share_out
 
@@ -19,13 +20,17 @@ class LinearCache(NamedTuple):
 
 
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
-    r"""$y_j = \sum_i x_i w_{ij} + b_j$ (ESL's $I = W a$).
+    r"""The linear layer, $y_j = \sum_i x_i w_{ij} + b_j$ (ESL's $I = W a$).
 
-    x: [..., N], floating or spikes (bool); weight: [N, M]; bias: [M]. Returns y [..., M] in weight's dtype.
-    Raises ValueError for shapes that do not fit.
+    x: [..., N], floating, spikes (bool) or counts of spikes (uint8); weight: [N, M] floating; bias: [M] floating.
+    Returns y [..., M] in weight's dtype, and the cache. Raises ValueError for another dtype, a layer without inputs or
+    outputs, or shapes that do not fit.
     """
-    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[0]:
-        raise ValueError(f"expected x [..., N] and weight [N, M], found {x.shape} and {weight.shape}")
+    x, weight, bias = floating(x=x, weight=weight, bias=bias, spikes=("x",))
+    if weight.ndim != 2 or not weight.size or not x.ndim or x.shape[-1] != weight.shape[0]:
+        raise ValueError(
+            f"expected x [..., N] and weight [N, M], N and M at least 1, found {x.shape} and {weight.shape}"
+        )
     if bias is not None and bias.shape != weight.shape[1:]:
         raise ValueError(f"expected bias [M] = {weight.shape[1:]}, found {bias.shape}")
     y = product(_rows(x, weight), weight)
@@ -37,8 +42,16 @@ def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[
 def linear_backward(
     dy: Array, cache: LinearCache, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array | None]:
-    """dx = dy W^T (None unless need_dx), dweight = x^T dy, dbias = sum of dy (None without a bias)."""
+    r"""Gradients of `linear_forward`.
+
+    $$ dx_i = \sum_j dy_j w_{ij}, \qquad dw_{ij} = \sum x_i \, dy_j, \qquad db_j = \sum dy_j $$
+
+    where the sums without an index are over all axes in front. dy: [..., M] floating, of y's shape. Returns dx
+    [..., N] (None unless need_dx), dweight [N, M] and dbias [M] (None without a bias). Raises ValueError for another
+    shape or dtype.
+    """
     x, weight, has_bias = cache
+    dy = cotangent("dy", dy, (*x.shape[:-1], weight.shape[1]), weight)
     rows = dy.reshape(-1, dy.shape[-1])
     dx = product(rows, weight.T).reshape(x.shape) if need_dx else None
     return dx, product(_rows(x, weight).T, rows), column_sums(rows) if has_bias else None

@@ -14,14 +14,16 @@ from minisnn.ops.surrogate import Sigmoid, Surrogate, Triangle
 class Neuron:
     """All that one kind of neuron is. The defaults are those of TET's code, on which ESL builds.
 
-    decay:            of the potential from step to step, 0 to 1; ESL's tau. 1 is a neuron without leak.
+    decay:            of the potential from step to step, 0 to 1, without a unit; ESL's tau. 1 is a neuron without leak.
     gain:             what the input current is multiplied by.
-    v_th:             threshold.
+    v_th:             threshold; potentials and currents have its unit.
     v_reset:          the potential after a spike; None subtracts v_th instead (soft reset).
     detach_reset:     True takes the spike in the reset for a constant when going backwards.
     fire_at_equality: does u = v_th fire? Not in TET and snnTorch, in SpikingJelly (and SCA) it does.
     surrogate:        whose slope stands for the derivative of firing.
     smooth:           fire gradually, a = surrogate.step(u - v_th): for gradient checks only.
+
+    The equations are those of `lif_forward`. Raises ValueError for a decay outside 0 to 1, or a v_reset not below v_th.
     """
 
     decay: float = 0.5
@@ -46,9 +48,10 @@ class Neuron:
 
 
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
-    """SpikingJelly's LIF neuron, H = V + (X - (V - V_reset)) / tau_m; without decay_input X is not divided.
+    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided.
 
-    Its defaults too: fires at equality, sigmoid surrogate. others: further fields of `Neuron`.
+    Its defaults too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others: further fields of
+    `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
     """
     if not tau_m >= 1:
         raise ValueError(f"tau_m must be at least 1, found {tau_m}")
@@ -56,7 +59,7 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
 
 
 def integrate_and_fire(**others: object) -> Neuron:
-    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's."""
+    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's. others: further fields of `Neuron`."""
     return _spikingjelly(decay=1.0, **others)
 
 

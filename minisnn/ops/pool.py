@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import cotangent, floating, numbers, whole
 from minisnn.backend import Array, array_module
 
 
@@ -17,39 +18,65 @@ class PoolCache(NamedTuple):
 def average_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     r"""Means of windows, $y_{ij} = \frac{1}{k^2} \sum_{u,v<k} x_{ki+u,\,kj+v}$.
 
-    x: [N, H, W, C] floating; of spikes (bool), which have no precision, the mean is float64.
-    Returns y [N, H // k, W // k, C].
+    x: [N, H, W, C], floating, spikes (bool) or counts of spikes (uint8); k: side of a window, at least 1.
+    Returns y [N, H // k, W // k, C] in x's dtype, float64 for spikes and counts, which have no precision; and the cache.
+    Raises ValueError for another dtype, or an x that holds no window.
     """
-    dtype = "float64" if x.dtype.kind == "b" else x.dtype
+    (x,) = floating(x=x, spikes=("x",))
+    dtype = _mean_dtype(x)
     return _sums(x, k, dtype) * array_module(x).asarray(1 / k**2, dtype), PoolCache(x, k)
 
 
 def average_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """dx: dy / k^2 everywhere in its window, 0 in rows and columns that were dropped."""
-    return sum_pool_backward(dy / cache.k**2, cache)
+    """Gradient of `average_pool_forward`: dy / k^2 everywhere in its window, 0 in rows and columns that were dropped.
+
+    dy: [N, H // k, W // k, C] floating. Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
+    """
+    return sum_pool_backward(_of_windows(dy, cache) / cache.k**2, cache)
 
 
 def global_pool_forward(x: Array) -> tuple[Array, PoolCache]:
-    """The mean over all positions. x: [N, H, W, C]; returns y [N, 1, 1, C], of spikes float64."""
-    dtype = "float64" if x.dtype.kind == "b" else x.dtype
+    r"""The mean over all positions, $y_{nc} = \frac{1}{HW} \sum_{ij} x_{nijc}$.
+
+    x: [N, H, W, C], floating, spikes (bool) or counts of spikes (uint8). Returns y [N, 1, 1, C] in x's dtype, float64
+    for spikes and counts, and the cache. Raises ValueError for another dtype or an x without positions.
+    """
+    (x,) = floating(x=x, spikes=("x",))
+    if x.ndim != 4 or not min(x.shape[1:3]):
+        raise ValueError(f"expected x [N, H, W, C] with H and W of at least 1, found {x.shape}")
+    dtype = _mean_dtype(x)
     return x.mean((1, 2), keepdims=True, dtype=dtype), PoolCache(x, 0)
 
 
 def global_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """dx: dy / (H W) everywhere."""
-    H, W = cache.x.shape[1:3]
+    """Gradient of `global_pool_forward`: dy / (H W) everywhere.
+
+    dy: [N, 1, 1, C] floating. Returns dx [N, H, W, C], a read-only view. Raises ValueError for another shape or dtype.
+    """
+    N, H, W, C = cache.x.shape
+    dy = cotangent("dy", dy, (N, 1, 1, C), cache.x)
     return array_module(dy).broadcast_to(dy / (H * W), cache.x.shape)
 
 
 def sum_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
-    """Sums of spikes in windows, exact in uint8: the average pool without its 1/k^2. x: bool; k of at most 15."""
+    r"""Sums of spikes in windows, $y_{ij} = \sum_{u,v<k} x_{ki+u,\,kj+v}$: the average pool without its 1 / k^2.
+
+    x: [N, H, W, C] bool; k: side of a window, 1 to 15. Returns y [N, H // k, W // k, C] uint8, which is exact, and the
+    cache. Raises ValueError for another dtype or k, or an x that holds no window.
+    """
+    (x,) = numbers(x=x)
+    k = whole("k", k, 1)
     if x.dtype != bool or k > 15:  # 16 * 16 would not fit into a byte
         raise ValueError(f"expected spikes (bool) and k of at most 15, found {x.dtype} and {k}")
     return _sums(x.view("uint8"), k, "uint8"), PoolCache(x, k)
 
 
 def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """dx: dy everywhere in its window."""
+    """Gradient of `sum_pool_forward`: dy everywhere in its window, 0 in rows and columns that were dropped.
+
+    dy: [N, H // k, W // k, C] floating. Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
+    """
+    dy = _of_windows(dy, cache)
     x, k = cache
     (H, W), (h, w) = x.shape[1:3], dy.shape[1:3]
     new = array_module(dy).empty if (h * k, w * k) == (H, W) else array_module(dy).zeros
@@ -61,7 +88,13 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
 
 def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
-    """Largest of each window. x: [N, H, W, C], of any dtype: for spikes it is their "or"."""
+    r"""Largest of each window, $y_{ij} = \max_{u,v<k} x_{ki+u,\,kj+v}$.
+
+    x: [N, H, W, C], bool, integers or floating: for spikes the maximum is their "or". k: side of a window, at least 1.
+    Returns y [N, H // k, W // k, C] in x's dtype, and the cache. Raises ValueError for another dtype, or an x that holds
+    no window.
+    """
+    (x,) = numbers(x=x)
     xp = array_module(x)
     first, *others = _windows(x, k)
     y = first.copy()
@@ -71,7 +104,12 @@ def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
 
 
 def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """dx: dy at the maximum of its window. Among equal ones the first gets it, row by row: spikes tie all the time."""
+    """Gradient of `max_pool_forward`: dy at the maximum of its window, 0 elsewhere.
+
+    Among equal ones the first gets it, row by row: spikes tie all the time. dy: [N, H // k, W // k, C] floating.
+    Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
+    """
+    dy = _of_windows(dy, cache)
     x, k = cache
     xp = array_module(x)
     y, _ = max_pool_forward(x, k)
@@ -86,10 +124,22 @@ def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
 def _windows(x: Array, k: int) -> list[Array]:
     """k*k views [N, H // k, W // k, C]: the first entry of every window, the second, ..."""
+    k = whole("k", k, 1)
     if x.ndim != 4 or min(x.shape[1:3]) < k:
         raise ValueError(f"expected x [N, H, W, C] with H and W of at least {k}, found {x.shape}")
     H, W = x.shape[1] // k * k, x.shape[2] // k * k
     return [x[:, u:H:k, v:W:k] for u in range(k) for v in range(k)]
+
+
+def _of_windows(dy: Array, cache: PoolCache) -> Array:
+    """The gradient that a backward over windows is given."""
+    N, H, W, C = cache.x.shape
+    return cotangent("dy", dy, (N, H // cache.k, W // cache.k, C), cache.x)
+
+
+def _mean_dtype(x: Array) -> object:
+    """Of the mean of x: spikes and their counts have no precision of their own."""
+    return x.dtype if x.dtype.kind == "f" else "float64"
 
 
 def _sums(x: Array, k: int, dtype: object) -> Array:

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from math import pi
 from typing import Protocol
 
+from minisnn.arguments import check, floating
 from minisnn.backend import Array, array_module
 
 
 class Surrogate(Protocol):
-    """A smooth step from 0 to 1 and its slope, for floating arrays of one dimension or more."""
+    """A smooth step from 0 to 1 and its slope, entry by entry; x is u - v_th, how far a potential is above threshold.
+
+    To write one, give a class these two methods. x: floating, any shape; both return x's shape and dtype. Those of
+    this file take lists, too, and raise ValueError for another dtype.
+    """
 
     def step(self, x: Array) -> Array: ...
 
@@ -24,13 +29,15 @@ class Surrogate(Protocol):
 
 
 def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be above 0, found {value}")
+    check(name, value, value > 0, "above 0")
 
 
 @dataclass(frozen=True)
 class Triangle:
-    r"""$h(x) = \max(0, \gamma - |x|) / \gamma^2$, 0 for |x| >= gamma (TET, ESL's choice here)."""
+    r"""A triangle, $h(x) = \max(0, \gamma - |x|) / \gamma^2$ (TET's, and ours for ESL Eq. 8; chapter 08).
+
+    gamma: half its width, in the unit of the threshold. Raises ValueError unless it is above 0.
+    """
 
     gamma: float = 1.0
 
@@ -39,20 +46,27 @@ class Triangle:
 
     def step(self, x: Array) -> Array:
         r"""$\frac12 + r - \frac12 r|r|$ with r = x / gamma, limited to -1 ... 1."""
+        (x,) = floating(x=x)
         r = array_module(x).clip(x / self.gamma, -1, 1)
         return 0.5 + r - 0.5 * r * abs(r)
 
     def slope(self, x: Array) -> Array:
+        (x,) = floating(x=x)
         h = abs(x)
         h -= self.gamma
         h *= -1 / self.gamma**2
         xp = array_module(x)
-        return xp.maximum(h, xp.zeros_like(h), out=h)  # three times as fast as with a scalar 0
+        return xp.maximum(
+            h, xp.zeros_like(h), out=h if h.ndim else None
+        )  # three times as fast as with a scalar 0
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """1 / width for |x| < width / 2, else 0 (Wu et al. 2018)."""
+    """A rectangle: 1 / width for |x| < width / 2, else 0 (Wu et al. 2018; chapter 08).
+
+    width: in the unit of the threshold. Raises ValueError unless it is above 0.
+    """
 
     width: float = 1.0
 
@@ -61,15 +75,20 @@ class Rectangle:
 
     def step(self, x: Array) -> Array:
         """The ramp x / width + 1/2, limited to 0 ... 1."""
+        (x,) = floating(x=x)
         return array_module(x).clip(x / self.width + 0.5, 0, 1)
 
     def slope(self, x: Array) -> Array:
+        (x,) = floating(x=x)
         return (abs(x) < self.width / 2) * x.dtype.type(1 / self.width)
 
 
 @dataclass(frozen=True)
 class Sigmoid:
-    r"""$\alpha s (1 - s)$ with $s = \sigma(\alpha x)$: alpha / 4 at 0 (SpikingJelly's and SCA's, alpha = 4)."""
+    r"""A sigmoid's slope, $h(x) = \alpha s (1 - s)$ with $s = \sigma(\alpha x)$ (SpikingJelly's; SCA Eq. 3; chapter 08).
+
+    alpha: steepness, 4 there; the slope at 0 is alpha / 4. Raises ValueError unless it is above 0.
+    """
 
     alpha: float = 4.0
 
@@ -77,15 +96,17 @@ class Sigmoid:
         _positive("alpha", self.alpha)
 
     def step(self, x: Array) -> Array:
+        (x,) = floating(x=x)
         xp = array_module(x)
         e = xp.exp(-abs(self.alpha * x))  # of a number that is never positive: cannot overflow
         return xp.where(x >= 0, 1, e) / (1 + e)
 
     def slope(self, x: Array) -> Array:
+        (x,) = floating(x=x)
         xp = array_module(x)
         e = abs(x)
         e *= -self.alpha
-        e = xp.exp(e, out=e)
+        e = xp.exp(e, out=e if e.ndim else None)
         below = e + 1
         below *= below
         e *= self.alpha
@@ -95,7 +116,10 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class ArcTan:
-    r"""$\frac{\alpha}{2} / (1 + (\frac{\pi}{2} \alpha x)^2)$ (Fang et al. 2021; alpha = 2)."""
+    r"""An arctangent's slope, $h(x) = \frac{\alpha}{2} / (1 + (\frac{\pi}{2} \alpha x)^2)$ (Fang et al. 2021).
+
+    alpha: steepness, 2 there; the slope at 0 is alpha / 2. Raises ValueError unless it is above 0.
+    """
 
     alpha: float = 2.0
 
@@ -104,9 +128,11 @@ class ArcTan:
 
     def step(self, x: Array) -> Array:
         r"""$\frac12 + \frac1\pi \arctan(\frac{\pi}{2} \alpha x)$."""
+        (x,) = floating(x=x)
         return 0.5 + array_module(x).arctan(pi / 2 * self.alpha * x) / pi
 
     def slope(self, x: Array) -> Array:
+        (x,) = floating(x=x)
         # Limited before it is squared: beyond it the slope is below 1e-30, and the square would overflow float32.
         r = array_module(x).clip(x * (pi / 2 * self.alpha), -1e15, 1e15)
         r *= r

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import cotangent
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, share_out, split, threads
-from minisnn.ops.conv import check_conv
+from minisnn.ops.conv import checked
 from minisnn.ops.linear import column_sums
 
 ROWS = 256  # tiles in one product; what belongs to them stays in cache
@@ -65,12 +66,17 @@ class WinogradCache(NamedTuple):
 def winograd_forward(
     x: Array, weight: Array, bias: Array | None = None, maps: Maps | None = None
 ) -> tuple[Array, WinogradCache]:
-    """`conv_forward(x, weight, bias, stride=1, padding=1)` for kernels of 3x3, to rounding.
+    r"""`conv_forward(x, weight, bias, stride=1, padding=1)` for kernels of 3x3, to rounding.
 
-    x: [N, H, W, C_in] floating or spikes (bool); weight: [3, 3, C_in, C_out]; bias: [C_out].
-    maps: F4, F2, or None for the one that suits H and W. Returns y [N, H, W, C_out] and the cache.
+    $$ Y = A^T [ (G w G^T) * (B^T X B) ] A $$
+
+    of every tile X of x, summed over input channels (Lavin and Gray 2016; chapter 12).
+
+    x: [N, H, W, C_in], floating, spikes (bool) or counts of spikes (uint8); weight: [3, 3, C_in, C_out] floating;
+    bias: [C_out] floating. maps: F4, F2, or None for the one that suits H and W. Returns y [N, H, W, C_out] in weight's
+    dtype, and the cache. Raises ValueError for another dtype, another kernel, or shapes that do not fit.
     """
-    check_conv(x, weight, bias)
+    x, weight, bias = checked(x, weight, bias)
     if weight.shape[0] != 3:
         raise ValueError(f"expected a kernel of 3x3, found {weight.shape[0]}x{weight.shape[1]}")
     if maps is None:  # on small maps too little of a large tile is used, and few tiles share a kernel
@@ -92,10 +98,18 @@ def winograd_forward(
 def winograd_backward(
     dy: Array, cache: WinogradCache, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array | None]:
-    """Gradients of `winograd_forward`: dx (None unless need_dx), dweight, dbias (None without a bias)."""
+    r"""Gradients of `winograd_forward`, from the adjoints of its three maps.
+
+    $$ dw = G^T \bigl[ (B^T X B) * (A \, dY A^T) \bigr] G, \qquad dX = B \bigl[ (G w G^T) * (A \, dY A^T) \bigr] B^T $$
+
+    summed over tiles, and over output channels. dy: [N, H, W, C_out] floating. Returns dx [N, H, W, C_in] (None unless
+    need_dx), dweight [3, 3, C_in, C_out] and dbias [C_out] (None without a bias). Raises ValueError for another shape
+    or dtype.
+    """
     x, weight, has_bias, maps = cache
     xp = array_module(x)
     C, F = weight.shape[2:]
+    dy = cotangent("dy", dy, (*x.shape[:3], F), weight)
     U = _kernel_tiles(weight, maps)
     dx = xp.empty(x.shape, dy.dtype) if need_dx else None
     dU = (xp.empty if len(x) else xp.zeros)(U.shape, dy.dtype)
