@@ -91,7 +91,7 @@ def test_check_masks(xp):
     masks.check_masks({"a": w}, {"a": m})
     with pytest.raises(ValueError, match="a: 1 weights are not 0"):
         masks.check_masks({"a": w}, {"a": ~m})
-    with pytest.raises(ValueError, match="expected bool"):
+    with pytest.raises(ValueError, match="mask of a must be bool, found float64"):
         masks.check_masks({"a": w}, {"a": w})
 
 

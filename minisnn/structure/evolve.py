@@ -7,24 +7,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
+from minisnn.structure.answers import checked_counts, checked_positions
 from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
-from minisnn.structure.learner import SparseLearner
+from minisnn.structure.learner import SparseLearner, structure_rng
 from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
 from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
 from minisnn.structure.schedule import cosine_fraction, round_up
 
 
-def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule) -> Array:
+def prune_layer(
+    weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer"
+) -> Array:
     """Take `count` connections away: line 10 of ESL's Algorithm 1 (chapter 16).
 
-    Changes `mask` in place. Returns the positions pruned, indices into the flattened weight, ascending.
+    weight: floating, any shape; mask: bool, of its shape, changed in place. layer: its name, for messages. Returns the
+    positions pruned, [count] indices into the flattened weight, ascending. Raises ValueError for what `rule` returns
+    unless it is `count` different positions of active connections; the mask is then as before.
     """
     xp = array_module(mask)
-    pruned = xp.sort(rule(weight, mask, count))
+    pruned = xp.sort(checked_positions("prune", rule, layer, rule(weight, mask, count), count, mask))
     xp.put(mask, pruned, False)
     return pruned
 
@@ -39,13 +45,16 @@ def grow_layer(
     rng: np.random.Generator,
     exclude_pruned: bool = False,
     keep_weights: bool = False,
+    layer: str = "a layer",
 ) -> Array:
     """Let `count` connections grow where none is now: line 11 of ESL's Algorithm 1 (chapter 16).
 
-    Changes `mask` and `weight` in place: new connections start at weight 0, and so do those
+    weight: floating, any shape; mask: bool, of its shape. Changes both in place: new connections start at weight 0, and so do those
     pruned a moment ago, unless keep_weights. exclude_pruned: these come back only when nothing else is left,
     the strongest first. Other inactive weights are left to the caller's W = M * W.
-    Returns the positions grown, [count] indices into the flattened weight.
+    layer: its name, for messages. Returns the positions grown, [count] indices into the flattened weight. Raises
+    ValueError for what `rule` returns unless it is as many different candidates as it was asked for; mask and weight
+    are then as before.
     """
     xp = array_module(mask)
     candidates = xp.flatnonzero(~mask)
@@ -54,7 +63,11 @@ def grow_layer(
         candidates = candidates[~_among(candidates, pruned, mask.size)]
         strongest = xp.argsort(-abs(weight.ravel()[pruned]), kind="stable")
         last_resort = pruned[strongest[: max(0, count - len(candidates))]]
-    grown = xp.concatenate([rule(statistics, candidates, count - len(last_resort), rng), last_resort])
+    wanted = count - len(last_resort)
+    allowed = xp.zeros(mask.size, bool)
+    xp.put(allowed, candidates, True)
+    new = checked_positions("grow", rule, layer, rule(statistics, candidates, wanted, rng), wanted, allowed)
+    grown = xp.concatenate([new, last_resort])
     xp.put(mask, grown, True)
     xp.put(weight, grown[~_among(grown, pruned, mask.size)] if keep_weights else grown, 0)
     return grown
@@ -70,16 +83,24 @@ def _among(positions: Array, others: Array, size: int) -> Array:
 
 @dataclass(frozen=True)
 class Evolve(SparseLearner):
-    """ESL-SNN: random masks of the given densities, rewired every `t_iter` iterations until `t_end`.
+    """ESL-SNN: random masks of the given densities, rewired every `t_iter` iterations (Algorithm 1, chapter 16).
 
     densities: by key of params; other parameters stay dense. A full layer is left alone: it would only lose weights.
+    t_end:     the iteration at which the fraction replaced has come down to eta_min. Where eta_min is 0, as in ESL,
+        rewiring ends there; where it is above 0, eta_min of the connections go on being replaced to the end.
+    t_iter:    iterations from one rewiring to the next.
     alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks.
+    prune, grow:    rules of `prune.py` and `grow.py`, or your own; what they return is checked.
     sample:    how masks are drawn, `bernoulli_mask` or `exact_mask`.
     redistribute:   how many connections each layer gets back; as many as it lost, or see `redistribute.py`.
     exclude_pruned: the just-pruned may not grow at once, as long as there are others.
     keep_weights:   the just-pruned that do grow at once keep their weight (ITOP, RigL); ESL says 0.
     reset_moments:  new connections start with the optimiser's moments at 0 (RigL); else these are
         those that the absent connection has gathered.
+
+    The number of connections is exact at every step, unless `redistribute` is right only on average. Raises ValueError
+    for values that make no sense, a state without a stream of chance or one of the weights, and for a rule that
+    returns anything but what it was asked for, naming rule and layer.
     """
 
     t_end: int
@@ -94,6 +115,11 @@ class Evolve(SparseLearner):
     keep_weights: bool = False
     reset_moments: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("t_iter", self.t_iter, 1)
+        cosine_fraction(0, self.alpha, self.t_end, self.eta_min)  # raises what is wrong with them
+
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, self.sample)
 
@@ -103,7 +129,7 @@ class Evolve(SparseLearner):
         if state.iteration % self.t_iter:
             return 0
         fraction = cosine_fraction(state.iteration, self.alpha, self.t_end, self.eta_min)
-        rng = state.rngs["structure"]
+        rng = structure_rng(state)
         pruned: dict[str, Array] = {}
         layers: dict[str, Layer] = {}
         momenta: dict[str, Array] = {}
@@ -115,14 +141,14 @@ class Evolve(SparseLearner):
                 self._seen(state, key)
                 momenta[key] = optimizer.momentum(state.moments[key])
                 momentum = float((momenta[key] * mask).sum()) / active
-                pruned[key] = prune_layer(weight, mask, count, self.prune)
+                pruned[key] = prune_layer(weight, mask, count, self.prune, key)
                 layers[key] = Layer(count, mask.size - active + count, momentum)
-        for key, count in self.redistribute(layers, rng).items():
+        for key, count in checked_counts(self.redistribute, layers, self.redistribute(layers, rng)).items():
             weight, mask = state.params[key], state.masks[key]
             statistics = GrowthStatistics(grads[key], momenta[key], state.structure[key + ".last_active"])
             grown = grow_layer(
                 weight, mask, statistics, pruned[key], count, self.grow, rng,
-                self.exclude_pruned, self.keep_weights,
+                self.exclude_pruned, self.keep_weights, key,
             )  # fmt: skip
             if self.reset_moments:
                 new = grown[~_among(grown, pruned[key], mask.size)]

@@ -1,12 +1,12 @@
-"""Which connections come. One rule is one function (chapter 15):
+"""Grow rules: which connections come. One rule is one function (chapter 15):
 
     rule(statistics, candidates, count, rng) -> positions
 
 statistics: what is known of every position of the layer, active or not. candidates: indices of the
 inactive positions, ascending, those pruned a moment ago included. count: how many of them come, exactly.
 positions: [count] indices into the flattened weight. Chance is drawn on the host and ties go to the
-lowest index, so the same statistics gives the same masks on every array library. To add a rule, write
-it and name it in RULES.
+lowest index, so the same statistics give the same masks on every array library. What a rule returns is
+checked in `evolve.py`. To add a rule to the command line, name it in RULES.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import integers, numbers, whole
 from minisnn.backend import Array, array_module
 
 
@@ -38,8 +39,11 @@ GrowRule = Callable[[GrowthStatistics, Array, int, np.random.Generator], Array]
 def grow_random(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """Any of the candidates, all equally likely."""
-    _check_count(candidates, count)
+    """Any of the candidates, all equally likely (Mocanu et al. 2018).
+
+    Returns positions [count]. Raises ValueError for more than there are candidates.
+    """
+    candidates = _checked(candidates, count)
     chosen = rng.choice(len(candidates), count, replace=False)
     return candidates[array_module(candidates).asarray(chosen)]
 
@@ -47,9 +51,13 @@ def grow_random(
 def grow_random_unfired(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """Candidates that were never active; when these run out, any of the others."""
-    _check_count(candidates, count)
-    fired = statistics.fired.ravel()[candidates]
+    """Candidates that were never active; when these run out, any of the others (ITOP, Liu et al. 2021).
+
+    Returns positions [count]. Raises ValueError for more than there are candidates.
+    """
+    candidates = _checked(candidates, count)
+    (last_active,) = integers(last_active=statistics.last_active, like=candidates)
+    fired = last_active.ravel()[candidates] >= 0
     unfired = candidates[~fired]
     if count <= len(unfired):
         return grow_random(statistics, unfired, count, rng)
@@ -63,30 +71,41 @@ def grow_longest_inactive(
     """Candidates that have been inactive for longest, never active ones first; among equals by lot.
 
     ESL wants "the connections not activated for a long time to grow": random-unfired is ITOP's reading
-    of that, this one is the literal one.
+    of that, this one is the literal one. Returns positions [count]. Raises ValueError for more than there are
+    candidates.
     """
-    _check_count(candidates, count)
+    candidates = _checked(candidates, count)
     shuffled = candidates[array_module(candidates).asarray(rng.permutation(len(candidates)))]
-    return _highest(-statistics.last_active, shuffled, count)
+    (last_active,) = integers(last_active=statistics.last_active, like=candidates)
+    return _highest(-last_active, shuffled, count)
 
 
 def grow_gradient(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """The candidates with the largest |dL/dW| (Evci et al. 2020)."""
-    return _highest(abs(statistics.gradient), candidates, count)
+    """The candidates with the largest |dL/dW| (Evci et al. 2020).
+
+    Returns positions [count]. Raises ValueError for more than there are candidates, or gradients that are NaN.
+    """
+    candidates = _checked(candidates, count)
+    (gradient,) = numbers(gradient=statistics.gradient, like=candidates)
+    return _highest(abs(gradient), candidates, count)
 
 
 def grow_momentum(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """The candidates with the largest momentum (Dettmers and Zettlemoyer 2019)."""
-    return _highest(statistics.momentum, candidates, count)
+    """The candidates with the largest momentum (Dettmers and Zettlemoyer 2019).
+
+    Returns positions [count]. Raises ValueError for more than there are candidates, or momenta that are NaN.
+    """
+    candidates = _checked(candidates, count)
+    (momentum,) = numbers(momentum=statistics.momentum, like=candidates)
+    return _highest(momentum, candidates, count)
 
 
 def _highest(score: Array, candidates: Array, count: int) -> Array:
     """The `count` candidates with the highest scores; ties go to those that stand first."""
-    _check_count(candidates, count)
     score = score.ravel()[candidates]
     xp = array_module(score)
     if xp.isnan(score).any():
@@ -94,9 +113,13 @@ def _highest(score: Array, candidates: Array, count: int) -> Array:
     return candidates[xp.argsort(-score, kind="stable")[:count]]
 
 
-def _check_count(candidates: Array, count: int) -> None:
+def _checked(candidates: Array, count: int) -> Array:
+    """Candidates as an array of at least `count` positions."""
+    (candidates,) = integers(candidates=candidates)
+    count = whole("count", count)
     if not 0 <= count <= len(candidates):
         raise ValueError(f"cannot grow {count} of {len(candidates)} inactive connections")
+    return candidates
 
 
 RULES: dict[str, GrowRule] = {

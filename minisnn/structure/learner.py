@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.compose import Sequential
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
+from minisnn.structure.answers import checked_mask
 
 
 class StructureLearner:
@@ -51,22 +53,44 @@ class StructureLearner:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
 
+    def target_density(self, state: TrainingState) -> float | None:
+        """The density that the learner was asked for, of all its weights together; None if it was asked for none."""
+        return None
+
+    def density(self, state: TrainingState) -> float | None:
+        """The density that these weights have now; None for a learner without a target."""
+        return None
+
+    def missed_target(self, state: TrainingState) -> str:
+        """A sentence for the user if the density asked for was not reached; empty if it was, or none was asked for."""
+        return ""
+
 
 @dataclass(frozen=True)
 class SparseLearner(StructureLearner):
     """What learners with masks have in common: the masks at the start, and the count of what was tried.
 
-    densities: by key of params; other parameters stay dense.
+    densities: by key of params; other parameters stay dense. Raises ValueError for one outside 0 to 1.
     """
 
     densities: Mapping[str, float]
 
-    def draw_masks(self, state: TrainingState, sample: Callable[..., np.ndarray]) -> None:
-        """The masks training starts with: `sample(shape, density, rng)` of `masks.py` for each layer."""
-        rng = state.rngs["structure"]
+    def __post_init__(self) -> None:
         for key, density in self.densities.items():
+            check(f"density of {key}", density, 0 <= density <= 1, "0 to 1")
+
+    def draw_masks(self, state: TrainingState, sample: Callable[..., np.ndarray]) -> None:
+        """The masks training starts with: `sample(shape, density, rng)` of `masks.py` for each layer.
+
+        Raises ValueError for a state without a structure stream or one of the weights, or a mask that does not fit.
+        """
+        rng = structure_rng(state)
+        for key, density in self.densities.items():
+            if key not in state.params:
+                raise ValueError(f"densities name {key}, expected one of the parameters: {', '.join(state.params)}")
             weight = state.params[key]
-            mask = array_module(weight).asarray(sample(weight.shape, density, rng))
+            drawn = checked_mask(sample, key, sample(weight.shape, density, rng), weight.shape)
+            mask = array_module(weight).asarray(drawn)
             state.masks[key] = mask
             state.structure[key + ".initial"] = mask.copy()
             state.structure[key + ".last_active"] = array_module(mask).where(mask, 0, -1).astype("int32")
@@ -82,6 +106,40 @@ class SparseLearner(StructureLearner):
     def exploration_rate(self, state: TrainingState) -> float:
         last = [state.structure[key + ".last_active"] for key in self.densities]
         return float(sum((a >= 0).sum() for a in last)) / sum(a.size for a in last)
+
+    def target_density(self, state: TrainingState) -> float | None:
+        sizes = {key: state.params[key].size for key in self.densities}
+        total = sum(sizes.values())
+        return sum(self.densities[key] * n for key, n in sizes.items()) / total if total else None
+
+    def density(self, state: TrainingState) -> float | None:
+        found = [state.masks[key] for key in self.densities]
+        total = sum(mask.size for mask in found)
+        return float(sum(mask.sum() for mask in found)) / total if total else None
+
+    def missed_target(self, state: TrainingState) -> str:
+        """More than a tenth of the target off is missed, unless a random mask may be as far off by chance."""
+        wanted, found = self.target_density(state), self.density(state)
+        if wanted is None or found is None:
+            return ""
+        total = sum(state.params[key].size for key in self.densities)
+        by_chance = 4 * (wanted * (1 - wanted) / total) ** 0.5
+        if abs(found - wanted) <= max(NEAR * wanted, by_chance):
+            return ""
+        return f"the density asked for, {wanted:.3g}, was not reached: {type(self).__name__} ended at {found:.3g}"
+
+
+NEAR = 0.1  # of the target: a density no further off is reached
+
+
+def structure_rng(state: TrainingState) -> np.random.Generator:
+    """The stream of chance that structure learners draw from. Raises ValueError if the state has none."""
+    if "structure" not in state.rngs:
+        raise ValueError(
+            f"state.rngs must hold a stream named 'structure', found {list(state.rngs)}: add "
+            "state.rngs['structure'] = numpy.random.default_rng(seed)"
+        )
+    return state.rngs["structure"]
 
 
 def times_sign(positive: Array, x: Array) -> Array:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 
 import numpy as np
 
+from minisnn.arguments import bools, check, floating
 from minisnn.backend import Array
 
 
@@ -15,7 +16,8 @@ def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
 
     $$ p = \frac{\epsilon\,(n^k + n^{k-1})}{n^k\, n^{k-1}}, \text{ at most } 1 $$
 
-    Raises ValueError unless epsilon > 0 and the layers have neurons.
+    n_in, n_out: neurons of the two layers, n^{k-1} and n^k. epsilon: about the connections of each neuron. Raises
+    ValueError unless epsilon > 0 and the layers have neurons.
     """
     if n_in < 1 or n_out < 1 or not epsilon > 0:
         raise ValueError(f"expected two layers and epsilon > 0, found {n_in}, {n_out} and {epsilon}")
@@ -31,19 +33,24 @@ def erk_densities(shapes: Shapes, density: float) -> dict[str, float]:
 
     $$ p_l = e \frac{\sum \mathrm{shape}_l}{\prod \mathrm{shape}_l}, \qquad \sum_l p_l N_l = d \sum_l N_l $$
 
-    N_l is the product of layer l's shape. Layers whose p_l would exceed 1 are dense, and e is solved again for
+    N_l is the product of layer l's shape. shapes: of the weights, by key; density: d, of all of them together. Returns
+    p_l by key. Layers whose p_l would exceed 1 are dense, and e is solved again for
     the others. Raises ValueError unless 0 < density <= 1.
     """
     return _solved({name: sum(shape) / prod(shape) for name, shape in shapes.items()}, shapes, density)
 
 
 def er_densities(shapes: Shapes, density: float) -> dict[str, float]:
-    r"""Erdős-Rényi without the kernel's size: as `erk_densities`, with p_l = e (C_in + C_out) / (C_in C_out)."""
+    r"""Erdős-Rényi without the kernel's size: as `erk_densities`, with $p_l = e (C_{in} + C_{out}) / (C_{in} C_{out})$.
+
+    shapes: of the weights, by key; density: of all of them together. Returns densities by key. Raises ValueError unless
+    0 < density <= 1.
+    """
     return _solved({name: sum(s[-2:]) / prod(s[-2:]) for name, s in shapes.items()}, shapes, density)
 
 
 def uniform_densities(shapes: Shapes, density: float) -> dict[str, float]:
-    """The same density for every layer."""
+    """The same density for every layer. Returns densities by key. Raises ValueError unless 0 < density <= 1."""
     return _solved(dict.fromkeys(shapes, 1.0), shapes, density)
 
 
@@ -67,23 +74,37 @@ def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, 
 
 
 def bernoulli_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
-    """Each connection present with probability `density`, independently of the others. bool, on the host."""
+    """Each connection present with probability `density`, independently of the others (ESL Eq. 1).
+
+    Returns bool of `shape`, on the host. Raises ValueError for a density outside 0 to 1.
+    """
+    check("density", density, 0 <= density <= 1, "0 to 1")
     return rng.random(shape) < density
 
 
-def exact_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
-    """round(density * size) connections, all choices equally likely. bool, on the host."""
+def exact_mask(
+    shape: tuple[int, ...], density: float, rng: np.random.Generator, whole: Callable[[float], int] = round
+) -> np.ndarray:
+    """round(density * size) connections, all choices equally likely.
+
+    whole: makes a whole number of density * size. Returns bool of `shape`, on the host. Raises ValueError for a density
+    outside 0 to 1.
+    """
+    check("density", density, 0 <= density <= 1, "0 to 1")
     size = prod(shape)
     mask = np.zeros(size, bool)
-    mask[rng.choice(size, round(density * size), replace=False)] = True
+    mask[rng.choice(size, whole(density * size), replace=False)] = True
     return mask.reshape(shape)
 
 
 def check_masks(params: Mapping[str, Array], masks: Mapping[str, Array]) -> None:
-    """Raise ValueError unless every mask fits its weight and the weight is 0 wherever the mask is."""
+    """Raise ValueError, naming the weight, unless every mask fits its weight and the weight is 0 where the mask is."""
     for key, mask in masks.items():
-        weight = params[key]
-        if mask.shape != weight.shape or mask.dtype != bool:
+        if key not in params:
+            raise ValueError(f"mask of {key}: there is no such weight, found {', '.join(params)}")
+        (weight,) = floating(**{key: params[key]})
+        (mask,) = bools(**{f"mask of {key}": mask}, like=weight)
+        if mask.shape != weight.shape:
             raise ValueError(f"mask of {key}: expected bool {weight.shape}, found {mask.dtype} {mask.shape}")
         off = int(((weight != 0) & ~mask).sum())
         if off:

@@ -1,23 +1,29 @@
-"""Which connections go. One rule is one function (chapter 14):
+"""Prune rules: which connections go. One rule is one function (chapter 14):
 
     rule(weight, mask, count) -> positions
 
 weight: any shape. mask: bool, the same shape. count: how many of the active connections go, exactly.
 positions: [count] indices into the flattened weight. Equal weights go in order of their index, so
-the same weights give the same masks on every array library. To add a rule, write it and name it in RULES.
+the same weights give the same masks on every array library. What a rule returns is checked in `evolve.py`. To add
+a rule to the command line, name it in RULES.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from minisnn.arguments import bools, floating, whole
 from minisnn.backend import Array, array_module
 
 PruneRule = Callable[[Array, Array, int], Array]
 
 
 def prune_magnitude(weight: Array, mask: Array, count: int) -> Array:
-    """The `count` active weights closest to 0."""
+    """The `count` active weights with the smallest |w| (Han et al. 2015; chapter 14).
+
+    weight: floating, any shape; mask: bool, of its shape. Returns positions [count]. Raises ValueError for more than
+    are active, weights that are not finite, or another shape or dtype.
+    """
     active, w = _active(weight, mask, count)
     return active[_lowest(abs(w), count)]
 
@@ -26,10 +32,13 @@ def prune_set(weight: Array, mask: Array, count: int) -> Array:
     """SET (Mocanu et al. 2018): the smallest positive and the least negative weights, each sign in its share.
 
     Active weights that are exactly 0, grown and not yet trained, go first. Of the remaining r,
-    round(r n_neg / (n_neg + n_pos)), halves to even, are the negatives closest to 0; the rest positives.
+    round(r n_neg / (n_neg + n_pos)), halves to even, are the negatives closest to 0; the rest positives (chapter 14).
+
+    weight: floating, any shape; mask: bool, of its shape. Returns positions [count]. Raises ValueError for more than
+    are active, weights that are not finite, or another shape or dtype.
     """
-    xp = array_module(weight)
     active, w = _active(weight, mask, count)
+    xp = array_module(w)
     zero, negative, positive = (xp.flatnonzero(sign) for sign in (w == 0, w < 0, w > 0))
     zero = zero[:count]
     rest = count - len(zero)
@@ -41,6 +50,11 @@ def prune_set(weight: Array, mask: Array, count: int) -> Array:
 
 def _active(weight: Array, mask: Array, count: int) -> tuple[Array, Array]:
     """Positions of the active connections, ascending, and their weights."""
+    (weight,) = floating(weight=weight)
+    (mask,) = bools(mask=mask, like=weight)
+    if mask.shape != weight.shape:
+        raise ValueError(f"mask must have the weight's shape {weight.shape}, found {mask.shape}")
+    count = whole("count", count)
     active = array_module(mask).flatnonzero(mask)
     if not 0 <= count <= len(active):
         raise ValueError(f"cannot prune {count} of {len(active)} active connections")

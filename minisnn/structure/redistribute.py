@@ -3,14 +3,15 @@
     rule(layers, rng) -> counts
 
 layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
-more than are free. ESL says nothing of it; its Fig. 3b shows densities of layers that move, which
+more than are free, and in all as many as were lost unless the rule is `right_on_average`. ESL says nothing of it; its Fig. 3b shows densities of layers that move, which
 `return_what_was_lost` cannot do and the other two can. To add a rule, write it and name it in RULES.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,15 +28,33 @@ Layers = Mapping[str, Layer]
 RedistributionRule = Callable[[Layers, np.random.Generator], dict[str, int]]
 
 
+def right_on_average(rule: RedistributionRule) -> RedistributionRule:
+    """Declare, as a decorator, that a rule gives back what was lost only on average: no sum of it is checked."""
+    rule.right_on_average = True  # type: ignore[attr-defined]
+    return rule
+
+
+def is_right_on_average(rule: Callable[..., Any]) -> bool:
+    """Was this rule, or what it is a `functools.partial` of, declared `right_on_average`?"""
+    while isinstance(rule, partial):
+        rule = rule.func
+    return getattr(rule, "right_on_average", False)
+
+
 def return_what_was_lost(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
-    """Every layer gets exactly as many as it lost: densities never move (SET, RigL)."""
+    """Every layer gets exactly as many as it lost: densities never move (SET, RigL).
+
+    layers: by key. rng: not used. Returns counts by key.
+    """
     return {key: layer.lost for key, layer in layers.items()}
 
 
+@right_on_average
 def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """Each free position grows with probability lost / free, on its own (sparse_learning, ITOP).
 
-    The number of connections is right only on average: each layer's density makes a random walk.
+    The number of connections is right only on average: each layer's density makes a random walk. layers: by key.
+    Returns counts by key.
     """
     return {
         key: int(rng.binomial(layer.free, layer.lost / layer.free)) if layer.free else 0
@@ -48,7 +67,8 @@ def share_by_momentum(layers: Layers, rng: np.random.Generator) -> dict[str, int
 
     Connections move to layers whose weights want to move; the network's total is exact. No layer is
     filled beyond 99 % of what is free, as in sparse_learning, unless all are; what a layer
-    cannot take is shared among the others, again by momentum (sparse_learning spreads it evenly).
+    cannot take is shared among the others, again by momentum (sparse_learning spreads it evenly). layers: by key.
+    rng: not used. Returns counts by key.
     """
     left = sum(layer.lost for layer in layers.values())
     room = {key: int(0.99 * layer.free) for key, layer in layers.items()}

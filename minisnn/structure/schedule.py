@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from math import ceil, cos, pi
+from math import ceil, inf
+
+import numpy as np
+
+from minisnn.arguments import check, numbers
+from minisnn.backend import Array
 
 
-def cosine_fraction(t: float, alpha: float, t_end: float, eta_min: float = 0.0) -> float:
+def cosine_fraction(t: Array, alpha: float, t_end: float, eta_min: float = 0.0) -> Array:
     r"""The fraction of connections replaced at iteration t (ESL Eq. 2).
 
     $$ f(t) = \eta_\mathrm{min} + \frac{\alpha - \eta_\mathrm{min}}{2}
-       \left(1 + \cos \frac{\pi t}{T_\mathrm{end}}\right) $$
+       \left(1 + \cos \frac{\pi \min(t, T_\mathrm{end})}{T_\mathrm{end}}\right) $$
 
-    From t_end on it is eta_min, which is 0 in Eq. 2; sparse_learning and ITOP have 0.005. alpha is f(0), 0 to 1.
-    Raises ValueError for alpha outside, an eta_min outside 0 to alpha, or a negative t.
+    t: iterations from 0, a number or an array of them. alpha: f(0), 0 to 1. t_end: in iterations; from there on f is
+    eta_min. That is 0 in Eq. 2, so that rewiring ends; in sparse_learning and ITOP it is 0.005, and rewiring goes on
+    at that rate. Returns a float, or a float64 array of t's shape. Raises ValueError for an alpha outside 0 to 1, an
+    eta_min outside 0 to alpha, or a negative t or t_end.
     """
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is a fraction, 0 to 1, found {alpha}")
-    if not 0 <= eta_min <= alpha:
-        raise ValueError(f"eta_min must be 0 to alpha = {alpha}, found {eta_min}")
-    if t < 0:
-        raise ValueError(f"t counts iterations from 0, found {t}")
-    return eta_min + (alpha - eta_min) / 2 * (1 + cos(pi * t / t_end)) if t < t_end else eta_min
+    check("alpha", alpha, 0 <= alpha <= 1, "a fraction, 0 to 1")
+    check("eta_min", eta_min, 0 <= eta_min <= alpha, f"0 to alpha = {alpha}")
+    check("t_end", t_end, 0 <= t_end < inf, "0 or more, and finite")
+    (steps,) = numbers(t=t)
+    check("t", t, not (steps < 0).any(), "0 or more, it counts iterations")
+    part = np.minimum(steps, t_end) / t_end if t_end else np.ones(steps.shape)
+    fraction = eta_min + (alpha - eta_min) / 2 * (1 + np.cos(np.pi * part))
+    return fraction if steps.ndim else float(fraction)
 
 
 def round_up(x: float) -> int:

@@ -1,0 +1,104 @@
+"""What a rule returns is checked, so that the number of connections is exact whatever rule is plugged in.
+
+A rule that returns too few positions, doubled ones or foreign ones would change the number of connections without a
+word. Each function raises one ValueError that names the rule, the layer, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from minisnn.backend import Array, array_module, as_array
+from minisnn.structure.redistribute import Layers, is_right_on_average
+
+
+def name_of(rule: Callable[..., Any]) -> str:
+    """The name under which its author knows a rule."""
+    while isinstance(rule, partial):
+        rule = rule.func
+    return getattr(rule, "__name__", type(rule).__name__)
+
+
+def checked_positions(
+    kind: str, rule: Callable[..., Any], layer: str, found: Array, count: int, allowed: Array
+) -> Array:
+    """Positions that a prune or grow rule returned, [count] integers where `allowed` lives.
+
+    kind: "prune" or "grow", for the message. allowed: bool, of the weight's size: which positions the rule may name.
+    Raises ValueError unless there are `count` integers, all different, all in range and all allowed.
+    """
+    xp = array_module(allowed)
+
+    def refuse(what: str) -> ValueError:
+        state = "an active connection" if kind == "prune" else "a candidate"
+        return ValueError(
+            f"{kind} rule {name_of(rule)}, {layer}: it returned {what}; "
+            f"expected {count} integers, all different, each the position of {state}"
+        )
+
+    try:
+        positions = xp.asarray(as_array(found))
+    except (TypeError, ValueError) as error:
+        raise refuse(f"a {type(found).__name__} that is no array ({error})") from error
+    if not positions.size and positions.dtype == float:  # what NumPy makes of an empty list
+        positions = positions.astype("int64")
+    if positions.dtype.kind not in "iu" or positions.ndim != 1:
+        raise refuse(f"an array of {positions.dtype} with the shape {positions.shape}")
+    if len(positions) != count:
+        raise refuse(f"{len(positions)} positions")
+    if not count:
+        return positions.astype("int64")
+    low, high = int(positions.min()), int(positions.max())
+    if low < 0 or high >= allowed.size:  # `put` would wrap them on a device
+        raise refuse(f"positions from {low} to {high}, where 0 to {allowed.size - 1} exist")
+    positions = positions.astype("int64", copy=False)
+    there = xp.zeros(allowed.size, bool)
+    xp.put(there, positions, True)
+    if int(xp.count_nonzero(there & allowed.ravel())) != count:
+        different = int(xp.count_nonzero(there))
+        foreign = int(xp.count_nonzero(~allowed.ravel()[positions]))
+        raise refuse(f"{count} positions, {count - different} of them repeated and {foreign} of them foreign")
+    return positions
+
+
+def checked_counts(rule: Callable[..., Any], layers: Layers, found: object) -> dict[str, int]:
+    """How many connections a redistribution rule gives each layer, in the order of `layers`.
+
+    Raises ValueError unless there is a whole number for every layer and no other, each from 0 to what is free, and
+    all together as many as were lost. A rule declared `right_on_average` may miss that sum.
+    """
+
+    def refuse(what: str, expected: str) -> ValueError:
+        return ValueError(f"redistribute rule {name_of(rule)}: it returned {what}; expected {expected}")
+
+    if not isinstance(found, Mapping):
+        raise refuse(f"a {type(found).__name__}", "a dictionary of whole numbers by layer")
+    if set(found) != set(layers):
+        missing, foreign = sorted(set(layers) - set(found)), sorted(map(str, set(found) - set(layers)))
+        raise refuse(f"nothing for {missing} and something for {foreign}", f"a number for each of {list(layers)}")
+    counts = {}
+    for key, layer in layers.items():
+        try:
+            counts[key] = index(found[key])
+        except TypeError:
+            raise refuse(f"{found[key]!r} for {key}", "a whole number") from None
+        if not 0 <= counts[key] <= layer.free:
+            raise refuse(f"{counts[key]} for {key}", f"0 to {layer.free}, its free positions")
+    total, lost = sum(counts.values()), sum(layer.lost for layer in layers.values())
+    if total != lost and not is_right_on_average(rule):
+        raise refuse(f"{total} connections in all", f"the {lost} that were lost (see `right_on_average`)")
+    return counts
+
+
+def checked_mask(sample: Callable[..., Any], layer: str, found: object, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask that a sampler drew. Raises ValueError unless it is bool, on the host, and has the weight's shape."""
+    mask = np.asarray(found) if isinstance(found, (np.ndarray, list, tuple)) else None
+    if mask is None or mask.dtype != bool or mask.shape != shape:
+        what = type(found).__name__ if mask is None else f"{mask.dtype} {mask.shape}"
+        raise ValueError(f"sampler {name_of(sample)}, {layer}: it returned {what}; expected bool {shape}")
+    return mask
