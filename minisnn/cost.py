@@ -11,26 +11,23 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
+from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
 from minisnn.compose import Residual, Sequential, inside
+from minisnn.fast import NormLIF, Scaled, Winograd
 from minisnn.ops.conv import ConvCache, conv_backward
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
 from minisnn.ops.linear import LinearCache
 from minisnn.stages import (
-    LIF,
+    EMITS,
     Arrays,
-    BatchNorm,
     Conv,
-    CumulativeSum,
     FirstSpike,
     Flatten,
-    GlobalPool,
     Linear,
     MeanOverTime,
     Repeat,
-    Select,
     Stage,
-    WindowPool,
     merge_time,
 )
 
@@ -109,13 +106,15 @@ def measure(
     - Analog inputs cost macs in place of synops: the image, and what convolutions read from a residual sum of real
       numbers. A static image is counted once, not T times, before and behind `Repeat`.
     - mean(fc) = fc(mean): a linear layer behind `MeanOverTime` counts the spikes before the mean, over all T.
+    - Your own stages say what they emit (`stages.EMITS`); without a word it is real numbers.
     - A first-spike neuron reads the inputs that come before it fires; all that ever come if it never does.
 
     x: the network's input, [T or 1, B, ...], or z_in [B, N] of first-spike layers. masks: of weights, bool; a weight
     without one is dense. analog: whether x holds real numbers, not events; None means that it does if the net holds a
-    `Repeat` (first-spike layers have no use for it). Raises ValueError for an x without samples, a stage that is not
-    of a plain network, or masks that do not fit.
+    `Repeat` (first-spike layers have no use for it). Returns costs by the keys of weights. Raises ValueError for an x
+    without samples, a stage of a fast network, a stage of your own that has weights, or masks that do not fit.
     """
+    (x,) = numbers(x=x)
     if not x.size:
         raise ValueError(f"x must hold at least one sample, found shape {x.shape}")
     for key, mask in masks.items():
@@ -141,30 +140,32 @@ def measure(
                 else:
                     x, frames = walk(s, f"{name}{inner}.", x, frames)
             return x, frames
-        after = _frames(stage, name, frames, len(x))
-        y, cache, _ = stage.forward(inside(name[:-1], params), inside(name[:-1], buffers), x, False)
+        own = inside(name[:-1], params)
+        _refuse_what_cannot_be_counted(stage, name, own)
+        y, cache, _ = stage.forward(own, inside(name[:-1], buffers), x, False)
         if isinstance(stage, (Conv, Linear, FirstSpike)):
             costs[f"{name}weight"] = _layer(cache, masks.get(f"{name}weight"), x, y, frames)
-        return y, after
+        emits = getattr(stage, "emits", "real")
+        one_of(f"emits of {name[:-1]}", emits, EMITS)
+        return y, {"spikes": 0, "same": frames, "mapped": frames or len(x), "real": len(y)}[emits]
 
     walk(net, "", x, len(x) if (_repeats(net) if analog is None else analog) else 0)
     return costs
 
 
-def _frames(stage: Stage, name: str, frames: int, T: int) -> int:
-    """Different frames of real numbers in a stage's output, from those among the T steps of its input."""
-    if isinstance(stage, (LIF, FirstSpike)):
-        return 0
-    if isinstance(stage, (Flatten, GlobalPool, Repeat, Select, WindowPool)):
-        return frames
-    if isinstance(stage, (BatchNorm, Conv, Linear)):
-        return frames or T
-    if isinstance(stage, (CumulativeSum, MeanOverTime)):
-        return T if isinstance(stage, CumulativeSum) else 1
-    raise ValueError(
-        f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
-        "Measure the plain net, not its fast twin: weights and keys are the same"
-    )
+def _refuse_what_cannot_be_counted(stage: Stage, name: str, params: Arrays) -> None:
+    """Raise ValueError for a stage whose weights do not pass through `_layer`."""
+    if isinstance(stage, (NormLIF, Scaled, Winograd)):
+        raise ValueError(
+            f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
+            "Measure the plain net, not its fast twin: weights and keys are the same"
+        )
+    weights = [name + key for key, w in params.items() if w.ndim > 1]
+    if weights and not isinstance(stage, (Conv, Linear, FirstSpike)):
+        raise ValueError(
+            f"{name[:-1]}: cannot count what {', '.join(weights)} of a {type(stage).__name__} cost, "
+            "expected weights only in Conv, Linear and FirstSpike"
+        )
 
 
 def _repeats(stage: Stage) -> bool:

@@ -51,7 +51,9 @@ def _plain(value: Any) -> Any:
         return value
     name = type(value).__name__
     if KNOWN.get(name) is not type(value):
-        raise ValueError(f"cannot describe a {name}: describe the plain network")
+        raise ValueError(
+            f"cannot describe a {name}: describe the plain network, and of stages only minisnn's own: {', '.join(KNOWN)}"
+        )
     default = {f.name: f.default for f in fields(value)}
     held = {f.name: getattr(value, f.name) for f in fields(value)}
     return {"is": name} | {key: _plain(v) for key, v in held.items() if v != default[key]}

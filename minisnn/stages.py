@@ -6,6 +6,7 @@ Every stage has
     init(rng, shape)                           -> params, buffers
     forward(params, buffers, x, train)         -> y, cache, buffers
     backward(params, dy, cache, need_dx=True)  -> dx (None unless needed), grads
+    emits                                      -> what its output is, one of `EMITS`
 
 with shapes of one sample at one time: (H, W, C) or (N,). The arrays of LIF networks are sequences,
 [T, B, H, W, C] or [T, B, N]; those of first-spike networks have no time axis. Caches are passed on,
@@ -34,8 +35,26 @@ Arrays = dict[str, Array]
 Shape = tuple[int, ...]
 
 
+EMITS = {
+    "spikes": "events: entries that are 0 cost nothing behind it",
+    "same": "what came in, at other places: events stay events, and equal frames stay equal",
+    "mapped": "real numbers, of each step on its own: equal frames stay equal",
+    "real": "real numbers that may differ from step to step",
+}
+"""What a stage's class attribute `emits` may say, which decides how `cost.measure` counts what follows it."""
+
+
 class Stage(Protocol):
-    """What a network asks of its parts."""
+    """Interface of every stage, of this file or your own: a description without arrays, frozen and comparable.
+
+    out:      the shape of a sample's output, from that of its input. Raises ValueError for one that does not fit.
+    init:     initial parameters and buffers, float64, by the stage's own keys.
+    forward:  output, cache for the backward, and the new buffers. A cache with a method `firing_rate()`, spikes per
+        neuron and step, takes part in the log and in warnings of silent layers.
+    backward: dx, None unless need_dx, and gradients by the keys of params.
+
+    The class attribute `emits` is one of `EMITS`; without it a stage counts as "real".
+    """
 
     def out(self, shape: Shape) -> Shape: ...
 
@@ -51,7 +70,9 @@ class Stage(Protocol):
 
 
 class Plain:
-    """What most stages share: no parameters, no buffers, the shape stays."""
+    """What most stages share: no parameters, no buffers, the shape stays. Derive your own from it."""
+
+    emits: ClassVar[str] = "real"
 
     def out(self, shape: Shape) -> Shape:
         return shape
@@ -68,6 +89,8 @@ class FirstSpike(Plain):
     their sum must exceed 1 for a neuron to fire, and neurons must not all start alike.
     `density` is what a mask will leave of the synapses; only the initial weights depend on it.
     """
+
+    emits = "spikes"
 
     n_out: int
     weight_sum: float = 4.0
@@ -103,6 +126,8 @@ class Linear(Plain):
     a number is the deviation of a normal distribution.
     """
 
+    emits = "mapped"
+
     n_out: int
     bias: bool = True
     std: float | None = None
@@ -135,6 +160,8 @@ class Conv(Plain):
     std: of the initial weights. "fan_out" is normal with deviation sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's
     VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is always the bias.
     """
+
+    emits = "mapped"
 
     n_out: int
     k: int = 3
@@ -177,6 +204,8 @@ class BatchNorm(Plain):
     gamma: at first. copies, scale: as there.
     """
 
+    emits = "mapped"
+
     gamma: float = 1.0
     momentum: float = 0.1
     copies: int = 1
@@ -218,6 +247,8 @@ class LIF(Plain):
     score: the measure of channels' activity that the cache holds in training, see there.
     """
 
+    emits = "spikes"
+
     neuron: Neuron = field(default=Neuron())
     score: str | None = None
 
@@ -235,6 +266,8 @@ class LIF(Plain):
 @dataclass(frozen=True)
 class WindowPool(Plain):
     """What pools over k x k windows share; `pair` is the forward and the backward."""
+
+    emits = "same"
 
     k: int = 2
     pair: ClassVar[tuple[Callable[..., Any], Callable[..., Array]]]
@@ -279,6 +312,8 @@ class MaxPool(WindowPool):
 class GlobalPool(Plain):
     """One mean over all positions: [T, B, H, W, C] -> [T, B, 1, 1, C]."""
 
+    emits = "same"
+
     def out(self, shape: Shape) -> Shape:
         _, _, C = shape
         return (1, 1, C)
@@ -299,6 +334,8 @@ class GlobalPool(Plain):
 class Flatten(Plain):
     """[T, B, H, W, C] -> [T, B, H*W*C]; the index is position * C + channel."""
 
+    emits = "same"
+
     def out(self, shape: Shape) -> Shape:
         return (int(np.prod(shape)),)
 
@@ -314,6 +351,8 @@ class Flatten(Plain):
 @dataclass(frozen=True)
 class Select(Plain):
     """Some of the channels, in the order of `index`: what is left of a residual stream for a pruned branch."""
+
+    emits = "same"
 
     index: tuple[int, ...]
 
@@ -337,6 +376,8 @@ class Select(Plain):
 @dataclass(frozen=True)
 class Repeat(Plain):
     """Direct coding: the same image at each of T steps, [1, B, ...] -> [T, B, ...]; backwards, the sum over time."""
+
+    emits = "same"
 
     T: int
 

@@ -98,12 +98,16 @@ def test_a_wrong_answer_names_rule_and_layer(xp, kind, change):
     right = {"prune": prune.prune_magnitude, "grow": grow.grow_random}[kind]
     mine = damaged(alter, right)
     for rule in (mine, partial(mine)):
-        said_before = rf"^{kind} rule my_rule, a: .*{said}.*; expected \d+ integers, all different, each the position"
+        said_before = (
+            rf"^{kind} rule my_rule, a: .*{said}.*; expected \d+ integers, all different, each the position"
+        )
         with pytest.raises(ValueError, match=said_before):
             train(xp, **{kind: rule})
 
 
-@pytest.mark.parametrize("form", [lambda p: to_host(p), lambda p: to_host(p).tolist(), lambda p: p.astype("uint16")])
+@pytest.mark.parametrize(
+    "form", [lambda p: to_host(p), lambda p: to_host(p).tolist(), lambda p: p.astype("uint16")]
+)
 def test_what_numpy_would_take_is_right(xp, form):
     """Lists, host arrays and short integers, also where weights live on a device."""
     before, after = train(
@@ -118,7 +122,10 @@ COUNTS = {
     "too few": (lambda c: c | {"a": c["a"] - 1}, r"\d+ connections in all; expected the \d+ that were lost"),
     "too many": (lambda c: c | {"b": c["b"] + 1}, "connections in all"),
     "negative": (lambda c: c | {"a": -1, "b": c["b"] + c["a"] + 1}, "-1 for a; expected 0 to "),
-    "more than free": (lambda c: {"a": c["a"] - 1000, "b": c["b"] + 1000} | {"a": 0}, "for b; expected 0 to "),
+    "more than free": (
+        lambda c: {"a": c["a"] - 1000, "b": c["b"] + 1000} | {"a": 0},
+        "for b; expected 0 to ",
+    ),
     "missing": (lambda c: {"a": c["a"] + c["b"]}, r"nothing for \['b'\] and something for \[\]"),
     "foreign": (lambda c: c | {"c": 0}, r"nothing for \[\] and something for \['c'\]"),
     "floats": (lambda c: {key: float(n) for key, n in c.items()}, r"\d+\.0 for a; expected a whole number"),
@@ -160,7 +167,10 @@ def test_the_rules_of_the_library_pass(rng, rule):
     ("drawn", "said"),
     [
         (lambda shape, density, rng: np.ones(shape), r"float64 \(12, 10\); expected bool \(12, 10\)"),
-        (lambda shape, density, rng: np.ones(shape[::-1], bool), r"bool \(10, 12\); expected bool \(12, 10\)"),
+        (
+            lambda shape, density, rng: np.ones(shape[::-1], bool),
+            r"bool \(10, 12\); expected bool \(12, 10\)",
+        ),
         (lambda shape, density, rng: None, "NoneType; expected bool"),
     ],
 )
@@ -197,7 +207,13 @@ def test_rules_take_lists():
     assert prune.prune_magnitude(weight, mask, 1).tolist() == [1]
     assert prune.prune_set(weight, mask, np.int64(1)).tolist() == [0]
     statistics = GrowthStatistics([[0.1, -3.0], [2.0, 0.0]], [[1.0, 2.0], [3.0, 4.0]], [[0, -1], [2, 1]])
-    expected = {"random": {1, 2}, "random-unfired": {1}, "longest-inactive": {1}, "gradient": {1}, "momentum": {2}}
+    expected = {
+        "random": {1, 2},
+        "random-unfired": {1},
+        "longest-inactive": {1},
+        "gradient": {1},
+        "momentum": {2},
+    }
     for name, rule in grow.RULES.items():
         (found,) = rule(statistics, [1, 2], 1, rng).tolist()
         assert found in expected[name]
@@ -254,7 +270,10 @@ def test_the_fraction_of_many_iterations():
     np.testing.assert_array_equal(found[8:], 0.1)  # rewiring goes on at eta_min
     assert cosine_fraction([0, 8], 0.5, 8).tolist() == [0.5, 0]
     assert type(cosine_fraction(np.int64(3), 0.5, 8)) is float
-    for t, said in [([-1, 2], "t must be 0 or more"), ("3", "t must be bool, integers or floating, found <U1")]:
+    for t, said in [
+        ([-1, 2], "t must be 0 or more"),
+        ("3", "t must be bool, integers or floating, found <U1"),
+    ]:
         with pytest.raises(ValueError, match=said):
             cosine_fraction(t, 0.5, 8)
 

@@ -80,7 +80,9 @@ def checked_counts(rule: Callable[..., Any], layers: Layers, found: object) -> d
         raise refuse(f"a {type(found).__name__}", "a dictionary of whole numbers by layer")
     if set(found) != set(layers):
         missing, foreign = sorted(set(layers) - set(found)), sorted(map(str, set(found) - set(layers)))
-        raise refuse(f"nothing for {missing} and something for {foreign}", f"a number for each of {list(layers)}")
+        raise refuse(
+            f"nothing for {missing} and something for {foreign}", f"a number for each of {list(layers)}"
+        )
     counts = {}
     for key, layer in layers.items():
         try:

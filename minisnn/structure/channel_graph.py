@@ -179,7 +179,8 @@ class ChannelGraph:
         if isinstance(stage, (CumulativeSum, GlobalPool, MeanOverTime, Repeat, WindowPool)):
             return x._replace(shape=shape)
         raise ValueError(
-            f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; take the plain network"
+            f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; take the plain network, "
+            "made of minisnn's own stages"
         )
 
     def _select(self, name: str, x: Signal, index: Iterable[int]) -> Signal:

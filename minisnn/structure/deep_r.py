@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
-from minisnn.structure.learner import SparseLearner, times_sign
+from minisnn.structure.learner import SparseLearner, bias_corrected, structure_rng, times_sign
 from minisnn.structure.masks import exact_mask
+
+
+def _down(x: float) -> int:
+    """The next whole number below, forgiving rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
+    return int(x + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,8 @@ class DeepR(SparseLearner):
     Every connection has a sign s for good, that of its initial weight (+ for 0). While it is active,
     w = s theta with theta >= 0. After each step of the optimiser, which is the gradient's part,
 
-    $$ \theta \leftarrow \theta - \eta\,\lambda_1 + \sqrt{2 \eta T}\,\nu, \qquad \nu \sim N(0, 1) $$
+    $$ \theta \leftarrow \theta - \eta\,\lambda_1 + \sqrt{2 \eta T}\,\nu \quad \text{(paper)}, \qquad
+       \theta \leftarrow \theta - \eta\,\lambda_1 + \eta\,c\,\nu \quad \text{(code)}, \qquad \nu \sim N(0, 1) $$
 
     Connections with theta < 0 become dormant, and as many dormant ones, these included, become active at theta = 0,
     all equally likely: the number of connections is exact. If the first gradient pulls a new one below 0
@@ -30,52 +38,62 @@ class DeepR(SparseLearner):
 
     densities:   by key of params; other parameters stay dense.
     l1:          lambda_1, 1e-5 in the authors' MNIST script.
-    temperature: T of the random walk; 0 is none. The script's noise is lr * 1e-5 * N(0, 1) with lr = 0.5, hence
-        T = 2.5e-11: next to none.
-    sample:      how masks are drawn; `exact_mask`, as the algorithm fixes the number.
+    temperature: T of the paper's random walk, whose noise falls as the root of the learning rate; 0 is none.
+    noise:       c of the code's random walk, whose noise falls as the learning rate; 1e-5 in the MNIST script, where
+        lr = 0.5, next to none. At one learning rate both are the same if T = lr c^2 / 2. 0 is none.
+    sample:      how masks are drawn; by default int(d n) connections as in the code, all choices equally likely.
 
-    The paper has plain gradient descent, whose gradient is 0 for dormant connections. Here moments are dense, so with
-    momentum or Adam a new connection starts with what it has gathered. Adam does not scale l1 and noise.
-    Taken from the authors' code (github.com/guillaumeBellec/deep_rewiring), which starts new connections at 1e-12; the
-    equation with T is from memory. Raises ValueError for a negative l1 or temperature, or densities outside 0 to 1.
+    Dormant connections have no gradient, as in the paper, and a new one starts with moments of 0. With Adam, eta is
+    lr / (1 - beta1^k) for l1 and noise, as in the Deep R of the spiking-network literature (Chen et al. 2021); neither
+    is divided by Adam's second moment. Signs are those of symmetric initial weights rather than drawn, which is the
+    same in law. Taken from the authors' code (github.com/guillaumeBellec/deep_rewiring), which starts new connections
+    at 1e-12; the equation with T is from memory. The variant with one number of connections for all layers and the
+    soft one are not here. Raises ValueError for a negative l1, temperature or noise, temperature and noise together,
+    or densities outside 0 to 1.
     """
 
     l1: float = 1e-5
     temperature: float = 0.0
-    sample: Callable[..., np.ndarray] = field(default=exact_mask)
+    sample: Callable[..., np.ndarray] = field(default=partial(exact_mask, whole=_down))
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("l1", "temperature"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
-        for key, density in self.densities.items():
-            if not 0 <= density <= 1:
-                raise ValueError(f"density of {key} must be 0 to 1, found {density}")
+        super().__post_init__()
+        for name in ("l1", "temperature", "noise"):
+            check(name, getattr(self, name), 0 <= getattr(self, name) < np.inf, "0 or more, and finite")
+        check("noise", self.noise, not (self.noise and self.temperature), "0 where temperature is not")
 
     def start(self, state: TrainingState) -> None:
-        for key in self.densities:  # before the masks: dormant connections have a sign, too
-            state.structure[key + ".positive"] = state.params[key] >= 0
-        self.draw_masks(state, self.sample)
+        positive = {key: weight >= 0 for key, weight in state.params.items() if key in self.densities}
+        self.draw_masks(state, self.sample)  # after the signs: dormant connections have one, too
+        state.structure |= {f"{key}.positive": sign for key, sign in positive.items()}
+
+    def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
+        for key in self.densities:
+            grads[key] *= state.masks[key]
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
     ) -> int:
         """Returns how many connections became dormant, including those that came back at once."""
-        rng, replaced = state.rngs["structure"], 0
+        rng, replaced = structure_rng(state), 0
+        rate = bias_corrected(lr, optimizer, state.iteration)
+        std = (2 * rate * self.temperature) ** 0.5 if self.temperature else rate * self.noise
         for key in self.densities:
             weight, mask, positive = state.params[key], state.masks[key], state.structure[key + ".positive"]
             xp = array_module(weight)
-            theta = times_sign(positive, weight) - lr * self.l1
-            if self.temperature:
-                noise = rng.standard_normal(weight.shape).astype(weight.dtype)
-                theta += (2 * lr * self.temperature) ** 0.5 * xp.asarray(noise)
+            theta = times_sign(positive, weight) - rate * self.l1
+            if std:
+                theta += std * xp.asarray(rng.standard_normal(weight.shape).astype(weight.dtype))
             lost = mask & (theta < 0)
             count = int(lost.sum())
             mask &= ~lost
             weight[...] = times_sign(positive, theta) * mask
             dormant = xp.flatnonzero(~mask)
-            chosen = rng.choice(len(dormant), count, replace=False)
-            xp.put(mask, dormant[xp.asarray(chosen)], True)
+            new = dormant[xp.asarray(rng.choice(len(dormant), count, replace=False))]
+            xp.put(mask, new, True)
+            for moment in state.moments[key]:
+                xp.put(moment, new, 0)
             self._seen(state, key)
             replaced += count
         return replaced

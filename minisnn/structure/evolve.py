@@ -20,9 +20,7 @@ from minisnn.structure.redistribute import Layer, RedistributionRule, return_wha
 from minisnn.structure.schedule import cosine_fraction, round_up
 
 
-def prune_layer(
-    weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer"
-) -> Array:
+def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer") -> Array:
     """Take `count` connections away: line 10 of ESL's Algorithm 1 (chapter 16).
 
     weight: floating, any shape; mask: bool, of its shape, changed in place. layer: its name, for messages. Returns the

@@ -2,92 +2,184 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log
+from math import inf, log
+from statistics import NormalDist
 
 import numpy as np
 
-from minisnn.backend import Array, array_module
+from minisnn.arguments import check, floating, whole
+from minisnn.backend import Array, array_module, to_host
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
-from minisnn.structure.learner import SparseLearner, times_sign
+from minisnn.structure.learner import SparseLearner, bias_corrected
+
+NONE = 1e-8  # a prior no stronger than this is none, as in the authors' code
 
 
 def laplace_location(density: float, alpha: float) -> float:
     r"""mu such that a Laplace variable with location mu and scale 1 / alpha is > 0 with probability `density`.
 
-    $$ \mu = \begin{cases} \ln(2 d) / \alpha & d \le 1/2 \\ -\ln(2 - 2 d) / \alpha & d > 1/2 \end{cases} $$
+    $$ \mu = \frac{\ln(2 d)}{\alpha} = \frac{\ln(2 - 2 p)}{\alpha}, \qquad d = 1 - p \le \frac12 $$
 
-    With d = 1 - p the first branch is the authors' ln(2 - 2 p) / alpha.
+    density: d, above 0 and at most 1/2; alpha: above 0. Raises ValueError for others. Beyond 1/2 mu would be positive,
+    and a prior that is centred there pulls strengths up without end instead of letting 1 - d of them go.
     """
-    return (log(2 * density) if density <= 0.5 else -log(2 - 2 * density)) / alpha
+    check(
+        "density",
+        density,
+        0 < density <= 0.5,
+        "above 0 and at most 1/2 for Grad R, whose prior else has mu > 0",
+    )
+    check("alpha", alpha, 0 < alpha < inf, "above 0 and finite")
+    return log(2 * density) / alpha
+
+
+def alpha_to_reach(
+    density: float,
+    weights: Iterable[Array],
+    lr: float,
+    iterations: int,
+    beta1: float = 0.9,
+    spread: float = 0.35,
+) -> float:
+    r"""The alpha with which Grad R comes near a density in a training of so many steps of Adam.
+
+    Without gradients all strengths fall alike, so that theta ends at |w_0| - alpha L with
+
+    $$ L = \sum_{k=1}^{K} \frac{\eta}{1 - \beta_1^k}, \quad \text{about } \eta (K + 27) \text{ for } \beta_1 = 0.9 $$
+
+    Adam's normalised steps move it by x L besides, where x, from -1 to 1, is the mean over training of the weight's
+    normalised gradient, against its sign. A connection is active at the end if |w_0| / L + x > alpha: alpha is the
+    (1 - d)-quantile of |w_0| / L + x. Here x is taken for normal around 0 with the deviation `spread`, the same for all
+    weights, which is the only thing not known before training. For long trainings L is large and the initial weights
+    hardly matter, for short ones they decide.
+
+    density: d, above 0 and at most 1/2. weights: the initial ones of all layers that are to be sparse, floating. lr:
+    eta, its mean over training if there is a schedule. iterations: K. beta1: Adam's. spread: 0.35 was chosen on
+    LIF networks on the digits, where the targets 0.1, 0.2 and 0.3 ended at 0.18, 0.25 and 0.31 after 820 steps at a
+    learning rate of 0.001, at 0.13, 0.19 and 0.26 at 0.003; 0.1 ended at 0.08 to 0.26 with other networks and lengths.
+    Raises ValueError for values outside these.
+    """
+    check("density", density, 0 < density <= 0.5, "above 0 and at most 1/2 for Grad R")
+    check("lr", lr, 0 < lr < inf, "above 0 and finite")
+    check("spread", spread, 0 <= spread < inf, "0 or more, and finite")
+    iterations = whole("iterations", iterations, 1)
+    found = floating(**{f"weight {n}": w for n, w in enumerate(weights)})
+    check(
+        "weights",
+        f"{len(found)} arrays",
+        any(w.size for w in found),
+        "the initial weights of a layer or more",
+    )
+    size = np.concatenate([abs(to_host(w)).ravel() for w in found])
+    k = np.arange(1, iterations + 1)
+    travel = lr * float((1 / (1 - beta1**k)).sum())
+    middle = (np.arange(100) + 0.5) / 100
+    normal = np.array([NormalDist().inv_cdf(p) for p in middle])
+    held = np.quantile(size, middle)[:, None] / travel + spread * normal
+    return float(np.quantile(held, 1 - density))
 
 
 @dataclass(frozen=True)
 class GradR(SparseLearner):
     r"""Gradient Rewiring (Chen, Yu, Fang, Huang and Tian 2021), to compare with. Not part of the two papers.
 
-    Every connection has a sign s for good, that of its initial weight (+ for 0), and a strength theta, at first
-    |w|. It is active while theta > 0: w = s max(0, theta). The gradient is redefined so that inactive
-    connections learn as if they were there, and a Laplace prior pulls all towards mu:
+    Every connection has a sign s for good, that of its initial weight, and a strength theta, at first |w|. It is active
+    while theta > 0: w = s max(0, theta). The gradient is redefined so that inactive connections learn as if they were
+    there, and a Laplace prior pulls all towards mu:
 
-    $$ \theta \leftarrow \theta - \eta\, s\, \frac{\partial L}{\partial w} - \eta\,\alpha\,
-       \mathrm{sign}(\theta - \mu) $$
+    $$ \theta_k = \theta_{k-1} - a_k\, s\, \frac{m_k}{\sqrt{\hat v_k} + \epsilon}
+       - a_k\,\alpha\, \mathrm{sign}(\theta_{k-1} - \mu), \qquad a_k = \frac{\eta}{1 - \beta_1^k} $$
 
-    The optimiser moves u = s theta, everywhere: `.latent` keeps u where the weight is masked. Training starts
-    dense.
+    where m and v are Adam's moments, so that the first two terms are Adam's step on u = s theta. Training starts dense.
+    A weight that is 0 at the start has no sign: it stays 0, and masked, for good. `.latent` keeps u where the weight is
+    masked.
 
-    densities: targets 1 - p, by key of params; other parameters stay dense, and so does a layer of density 1,
-        for which mu is infinite. They give mu, see `laplace_location`, and no more: nothing counts connections. For
-        d < 1/2, mu is ln(2 d) / alpha, -1609 for d = 0.1 and alpha = 0.001, which no weight reaches. What is left
-        of the prior is a steady pull of lr alpha downwards, the same for all d: then alpha sets how sparse it gets.
-    alpha: strength of the prior, 1e-3 in the authors' README; 0 is none, densities then mean nothing.
+    densities: 1 - p by key of params, with one value for all of them, above 0 and at most 1/2. Hand over every weight of
+        the network, the first and the last layer too, as the authors do: GradR(dict.fromkeys(keys, density), alpha).
+        Other parameters stay dense. They give mu, see `laplace_location`, and no more: nothing counts connections.
+        For d = 0.05 and alpha = 1e-3, the authors', mu is -2303, which no weight reaches. What is left of the prior
+        is a steady pull downwards of a_k alpha, the same for every d: alpha alone sets how sparse the network gets, and
+        it does so over the authors' 6.4 million steps. For a short training see `alpha_to_reach`.
+    alpha: strength of the prior, 1e-3 in the authors' README; up to 1e-8 is none, and densities then mean nothing. It is
+        relative to Adam's step, which is normalised: whatever the size of its gradients, a weight with gradients of one
+        sign moves by the learning rate, and one with alpha < 1 against the pull. With SGD, whose steps are as long as
+        gradients are, alpha means something else in every layer; the first step then warns.
 
-    Update, prior, mu for d <= 1/2 and w from theta are those of the authors' code
-    (github.com/Yanqi-Chen/Gradient-Rewiring), with three differences: it compares theta with mu before the
-    gradient step, it divides alpha's step by Adam's 1 - beta1^k, and weights of 0 stay 0. It refuses d > 1/2; that
-    branch is derived here. The equations are from memory, not compared with the paper's text.
-    Raises ValueError for a negative alpha, or densities not above 0 and at most 1.
+    Update, prior, mu and w from theta are those of the authors' code (github.com/Yanqi-Chen/Gradient-Rewiring), which
+    counts weights below 1e-10 as absent. The equations are from memory, not compared with the paper's text.
+    Raises ValueError for a negative alpha, densities that differ, or one outside 0 to 1/2.
     """
 
     alpha: float = 1e-3
 
     def __post_init__(self) -> None:
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha must not be negative, found {self.alpha}")
+        check("alpha", self.alpha, 0 <= self.alpha < inf, "0 or more, and finite")
         for key, density in self.densities.items():
-            if not 0 < density <= 1:
-                raise ValueError(f"density of {key} must be above 0 and at most 1, found {density}")
+            check(
+                f"density of {key}", density, 0 < density <= 0.5,
+                "above 0 and at most 1/2: beyond it Grad R's prior has mu > 0, and pulls weights up without end",
+            )  # fmt: skip
+        found = sorted(set(self.densities.values()))
+        check("densities", f"{found}", len(found) < 2, "one and the same for all layers of Grad R")
 
-    @property
-    def _rewired(self) -> list[str]:
-        return [key for key, density in self.densities.items() if density < 1]
+    def target_density(self, state: TrainingState) -> float | None:
+        return super().target_density(state) if self.alpha > NONE else None
+
+    def missed_target(self, state: TrainingState) -> str:
+        said = super().missed_target(state)
+        return (
+            said
+            and f"{said}. With Grad R alpha alone decides: it was {self.alpha:g}, a larger one prunes more"
+        )
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, lambda shape, density, rng: np.ones(shape, bool))
-        for key in self._rewired:
-            weight = state.params[key]
-            state.structure[key + ".positive"] = weight >= 0
-            state.structure[key + ".latent"] = array_module(weight).zeros_like(weight)
+        self.draw_masks(state, _everything)
+        for key in self.densities:
+            weight, mask = state.params[key], state.masks[key]
+            xp = array_module(weight)
+            mask &= weight != 0
+            state.structure[key + ".initial"][...] = mask
+            state.structure[key + ".last_active"][...] = xp.where(mask, 0, -1)
+            state.structure[key + ".sign"] = xp.sign(weight).astype("int8")
+            state.structure[key + ".latent"] = xp.zeros_like(weight)
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
-        for key in self._rewired:
-            state.params[key] += state.structure[key + ".latent"]
+        for key, density in self.densities.items():
+            u, sign = state.params[key], state.structure[key + ".sign"]
+            u += state.structure[key + ".latent"]
+            if self.alpha > NONE:  # the prior looks at theta as it is before the step
+                mu = laplace_location(density, self.alpha)
+                state.structure[key + ".pull"] = array_module(u).sign(sign * u - mu)
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
     ) -> int:
         """Returns how many connections were pruned; those that came back are not counted."""
-        pruned = 0
-        for key in self._rewired:
-            u, mask, positive = state.params[key], state.masks[key], state.structure[key + ".positive"]
-            xp, theta = array_module(u), times_sign(positive, u)
-            if self.alpha:
-                theta -= lr * self.alpha * xp.sign(theta - laplace_location(self.densities[key], self.alpha))
-            active = ~(theta <= 0)  # NaN stays in sight
+        if state.iteration == 1 and self.alpha > NONE and not hasattr(optimizer, "beta2"):
+            warnings.warn(
+                f"Grad R's alpha is relative to Adam's normalised step, found {type(optimizer).__name__}: "
+                f"its steps are as long as gradients are, and alpha = {self.alpha:g} may prune nothing, or everything",
+                stacklevel=2,
+            )
+        pruned, rate = 0, bias_corrected(lr, optimizer, state.iteration)
+        for key in self.densities:
+            u, mask, sign = state.params[key], state.masks[key], state.structure[key + ".sign"]
+            theta = sign * u
+            if self.alpha > NONE:
+                theta -= rate * self.alpha * state.structure.pop(key + ".pull")
+            active = ~(theta <= 0) & (sign != 0)  # NaN stays in sight
             pruned += int((mask & ~active).sum())
             mask[...] = active
-            u[...] = times_sign(positive, theta)
+            u[...] = sign * theta
             state.structure[key + ".latent"][...] = u * ~mask
             self._seen(state, key)
         return pruned
+
+
+def _everything(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """Training starts dense."""
+    return np.ones(shape, bool)

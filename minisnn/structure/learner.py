@@ -87,7 +87,9 @@ class SparseLearner(StructureLearner):
         rng = structure_rng(state)
         for key, density in self.densities.items():
             if key not in state.params:
-                raise ValueError(f"densities name {key}, expected one of the parameters: {', '.join(state.params)}")
+                raise ValueError(
+                    f"densities name {key}, expected one of the parameters: {', '.join(state.params)}"
+                )
             weight = state.params[key]
             drawn = checked_mask(sample, key, sample(weight.shape, density, rng), weight.shape)
             mask = array_module(weight).asarray(drawn)
@@ -140,6 +142,11 @@ def structure_rng(state: TrainingState) -> np.random.Generator:
             "state.rngs['structure'] = numpy.random.default_rng(seed)"
         )
     return state.rngs["structure"]
+
+
+def bias_corrected(lr: float, optimizer: Optimizer, k: int) -> float:
+    """The rate lr / (1 - beta1^k) at which Adam's uncorrected first moment moves weights in step k; lr without beta1."""
+    return lr / (1 - getattr(optimizer, "beta1", 0.0) ** k)
 
 
 def times_sign(positive: Array, x: Array) -> Array:
