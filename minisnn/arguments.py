@@ -55,7 +55,7 @@ def floating(*, spikes: Collection[str] = (), like: Array | None = None, **named
 
 
 def cotangent(name: str, dy: Array, shape: tuple[int, ...], like: Array) -> Array:
-    """The gradient that a backward is given, as a floating array. Raises ValueError unless it has the output's shape."""
+    """The gradient that a backward is given, as a floating array. ValueError unless it has the output's shape."""
     (dy,) = floating(like=like, **{name: dy})
     if dy.shape != shape:
         raise ValueError(f"{name} must have the output's shape {shape}, found {dy.shape}")

@@ -52,7 +52,8 @@ def _plain(value: Any) -> Any:
     name = type(value).__name__
     if KNOWN.get(name) is not type(value):
         raise ValueError(
-            f"cannot describe a {name}: describe the plain network, and of stages only minisnn's own: {', '.join(KNOWN)}"
+            f"cannot describe a {name}: describe the plain network, "
+            f"and of stages only minisnn's own: {', '.join(KNOWN)}"
         )
     default = {f.name: f.default for f in fields(value)}
     held = {f.name: getattr(value, f.name) for f in fields(value)}

@@ -1,4 +1,4 @@
-"""What public functions make of lists, dtypes and sizes: the float64 answer, or a ValueError that names the argument."""
+"""Public functions and any lists, dtypes and sizes: the float64 answer, or a ValueError that names the argument."""
 
 import numpy as np
 import pytest
@@ -175,16 +175,16 @@ def test_surrogates_take_lists_and_numbers(rng, N):
         (lambda: linear.linear_forward(np.ones((2, 0)), np.ones((0, 3))), "N and M at least 1"),
         (lambda: linear.linear_forward([[1.0], [1.0, 2.0]], [[1.0]]), "x must be an array, or lists of numbers of"),
         (lambda: first_spike.first_spike_forward(np.ones((2, 3)), np.ones((3, 0))), "at least one neuron"),
-        (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((0, 0, 1, 1))), "k must be at least 1, found 0|k, C_in"),
+        (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((0, 0, 1, 1))), "k, C_in and C_out of at least 1"),
         (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 0))), "k, C_in and C_out of at least 1"),
-        (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), stride=0), "stride must be at least 1"),
+        (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), stride=0), "stride must be at least"),
         (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), stride=1.5), "stride must be a whole"),
         (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), padding=-1), "padding must be at"),
         (lambda: pool.average_pool_forward(np.ones((1, 3, 3, 1)), 0), "k must be at least 1, found 0"),
         (lambda: pool.max_pool_forward(np.ones((1, 3, 3, 1)), 0), "k must be at least 1, found 0"),
         (lambda: pool.sum_pool_forward(np.ones((1, 3, 3, 1), bool), 0), "k must be at least 1, found 0"),
         (lambda: pool.global_pool_forward(np.ones((1, 0, 3, 1))), "H and W of at least 1"),
-        (lambda: lif.lif_forward([1, 2], Neuron()), r"current must be floating, found int64: write 1.0, or .astype\(float\)"),
+        (lambda: lif.lif_forward([1, 2], Neuron()), r"current must be floating, found int64: write 1\.0, or"),
         (lambda: lif.lif_forward([1.0, 2.0], Neuron(), score="mean"), "score must be one of code"),
         (lambda: Conv(4, k=0).out((3, 3, 1)), "k must be at least 1, found 0"),
         (lambda: Conv(4, stride=0).out((3, 3, 1)), "stride must be at least 1, found 0"),
@@ -216,7 +216,7 @@ def test_encodings(rng, dtype):
             np.testing.assert_allclose(encode(x), expected, rtol=1e-6)
             np.testing.assert_array_equal(encode(x.tolist()), encode(x))
         else:
-            with pytest.raises(ValueError, match="(images|frames) must be"):
+            with pytest.raises(ValueError, match=r"(images|frames) must be"):
                 encode(x)
 
 
@@ -236,15 +236,15 @@ def test_augmentations(rng, dtype):
             assert found.dtype == kind
             np.testing.assert_array_equal(found, augment(x.tolist(), np.random.default_rng(seed)))
         else:
-            with pytest.raises(ValueError, match="(images|frames) must be bool, integers or floating"):
+            with pytest.raises(ValueError, match=r"(images|frames) must be bool, integers or floating"):
                 augment(x, rng)
     for augment in (shift, roll):
         with pytest.raises(ValueError, match="by must be at least 0, found -1"):
             augment(images, -1, rng)
-        with pytest.raises(ValueError, match="by must be a whole number, found 0.5"):
+        with pytest.raises(ValueError, match=r"by must be a whole number, found 0.5"):
             augment(images, 0.5, rng)
     for augment, _ in frames:
-        with pytest.raises(ValueError, match="(images|frames) must be"):
+        with pytest.raises(ValueError, match=r"(images|frames) must be"):
             augment([[1, 2]], rng)
 
 
@@ -274,7 +274,7 @@ def test_check_gradient_takes_lists():
 
     rng = np.random.default_rng(0)
     assert check_gradient(square, its_backward, ([1.0, 2.0],), rng) < 1e-6
-    with pytest.raises(ValueError, match="input 0 must be floating, found int64: write 1.0"):
+    with pytest.raises(ValueError, match=r"input 0 must be floating, found int64: write 1.0"):
         check_gradient(square, its_backward, ([1, 2],), rng)
     with pytest.raises(ValueError, match=r"inputs must be a sequence of arrays, such as \(x,\)"):
         check_gradient(square, its_backward, np.ones(2), rng)

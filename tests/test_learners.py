@@ -211,10 +211,13 @@ def test_the_prior_looks_at_theta_before_the_step(xp):
     assert float(state.params["a"][0, 0] + state.structure["a.latent"][0, 0]) > -0.3 + 0.2
 
 
-@given(rng=rngs, density=st.floats(0.05, 0.5), K=st.integers(1, 30), beta1=st.sampled_from([0.0, 0.9]))
+@given(rng=rngs, density=st.floats(0.05, 0.3), K=st.integers(1, 30), beta1=st.sampled_from([0.0, 0.9]))
 def test_alpha_to_reach_a_density_without_gradients(rng, density, K, beta1):
     """Then strengths only fall, and the density at the end is the one asked for."""
-    weight, optimizer = rng.standard_normal((40, 25)), Adam(beta1=beta1)
+    weight, optimizer = (
+        0.1 * rng.standard_normal((40, 25)),
+        Adam(beta1=beta1),
+    )  # small: mu must stay out of reach
     alpha = alpha_to_reach(density, [weight[:20], weight[20:].tolist()], LR, K, beta1, spread=0)
     learner = GradR({"a": density}, alpha)
     state = begin(np, learner, optimizer, weight)
@@ -224,9 +227,11 @@ def test_alpha_to_reach_a_density_without_gradients(rng, density, K, beta1):
     assert learner.target_density(state) == pytest.approx(density)
     assert learner.missed_target(state) == ""
     more = alpha_to_reach(density, [weight], LR, K, beta1, spread=1)
-    assert more > alpha or density > 0.45
+    assert more > alpha
     state.masks["a"][...] = True
-    said = rf"density asked for, .* was not reached: GradR ended at 1. With Grad R alpha alone decides: it was {alpha:g}"
+    said = (
+        rf"density asked for, .* was not reached: GradR ended at 1. With Grad R alpha alone .* was {alpha:g}"
+    )
     assert re.search(said, learner.missed_target(state))
     assert GradR({"a": density}, 0.0).missed_target(state) == ""  # without a prior no density is asked for
 

@@ -1,6 +1,6 @@
 """A neuron with a learnable leak (PLIF, Fang et al. 2021), written outside the package, as a user would."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ class PLIF(Plain):
 
     emits = "spikes"
 
-    surrogate: Surrogate = Sigmoid()
+    surrogate: Surrogate = field(default=Sigmoid())
     smooth: bool = False
 
     def init(self, rng, shape):
@@ -144,7 +144,7 @@ def test_what_cannot_be_counted_or_described_says_so():
         ValueError, match=r"cannot describe a PLIF: .*of stages only minisnn's own: AveragePool"
     ):
         describe.to_text(networks(PLIF()))
-    with pytest.raises(ValueError, match="p1: cannot follow channels through PLIF; .* minisnn's own stages"):
+    with pytest.raises(ValueError, match=r"p1: cannot follow channels through PLIF; .* minisnn's own stages"):
         ChannelGraph(networks(PLIF()), (8, 8, 1))
 
 

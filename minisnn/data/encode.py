@@ -17,8 +17,8 @@ def latency_code(images: Array, max_value: int, levels: int = 2) -> Array:
 
     $$ t = (1 - x) \ln 6, \qquad z = e^t = 6^{1-x} $$
 
-    images: [B, H, W, C] integers (uint8), 0 to `max_value`. Grey values x of 0 to 1 are first rounded to `levels` equally
-    spaced ones: 2 is the binarised code, z = 1 for pixels of at least half of max_value and 6 for the others;
+    images: [B, H, W, C] integers (uint8), 0 to `max_value`. Grey values x of 0 to 1 are first rounded to `levels`
+    equally spaced ones: 2 is the binarised code, z = 1 for pixels of at least half of max_value and 6 for the others;
     max_value + 1 keeps them all. Returns z [B, H*W*C] float32, without a unit; t is in time constants of the synapse.
     Raises ValueError for fewer than 2 levels, images that are no integers, or values outside 0 to max_value.
 

@@ -59,7 +59,10 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
 
 
 def integrate_and_fire(**others: object) -> Neuron:
-    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's. others: further fields of `Neuron`."""
+    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's.
+
+    others: further fields of `Neuron`.
+    """
     return _spikingjelly(decay=1.0, **others)
 
 

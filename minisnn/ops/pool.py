@@ -19,8 +19,8 @@ def average_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     r"""Means of windows, $y_{ij} = \frac{1}{k^2} \sum_{u,v<k} x_{ki+u,\,kj+v}$.
 
     x: [N, H, W, C], floating, spikes (bool) or counts of spikes (uint8); k: side of a window, at least 1.
-    Returns y [N, H // k, W // k, C] in x's dtype, float64 for spikes and counts, which have no precision; and the cache.
-    Raises ValueError for another dtype, or an x that holds no window.
+    Returns y [N, H // k, W // k, C] in x's dtype, float64 for spikes and counts, which have no precision; and the
+    cache. Raises ValueError for another dtype, or an x that holds no window.
     """
     (x,) = floating(x=x, spikes=("x",))
     dtype = _mean_dtype(x)
@@ -90,9 +90,9 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
 def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     r"""Largest of each window, $y_{ij} = \max_{u,v<k} x_{ki+u,\,kj+v}$.
 
-    x: [N, H, W, C], bool, integers or floating: for spikes the maximum is their "or". k: side of a window, at least 1.
-    Returns y [N, H // k, W // k, C] in x's dtype, and the cache. Raises ValueError for another dtype, or an x that holds
-    no window.
+    x: [N, H, W, C], bool, integers or floating: for spikes the maximum is their "or". k: side of a window, at least
+    1. Returns y [N, H // k, W // k, C] in x's dtype, and the cache. Raises ValueError for another dtype, or an x that
+    holds no window.
     """
     (x,) = numbers(x=x)
     xp = array_module(x)

@@ -85,7 +85,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    r"""A sigmoid's slope, $h(x) = \alpha s (1 - s)$ with $s = \sigma(\alpha x)$ (SpikingJelly's; SCA Eq. 3; chapter 08).
+    r"""A sigmoid's slope, $h(x) = \alpha s (1 - s)$, $s = \sigma(\alpha x)$ (SpikingJelly's; SCA Eq. 3; chapter 08).
 
     alpha: steepness, 4 there; the slope at 0 is alpha / 4. Raises ValueError unless it is above 0.
     """

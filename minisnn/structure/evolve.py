@@ -47,12 +47,12 @@ def grow_layer(
 ) -> Array:
     """Let `count` connections grow where none is now: line 11 of ESL's Algorithm 1 (chapter 16).
 
-    weight: floating, any shape; mask: bool, of its shape. Changes both in place: new connections start at weight 0, and so do those
-    pruned a moment ago, unless keep_weights. exclude_pruned: these come back only when nothing else is left,
-    the strongest first. Other inactive weights are left to the caller's W = M * W.
-    layer: its name, for messages. Returns the positions grown, [count] indices into the flattened weight. Raises
-    ValueError for what `rule` returns unless it is as many different candidates as it was asked for; mask and weight
-    are then as before.
+    weight: floating, any shape; mask: bool, of its shape. Changes both in place: new connections start at weight 0, and
+    so do those pruned a moment ago, unless keep_weights. Other inactive weights are left to the caller's W = M * W.
+    pruned: the positions pruned a moment ago. exclude_pruned: these come back only when nothing else is left, the
+    strongest first. layer: its name, for messages. Returns the positions grown, [count] indices into the flattened
+    weight. Raises ValueError for what `rule` returns unless it is as many different candidates as it was asked for;
+    mask and weight are then as before.
     """
     xp = array_module(mask)
     candidates = xp.flatnonzero(~mask)

@@ -98,16 +98,16 @@ class GradR(SparseLearner):
     A weight that is 0 at the start has no sign: it stays 0, and masked, for good. `.latent` keeps u where the weight is
     masked.
 
-    densities: 1 - p by key of params, with one value for all of them, above 0 and at most 1/2. Hand over every weight of
-        the network, the first and the last layer too, as the authors do: GradR(dict.fromkeys(keys, density), alpha).
+    densities: 1 - p by key of params, one value for all of them, above 0 and at most 1/2. Hand over every weight of the
+        network, the first and the last layer too, as the authors do: GradR(dict.fromkeys(keys, density), alpha).
         Other parameters stay dense. They give mu, see `laplace_location`, and no more: nothing counts connections.
         For d = 0.05 and alpha = 1e-3, the authors', mu is -2303, which no weight reaches. What is left of the prior
-        is a steady pull downwards of a_k alpha, the same for every d: alpha alone sets how sparse the network gets, and
-        it does so over the authors' 6.4 million steps. For a short training see `alpha_to_reach`.
-    alpha: strength of the prior, 1e-3 in the authors' README; up to 1e-8 is none, and densities then mean nothing. It is
-        relative to Adam's step, which is normalised: whatever the size of its gradients, a weight with gradients of one
-        sign moves by the learning rate, and one with alpha < 1 against the pull. With SGD, whose steps are as long as
-        gradients are, alpha means something else in every layer; the first step then warns.
+        is a steady pull downwards of a_k alpha, the same for every d. So alpha alone sets how sparse the network gets,
+        over the authors' 6.4 million steps. For a short training see `alpha_to_reach`.
+    alpha: strength of the prior, 1e-3 in the authors' README; up to 1e-8 is none, and densities then mean nothing. It
+        is relative to Adam's step, which is normalised: a weight whose gradients all have one sign moves by the
+        learning rate in each step, however small they are, and withstands the pull of any alpha below 1. With SGD,
+        whose steps are as long as gradients are, alpha means something else in every layer: the first step warns.
 
     Update, prior, mu and w from theta are those of the authors' code (github.com/Yanqi-Chen/Gradient-Rewiring), which
     counts weights below 1e-10 as absent. The equations are from memory, not compared with the paper's text.

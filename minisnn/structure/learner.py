@@ -145,7 +145,7 @@ def structure_rng(state: TrainingState) -> np.random.Generator:
 
 
 def bias_corrected(lr: float, optimizer: Optimizer, k: int) -> float:
-    """The rate lr / (1 - beta1^k) at which Adam's uncorrected first moment moves weights in step k; lr without beta1."""
+    """The rate at which Adam's uncorrected first moment moves weights, lr / (1 - beta1^k); lr without beta1."""
     return lr / (1 - getattr(optimizer, "beta1", 0.0) ** k)
 
 

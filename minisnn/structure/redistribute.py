@@ -3,8 +3,9 @@
     rule(layers, rng) -> counts
 
 layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
-more than are free, and in all as many as were lost unless the rule is `right_on_average`. ESL says nothing of it; its Fig. 3b shows densities of layers that move, which
-`return_what_was_lost` cannot do and the other two can. To add a rule, write it and name it in RULES.
+more than are free, and in all as many as were lost unless the rule is `right_on_average`. `evolve.py` checks that.
+ESL says nothing of it; its Fig. 3b shows densities of layers that move, which `return_what_was_lost` cannot do and
+the other two can. To add a rule, write it and name it in RULES.
 """
 
 from __future__ import annotations
