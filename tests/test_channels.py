@@ -756,7 +756,7 @@ def test_a_state_that_does_not_fit_is_refused():
             SCA(layers, p=0.5).start(state)
         assert not state.channels
     right = {"bn1.gamma": vector, "bn1.beta": vector, "conv1.weight": weight}
-    with pytest.raises(ValueError, match="state.rngs must hold a stream named 'structure'"):
+    with pytest.raises(ValueError, match=r"state.rngs must hold a stream named 'structure'"):
         SCA(layers, p=0.5, mode="random").start(TrainingState(right))
     with pytest.raises(ValueError, match="every must be at least 1, found 0"):
         SCA(layers, p=0.5, every=0)

@@ -61,9 +61,10 @@ def keep_most_active(scores: Vectors, count: int) -> Masks:
 def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, strict: bool = False) -> Masks:
     """The channels kept, and the `count` among the pruned with the largest gradient |dgamma| (SCA §4.3, chapter 18).
 
-    masks: of the channels kept, bool [C] by layer; gradients, scores: numbers [C] by layer. Where gradients are equal, 0 above all, the higher score goes first, then the order of layers and channels.
-    strict: pruned channels without a gradient stay away, as in the authors' code, and fewer may come. Returns masks,
-    bool [C] by layer. Raises ValueError if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
+    masks: of the channels kept, bool [C] by layer; gradients, scores: numbers [C] by layer. Where gradients are equal,
+    0 above all, the higher score goes first, then the order of layers and channels. strict: pruned channels without a
+    gradient stay away, as in the authors' code, and fewer may come. Returns masks, bool [C] by layer. Raises ValueError
+    if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
     """
     masks, gradients, scores = _vectors(masks=masks, gradients=gradients, scores=scores)
     count = whole("count", count)
@@ -83,7 +84,8 @@ def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, stri
 def draw_channels(sizes: Mapping[str, int], p: float, rng: np.random.Generator) -> Masks:
     """An ablation: of every layer the same fraction, at random. Keeps round((1 - p) C), and at least 1.
 
-    sizes: C by layer; p: the fraction pruned, 0 to 1. Returns masks, bool [C] by layer. Raises ValueError for another p.
+    sizes: C by layer; p: the fraction pruned, 0 to 1. Returns masks, bool [C] by layer. Raises ValueError for a p
+    outside.
     """
     check("p", p, 0 <= p <= 1, "0 to 1")
     masks = {key: np.zeros(size, bool) for key, size in sizes.items()}
