@@ -15,7 +15,10 @@ from minisnn.stages import LIF, Arrays, Shape, Stage
 
 @dataclass(frozen=True)
 class Sequential:
-    """Named stages, one after the other. Keys of params, grads and buffers read `stage.name`."""
+    """Named stages, one after the other. Keys of params, grads and buffers read `stage.name`.
+
+    A network is one of these. See `stages.Stage` for its methods; the cache is that of every stage, by its name.
+    """
 
     stages: tuple[tuple[str, Stage], ...] = ()
 
@@ -65,7 +68,11 @@ class Sequential:
 
 @dataclass(frozen=True)
 class Residual:
-    """main(x) + shortcut(x); an empty shortcut is x itself. Keys read `main.stage.name`, `shortcut.stage.name`."""
+    """main(x) + shortcut(x); an empty shortcut is x itself (He et al. 2016).
+
+    Keys read `main.stage.name`, `shortcut.stage.name`. See `stages.Stage` for its methods. `out` raises ValueError
+    where the branches' shapes differ.
+    """
 
     main: Sequential
     shortcut: Sequential = field(default=Sequential())
@@ -117,18 +124,24 @@ def _steps(dy: Array, n: int) -> Array:
 
 
 def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:
-    """The fraction of every layer's neurons, over batch and time, that fired, by the stage's name."""
+    """The fraction of every layer's neurons, over batch and time, that fired, by the stage's name.
+
+    cache: of the stage's forward. Layers are those whose cache has a method `firing_rate()`, yours too.
+    """
     return {name: neurons.firing_rate() for name, neurons in neuron_caches(stage, cache)}
 
 
 def activities(stage: Stage, cache: Any) -> dict[str, Array]:
-    """The activity of every channel [C], by the name of the neurons' stage, where stages have a `score`."""
+    """The activity of every channel [C], by the name of the neurons' stage, where stages have a `score` (SCA Eq. 4).
+
+    cache: of the stage's forward.
+    """
     found = {name: getattr(neurons, "activity", None) for name, neurons in neuron_caches(stage, cache)}
     return {name: activity for name, activity in found.items() if activity is not None}
 
 
 def neuron_caches(stage: Stage, cache: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The caches of all neurons, with their stages' names."""
+    """The caches of all neurons, with their stages' names, joined by dots. cache: of the stage's forward."""
     if isinstance(stage, Residual):
         stage = Sequential((("main", stage.main), ("shortcut", stage.shortcut)))
     if isinstance(stage, Sequential):
@@ -140,7 +153,10 @@ def neuron_caches(stage: Stage, cache: Any, name: str = "") -> Iterator[tuple[st
 
 
 def rebuilt(stage: Stage, change: Callable[[str, Stage], Iterable[tuple[str, Stage]]], name: str = "") -> Any:
-    """The network with every leaf replaced by what `change(name, leaf)` gives: pairs of the last name and a stage."""
+    """The network with every leaf replaced by what `change(name, leaf)` gives, pairs of the last name and a stage.
+
+    name: of the stage, with a dot behind it; the names that `change` sees are whole.
+    """
     if isinstance(stage, Residual):
         main, shortcut = (
             rebuilt(branch, change, f"{name}{which}.")
@@ -158,7 +174,10 @@ def rebuilt(stage: Stage, change: Callable[[str, Stage], Iterable[tuple[str, Sta
 
 
 def scored(net: Sequential, score: str) -> Sequential:
-    """The same network, whose neurons measure their channels' activity while it trains (SCA Eq. 4)."""
+    """The same network, whose neurons measure their channels' activity while it trains (SCA Eq. 4, chapter 17).
+
+    score: one of `ops.lif.SCORES`.
+    """
 
     def change(name: str, stage: Stage) -> list[tuple[str, Stage]]:
         stage = replace(stage, score=score) if isinstance(stage, LIF) else stage

@@ -52,7 +52,10 @@ class Connections(NamedTuple):
 
 
 def connections(params: Mapping[str, Array], masks: Mapping[str, Array]) -> Connections:
-    """Of all weights of a network, those under a mask and those without; biases and batch norm are not counted."""
+    """Of all weights of a network, those under a mask and those without; biases and batch norm are not counted.
+
+    params: arrays by key; those of more than one axis are weights. masks: bool, by some of these keys (ESL's Table 1).
+    """
     weights = {key: w for key, w in params.items() if w.ndim > 1}
     active = sum(int(masks[key].sum()) if key in masks else w.size for key, w in weights.items())
     return Connections(active, sum(w.size for w in weights.values()))
@@ -87,7 +90,7 @@ class LayerCost(NamedTuple):
 
 
 def total(costs: Mapping[str, LayerCost]) -> LayerCost:
-    """The sum over layers of every count. Raises ValueError if there is no layer."""
+    """The sum over layers of every count. costs: what `measure` returns. Raises ValueError if there is no layer."""
     if not costs:
         raise ValueError("costs is empty: expected what `measure` returns for a net with weights")
     return LayerCost(*(sum(column) for column in zip(*costs.values(), strict=True)))

@@ -66,7 +66,8 @@ class NotationError(ValueError):
 def from_notation(notation: str, shape: Shape, T: int | None = None, style: Style = ESL_STYLE) -> Sequential:
     """The network that a notation describes, for inputs of a shape (H, W, C).
 
-    Raises NotationError for an unknown token, or one that leaves nothing of its input.
+    shape: of an image or frame. T: time steps of static images, None for sequences. style: whose neurons, biases and
+    readout. Raises NotationError for an unknown token, or one that leaves nothing of its input.
     """
     stages: list[Named] = [] if T is None else [("repeat", Repeat(T))]
     tokens = notation.split("-")
@@ -127,9 +128,10 @@ def _stages(
 def first_spike_mlp(
     hidden: tuple[int, ...] = (800,), n_classes: int = 10, densities: tuple[float, ...] = (1.0,)
 ) -> Sequential:
-    """ESL's multi-layer network of neurons that fire once, 784-800-10 in the paper.
+    """ESL's multi-layer network of neurons that fire once, 784-800-10 in the paper (Table 1).
 
-    densities: what masks will leave of each hidden layer's incoming synapses. The output layer stays dense.
+    hidden: neurons of each hidden layer. densities: what masks will leave of each hidden layer's incoming synapses. The
+    output layer stays dense. Raises ValueError unless there is a density for each hidden layer.
     """
     if len(densities) != len(hidden):
         raise ValueError(f"expected {len(hidden)} densities, one for each hidden layer, found {densities}")
@@ -142,7 +144,7 @@ def first_spike_mlp(
 
 
 def widened(notation: str, width: float) -> str:
-    """The notation with all channels and units but the last multiplied by `width`."""
+    """The notation with all channels and units but the last multiplied by `width`, and rounded, see `times`."""
     if width == 1:
         return notation
     *hidden, last = notation.split("-")
@@ -165,14 +167,21 @@ def times(n: int, width: float) -> int:
 def mlp(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
-    """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net."""
+    """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net.
+
+    Arguments as in `from_notation`; width: multiplies the hidden layer.
+    """
     return from_notation(widened(f"800FC-{n_classes}FC", width), shape, T, replace(ESL_STYLE, neuron=neuron))
 
 
 def vggsnn(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
-    """TET's VGGSNN, ESL's network for CIFAR10-DVS: 9,271,498 parameters at 48x48x2 and 10 classes."""
+    """TET's VGGSNN, ESL's network for CIFAR10-DVS: 9,271,498 parameters at 48x48x2 and 10 classes.
+
+    Arguments as in `from_notation`; width: multiplies all layers but the last. Raises NotationError for a shape that is
+    too small.
+    """
     notation = widened(VGGSNN.replace("10FC", f"{n_classes}FC"), width)
     return from_notation(notation, shape, T, replace(ESL_STYLE, neuron=neuron))
 
@@ -180,7 +189,10 @@ def vggsnn(
 def five_conv(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
-    """SCA's network for CIFAR10-DVS, 5Conv+1FC: 1,111,306 parameters at 48x48x2 and 10 classes."""
+    """SCA's network for CIFAR10-DVS, 5Conv+1FC: 1,111,306 parameters at 48x48x2 and 10 classes.
+
+    Arguments as in `vggsnn`.
+    """
     notation = widened(FIVE_CONV.replace("10FC", f"{n_classes}FC"), width)
     return from_notation(notation, shape, T, replace(SCA_STYLE, neuron=neuron))
 
@@ -192,7 +204,7 @@ def resnet19(
     """TET's ResNet-19, ESL's network for CIFAR: 12,630,858 parameters at 32x32x3 and 10 classes.
 
     widths: of the first convolution, of the three stages of 3, 3 and 2 blocks, of which the second and third start
-    with stride 2, and of the linear layer before the last.
+    with stride 2, and of the linear layer before the last. Other arguments as in `vggsnn`.
     """
     stem, *wide, hidden = (times(n, width) for n in widths)
     lif = LIF(neuron)
@@ -229,7 +241,11 @@ def vgg16(
     channels: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
     hidden: int = 512, width: float = 1.0,
 ) -> Sequential:  # fmt: skip
-    """SCA's VGG16: 15,250,378 parameters at 32x32x3 and 10 classes. channels: of convolutions; hidden: of the rest."""
+    """SCA's VGG16: 15,250,378 parameters at 32x32x3 and 10 classes.
+
+    channels: of the convolutions; hidden: units of the two linear layers before the last. Other arguments as in
+    `vggsnn`.
+    """
     stages: list[Named] = []
     pools = 0
     for n, n_out in enumerate(channels, 1):
@@ -259,7 +275,7 @@ def pre_resnet18(
     A pre-activation ResNet-18 for small images (He et al. 2016), in the form that network slimming prunes: a
     convolution to 64 channels and batch norm on the image, before it is repeated; four stages of two blocks, 64,
     128, 256 and 512 wide; batch norm, neurons, convolution, twice; a 1x1 convolution as shortcut where the shape
-    changes; gammas start at 0.5.
+    changes; gammas start at 0.5. widths: of the four stages. Other arguments as in `vggsnn`.
     """
     bn, lif = BatchNorm(gamma=0.5), LIF(neuron)
     wide = [times(n, width) for n in widths]

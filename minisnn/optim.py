@@ -21,12 +21,16 @@ Moments = dict[str, tuple[Array, ...]]
 
 
 class Optimizer(Protocol):
-    """What training asks of an optimiser."""
+    """Interface of an optimiser: a frozen description, whose memory is the dictionary that `init` makes.
 
-    def init(self, params: Arrays) -> Moments: ...
+    All dictionaries have the keys of `params`; arrays of one key have one shape and floating dtype.
+    """
+
+    def init(self, params: Arrays) -> Moments:
+        """Moments for every parameter, at 0."""
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
-        """Update `params` and `moments` in place; `k` counts the steps from 1."""
+        """Update `params` and `moments` in place, by a step at learning rate `lr`; `k` counts the steps from 1."""
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
         """How strongly each weight wants to move: the score of momentum growth."""
@@ -34,7 +38,12 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent with momentum: m <- mu m + g + lambda w, w <- w - lr m; lambda is weight_decay."""
+    r"""Stochastic gradient descent with momentum (Polyak 1964; as in PyTorch, without dampening).
+
+    $$ m \leftarrow \mu m + g + \lambda w, \qquad w \leftarrow w - \eta m $$
+
+    mu: 0 to 1; 0 is plain gradient descent. weight_decay: lambda, 0 or more.
+    """
 
     mu: float = 0.9
     weight_decay: float = 0.0
@@ -57,7 +66,13 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015), with bias correction; weight_decay * w is added to the gradient (L2)."""
+    r"""Adam (Kingma and Ba 2015), with bias correction.
+
+    $$ m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
+       w \leftarrow w - \frac{\eta}{1 - \beta_1^k} \frac{m}{\sqrt{v / (1 - \beta_2^k)} + \epsilon} $$
+
+    weight_decay: lambda, 0 or more; lambda w is added to g (the L2 norm in the loss, not AdamW's decay).
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -95,51 +110,79 @@ class Adam:
 
 
 def exponential_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
-    """lr (lr_end / lr)^(e / (E - 1)): from lr in epoch 0 to lr_end in the last."""
+    r"""From lr in epoch 0 to lr_end in the last, $\eta (\eta_\mathrm{end} / \eta)^{e / (E - 1)}$.
+
+    epoch: e, from 0; epochs: E; lr, lr_end: above 0. Returns the learning rate of the epoch.
+    """
     return lr * (lr_end / lr) ** (epoch / max(1, epochs - 1))
 
 
 def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
-    """lr_end + (lr - lr_end) / 2 (1 + cos(pi e / E))."""
+    r"""A half cosine, $\eta_\mathrm{end} + \frac{\eta - \eta_\mathrm{end}}{2} (1 + \cos(\pi e / E))$ (TET).
+
+    epoch: e, from 0; epochs: E. Returns the learning rate of the epoch; lr_end itself would be that of epoch E.
+    """
     return lr_end + (lr - lr_end) / 2 * (1 + cos(pi * epoch / epochs))
 
 
 def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
-    """Three equal parts of training at lr, sqrt(lr lr_end) and lr_end: SCA's steps by 10 in 300 epochs."""
+    r"""Three equal parts of training at $\eta$, $\sqrt{\eta\,\eta_\mathrm{end}}$ and $\eta_\mathrm{end}$.
+
+    With lr_end = lr / 100 they are SCA's steps by 10 in 300 epochs. epoch: from 0; lr, lr_end: above 0. Returns the
+    learning rate of the epoch.
+    """
     return lr * (lr_end / lr) ** ((3 * epoch // epochs) / 2)
 
 
 # Gradient normalisation. ESL follows Mostafa 2018 "to avoid the large gradient and small
-# denominator» and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
+# denominator" and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
 # are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,
 # so that a limit means the same length of step at every density.
 
 
 def unlimited(grads: Arrays, masks: Arrays) -> None:
-    """Leave gradients as they are."""
+    """Leave gradients as they are. grads, masks: by key of params."""
 
 
 def clip_layers(grads: Arrays, masks: Arrays, limit: float) -> None:
-    """Limit the Frobenius norm of each layer's gradient."""
+    r"""Limit the Frobenius norm of each layer's gradient, $g \leftarrow g \min(1, c / \lVert m \odot g \rVert)$.
+
+    grads: floating, by key of params, scaled in place; masks: bool, by some of these keys; limit: c, above 0.
+    """
     for key, g in grads.items():
         g *= _factor(_norm(g, masks.get(key)), limit)
 
 
 def clip_neurons(grads: Arrays, masks: Arrays, limit: float) -> None:
-    """Limit the norm of the gradient of each neuron's incoming weights, a column."""
+    r"""Limit the norm of the gradient of each neuron's incoming weights.
+
+    $$ g_j \leftarrow g_j \min(1, c / \lVert m_j \odot g_j \rVert) $$
+
+    Column j of a gradient [N, M] belongs to neuron j. Arguments as in `clip_layers`.
+    """
     for key, g in grads.items():
         xp, moving = array_module(g), g * masks[key] if key in masks else g
         g *= xp.minimum(1, limit / xp.maximum(xp.sqrt((moving * moving).sum(0)), TINY))
 
 
 def clip_rows(grads: Arrays, masks: Arrays, limit: float) -> None:
-    """Limit the Frobenius norm of each layer's gradient over its number of inputs."""
+    r"""Limit the Frobenius norm of each layer's gradient over its number N of inputs, the first axis.
+
+    $$ g \leftarrow g \min(1, c N / \lVert m \odot g \rVert) $$
+
+    Arguments as in `clip_layers`.
+    """
     for key, g in grads.items():
         g *= _factor(_norm(g, masks.get(key)) / len(g), limit)
 
 
 def divide_by_norm(grads: Arrays, masks: Arrays, limit: float) -> None:
-    """Make the norm of all gradients together equal to `limit`."""
+    r"""Make the norm of all gradients together equal to `limit`.
+
+    $$ g \leftarrow c\,g \Big/ \sqrt{\sum \lVert m \odot g \rVert^2} $$
+
+    Arguments as in `clip_layers`.
+    """
     total = sum(_norm(g, masks.get(key)) ** 2 for key, g in grads.items()) ** 0.5
     for g in grads.values():
         g *= limit / max(total, TINY)

@@ -84,11 +84,12 @@ class Plain:
 
 @dataclass(frozen=True)
 class FirstSpike(Plain):
-    """A layer of neurons that fire at most once: [B, N] -> [B, n_out], both z = exp(t) (ESL Eq. 3-5).
+    """A layer of neurons that fire at most once, by `first_spike_forward`: [B, N] -> [B, n_out], both z = exp(t).
 
     Initial weights are weight_sum / n + N(0, 1) / sqrt(n), where n = density * N inputs are connected:
     their sum must exceed 1 for a neuron to fire, and neurons must not all start alike.
-    `density` is what a mask will leave of the synapses; only the initial weights depend on it.
+    `density` is what a mask will leave of the synapses; only the initial weights depend on it. Parameters: weight
+    [N, n_out]. ESL Eq. 3-5, chapters 03-05.
     """
 
     emits = "spikes"
@@ -121,10 +122,11 @@ class FirstSpike(Plain):
 
 @dataclass(frozen=True)
 class Linear(Plain):
-    """[T, B, N] -> [T, B, n_out].
+    """A linear layer at every step, by `linear_forward`: [T, B, N] -> [T, B, n_out].
 
     std: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, as is always the bias;
-    a number is the deviation of a normal distribution.
+    a number is the deviation of a normal distribution. Parameters: weight [N, n_out] and, unless bias is False,
+    bias [n_out].
     """
 
     emits = "mapped"
@@ -156,10 +158,11 @@ class Linear(Plain):
 
 @dataclass(frozen=True)
 class Conv(Plain):
-    """[T, B, H, W, C] -> [T, B, H', W', n_out], by `conv_forward`.
+    """A convolution at every step, by `conv_forward`: [T, B, H, W, C] -> [T, B, H', W', n_out] (chapter 12).
 
-    std: of the initial weights. "fan_out" is normal with deviation sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's
-    VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is always the bias.
+    k, stride, padding: in pixels. std: of the initial weights. "fan_out" is normal with deviation
+    sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is
+    always the bias. Parameters: weight [k, k, C, n_out] and, unless bias is False, bias [n_out].
     """
 
     emits = "mapped"
@@ -200,9 +203,10 @@ class Conv(Plain):
 
 @dataclass(frozen=True)
 class BatchNorm(Plain):
-    """Over time, batch and positions, by `batch_norm_forward`.
+    """Batch norm over time, batch and positions, by `batch_norm_forward`: [T, B, ..., C], the shape stays (chapter 13).
 
-    gamma: at first. copies, scale: as there.
+    gamma: initial gamma. momentum, copies, scale: see `batch_norm_forward`. Parameters: gamma, beta [C]; buffers: mean,
+    var [C], the running statistics.
     """
 
     emits = "mapped"
@@ -245,7 +249,7 @@ class BatchNorm(Plain):
 class LIF(Plain):
     """Neurons over time, by `lif_forward`: currents [T, B, ...] -> spikes, bool, of the same shape.
 
-    score: the measure of channels' activity that the cache holds in training, see there.
+    score: the measure of channels' activity that the cache holds in training, see `lif_forward`. No parameters.
     """
 
     emits = "spikes"
@@ -266,7 +270,9 @@ class LIF(Plain):
 
 @dataclass(frozen=True)
 class WindowPool(Plain):
-    """What pools over k x k windows share; `pair` is the forward and the backward."""
+    """What pools over k x k windows share, [T, B, H, W, C] -> [T, B, H // k, W // k, C]; `pair` is the op's pair."""
+
+    emits = "same"
 
     emits = "same"
 
@@ -292,19 +298,19 @@ class WindowPool(Plain):
 
 
 class AveragePool(WindowPool):
-    """Means of k x k windows."""
+    """Means of k x k windows, by `average_pool_forward`."""
 
     pair = pool.average_pool_forward, pool.average_pool_backward
 
 
 class SumPool(WindowPool):
-    """Sums of spikes in k x k windows, in bytes."""
+    """Sums of spikes in k x k windows, in bytes, by `sum_pool_forward`."""
 
     pair = pool.sum_pool_forward, pool.sum_pool_backward
 
 
 class MaxPool(WindowPool):
-    """Maxima of k x k windows."""
+    """Maxima of k x k windows, by `max_pool_forward`."""
 
     pair = pool.max_pool_forward, pool.max_pool_backward
 
@@ -399,7 +405,7 @@ class Repeat(Plain):
 
 @dataclass(frozen=True)
 class MeanOverTime(Plain):
-    """A readout: [T, B, N] -> [1, B, N]."""
+    """A readout, the mean over time: [T, B, N] -> [1, B, N], of spikes float64."""
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
         dtype = "float64" if x.dtype.kind == "b" else x.dtype
@@ -413,7 +419,10 @@ class MeanOverTime(Plain):
 
 @dataclass(frozen=True)
 class CumulativeSum(Plain):
-    """A readout: O_t = sum of the currents up to t, "integrated with no decay or firing" in ESL's words."""
+    """A readout, the sum of the currents up to t: "integrated with no decay or firing" in ESL's words.
+
+    [T, B, N] floating, the shape stays.
+    """
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, None, Arrays]:
         return x.cumsum(0), None, buffers

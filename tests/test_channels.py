@@ -709,3 +709,54 @@ def test_networks_that_measure_nothing_are_refused():
     setup = replace(recipe.setup(data), net=recipe.plain(data))
     with pytest.raises(ValueError, match=r"lif1, lif2: no activity was measured; train `compose.scored"):
         training.step(setup, training.start(setup, 0), data.train.images[:4], data.train.labels[:4], 0.1)
+
+
+def test_lists_and_shapes_of_channels():
+    """Scores may be lists; what does not fit is refused by name."""
+    assert keep_most_active({"a": [1, 5], "b": [3.0]}, 2)["a"].tolist() == [False, True]
+    masks = {"a": [True, False], "b": [True]}
+    assert regrow(masks, {"a": [0.0, 1], "b": [0]}, {"a": [1, 5], "b": [3]}, 1)["a"].all()
+    for call, said in [
+        (lambda: keep_most_active([1, 2], 1), "scores must be arrays by layer, found list"),
+        (lambda: keep_most_active({}, 0), "scores must be arrays by layer"),
+        (
+            lambda: keep_most_active({"a": [[1, 2]]}, 1),
+            r"scores must be \[C\] for every layer, found {'a': \(1, 2\)}",
+        ),
+        (lambda: keep_most_active({"a": ["x"]}, 1), "scores of a must be bool, integers or floating"),
+        (lambda: keep_most_active({"a": [1, 2]}, 1.5), "count must be a whole number, found 1.5"),
+        (
+            lambda: regrow(masks, {"a": [0.0], "b": [0]}, {"a": [1, 5], "b": [3]}, 1),
+            "gradients must be of the same",
+        ),
+        (
+            lambda: regrow(masks, {"a": [0.0, 1]}, {"a": [1, 5], "b": [3]}, 1),
+            "gradients must be of the same layers",
+        ),
+        (lambda: regrow({"a": [1, 0]}, {"a": [1, 0]}, {"a": [1, 0]}, 1), "masks must be bool, found int64"),
+        (lambda: draw_channels({"a": 4}, 1.5, np.random.default_rng(0)), "p must be 0 to 1, found 1.5"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    layers = (Channels("lif1", 3, 4, ("lif1",), ("bn1",), ("conv1",)),)
+    vector, weight = np.ones(3), np.ones((3, 3, 1, 3))
+    for params, said in [
+        ({}, "layer lif1: found no parameter bn1.gamma, expected the network's state"),
+        ({"bn1.gamma": np.ones(4)}, r"layer lif1: bn1.gamma has the shape \(4,\), expected 3 channels"),
+        (
+            {"bn1.gamma": vector, "conv1.weight": weight[..., :2]},
+            r"conv1.weight has the shape \(3, 3, 1, 2\)",
+        ),
+    ]:
+        state = TrainingState(params)
+        with pytest.raises(ValueError, match=said):
+            SCA(layers, p=0.5).start(state)
+        assert not state.channels
+    right = {"bn1.gamma": vector, "bn1.beta": vector, "conv1.weight": weight}
+    with pytest.raises(ValueError, match=r"state.rngs must hold a stream named 'structure'"):
+        SCA(layers, p=0.5, mode="random").start(TrainingState(right))
+    with pytest.raises(ValueError, match="every must be at least 1, found 0"):
+        SCA(layers, p=0.5, every=0)

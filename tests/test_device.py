@@ -30,7 +30,7 @@ RECIPES = {
         reset_moments=True,
     ),
     "conv, Deep R": replace(CONV, density=0.3, learner="deep-r", deep_r_temperature=1e-4),
-    "conv, Grad R": replace(CONV, density=0.3, learner="grad-r"),
+    "conv, Grad R": replace(CONV, density=0.3, distribution="uniform", learner="grad-r"),
     "mlp": replace(CONV, net="mlp", lam=0.01),
     "first spike": replace(SPARSE, prune="set", grow="momentum", optimizer="adam", normalise="neurons"),
     "first spike, unfired": replace(SPARSE, grow="random-unfired", shift=1),

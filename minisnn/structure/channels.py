@@ -1,4 +1,4 @@
-"""SCA: channels go and come back. The only place where a channel mask changes.
+"""SCA: channels are pruned and regrown. The only place where a channel mask changes.
 
 Activity scores rank the channels of all layers together, the gradients of batch norm's gamma say which of the
 pruned come back (SCA §4.2-4.3, chapters 17 and 18).
@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from minisnn.arguments import one_of
+from minisnn.arguments import bools, check, numbers, one_of, whole
 from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, activities
 from minisnn.state import TrainingState
 from minisnn.structure.channel_graph import Channels
-from minisnn.structure.learner import StructureLearner
+from minisnn.structure.learner import StructureLearner, structure_rng
 
 Vectors = Mapping[str, np.ndarray]  # one number for every channel: [C] by the layer's key
 Masks = dict[str, np.ndarray]  # bool [C] by the layer's key
@@ -28,8 +28,8 @@ Masks = dict[str, np.ndarray]  # bool [C] by the layer's key
 def channel_counts(n: int, p: float, q: float) -> tuple[int, int]:
     r"""How many of N channels stay by score, $\lfloor (1-p-q) N \rfloor$, and how many regrow, $\lfloor q N \rfloor$.
 
-    Both p and q are fractions of all channels, as in the authors' code. Raises ValueError unless 0 <= p, 0 <= q and
-    p + q < 1.
+    n: N, of all layers together. Both p and q are fractions of all channels, as in the authors' code (SCA §4.2-4.3,
+    chapter 18). Raises ValueError unless 0 <= p, 0 <= q and p + q < 1.
     """
     if not (p >= 0 and q >= 0 and p + q < 1):
         raise ValueError(f"p and q must be 0 or more and p + q below 1, found p = {p}, q = {q}")
@@ -38,11 +38,13 @@ def channel_counts(n: int, p: float, q: float) -> tuple[int, int]:
 
 
 def keep_most_active(scores: Vectors, count: int) -> Masks:
-    """The `count` channels with the highest scores, of all layers together; every layer keeps its best at least.
+    """The `count` channels with the highest scores, of all layers together; every layer keeps at least its best.
 
-    Ties go to the layer that stands first, then to the lowest index. Raises ValueError if there are fewer than one for
-    each layer, more than all, or scores that are NaN.
+    scores: numbers [C] by layer. Ties go to the layer that stands first, then to the lowest index. Returns masks, bool
+    [C] by layer (SCA §4.2, chapter 17). Raises ValueError if `count` is less than one for each layer or more than all,
+    for scores that are NaN, or another shape.
     """
+    (scores,), count = _vectors(scores=scores), whole("count", count)
     score = np.concatenate(list(scores.values()))
     if not len(scores) <= count <= len(score):
         raise ValueError(f"cannot keep {count} of {len(score)} channels in {len(scores)} layers")
@@ -57,12 +59,16 @@ def keep_most_active(scores: Vectors, count: int) -> Masks:
 
 
 def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, strict: bool = False) -> Masks:
-    """The channels kept, and the `count` among the pruned with the largest gradient |dgamma|.
+    """The channels kept, and the `count` among the pruned with the largest gradient |dgamma| (SCA §4.3, chapter 18).
 
-    Where gradients are equal, 0 above all, the higher score goes first, then the order of layers and channels.
-    strict: pruned channels without a gradient stay away, as in the authors' code, and fewer may come.
-    Raises ValueError if fewer than `count` are pruned, or a gradient is NaN.
+    masks: of the channels kept, bool [C] by layer; gradients, scores: numbers [C] by layer. Where gradients are equal,
+    0 above all, the higher score goes first, then the order of layers and channels. strict: pruned channels without a
+    gradient stay away, as in the authors' code, and fewer may come. Returns masks, bool [C] by layer. Raises ValueError
+    if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
     """
+    masks, gradients, scores = _vectors(masks=masks, gradients=gradients, scores=scores)
+    count = whole("count", count)
+    bools(masks=np.concatenate(list(masks.values())))
     kept, gradient, score = (np.concatenate(list(v.values())) for v in (masks, gradients, scores))
     if np.isnan(gradient).any():
         raise ValueError("gradients hold NaN: training has diverged, there is nothing to rank")
@@ -76,12 +82,37 @@ def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, stri
 
 
 def draw_channels(sizes: Mapping[str, int], p: float, rng: np.random.Generator) -> Masks:
-    """An ablation: of every layer the same fraction, at random. Keeps round((1 - p) C), and at least 1."""
+    """An ablation: of every layer the same fraction, at random. Keeps round((1 - p) C), and at least 1.
+
+    sizes: C by layer; p: the fraction pruned, 0 to 1. Returns masks, bool [C] by layer. Raises ValueError for a p
+    outside.
+    """
+    check("p", p, 0 <= p <= 1, "0 to 1")
     masks = {key: np.zeros(size, bool) for key, size in sizes.items()}
     for mask in masks.values():
         count = max(1, round((1 - p) * len(mask)))
         mask[rng.choice(len(mask), count, replace=False)] = True
     return masks
+
+
+def _vectors(**named: Vectors) -> list[dict[str, np.ndarray]]:
+    """Every argument with arrays [C] by layer. Raises ValueError, naming it, unless layers and sizes are the same."""
+    found: list[dict[str, np.ndarray]] = []
+    for name, vectors in named.items():
+        check(name, type(vectors).__name__, isinstance(vectors, Mapping) and len(vectors), "arrays by layer")
+        arrays = {key: numbers(**{f"{name} of {key}": v})[0] for key, v in vectors.items()}
+        sizes = {key: v.shape for key, v in arrays.items()}
+        check(name, sizes, all(v.ndim == 1 and len(v) for v in arrays.values()), "[C] for every layer")
+        if found:
+            expected = {key: v.shape for key, v in found[0].items()}
+            check(
+                name,
+                sizes,
+                list(sizes.items()) == list(expected.items()),
+                f"of the same layers and sizes, {expected}",
+            )
+        found.append(arrays)
+    return found
 
 
 def _split(like: Vectors, chosen: np.ndarray) -> Masks:
@@ -112,7 +143,8 @@ class SCA(StructureLearner):
 
     A tied layer (a residual sum) has the mean of its neurons' scores, and of its batch norms' |dgamma|. Scores are
     means over all samples since the last update; gradients are those of the last step.
-    Raises ValueError if p and q do not leave a channel for every layer.
+    Raises ValueError if p and q do not leave a channel for every layer, for values that make no sense, and at the start
+    for a state whose parameters do not fit the layers.
     """
 
     layers: tuple[Channels, ...]
@@ -126,6 +158,7 @@ class SCA(StructureLearner):
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
+        whole("every", self.every, 1)
         if not self.layers:
             raise ValueError("this network has no channels to prune: it needs convolutions with batch norm")
         n_keep, _ = channel_counts(self.size, self.p, self.q)
@@ -141,6 +174,7 @@ class SCA(StructureLearner):
         return sum(layer.size for layer in self.layers)
 
     def start(self, state: TrainingState) -> None:
+        self._check(state)
         for layer in self.layers:
             like = state.params[f"{layer.norms[0]}.gamma"]
             state.channels[layer.key] = array_module(like).ones(layer.size, bool)
@@ -152,7 +186,7 @@ class SCA(StructureLearner):
         state.structure["samples"] = np.zeros(1, int)
         if self.mode == "random":
             masks = draw_channels(
-                {layer.key: layer.size for layer in self.layers}, self.p, state.rngs["structure"]
+                {layer.key: layer.size for layer in self.layers}, self.p, structure_rng(state)
             )
             self._change(state, masks)
 
@@ -165,6 +199,9 @@ class SCA(StructureLearner):
             )
         for layer in self.layers:
             mean = sum(found[name] for name in layer.neurons) / len(layer.neurons)
+            check(
+                f"activity of {layer.key}", mean.shape, mean.shape == (layer.size,), f"[C] = ({layer.size},)"
+            )
             mean *= samples * (layer.positions if self.per_map else 1)
             state.structure[f"{layer.key}.activity"] += mean
         state.structure["samples"] += samples
@@ -216,6 +253,20 @@ class SCA(StructureLearner):
             for key in ("gamma", "beta")
         }
         return state.params | masked
+
+    def _check(self, state: TrainingState) -> None:
+        """Raise ValueError unless the state has the parameters of these layers, in their sizes."""
+        for layer in self.layers:
+            for key in [*(f"{n}.gamma" for n in layer.norms), *(f"{n}.weight" for n in layer.convs)]:
+                if key not in state.params:
+                    raise ValueError(
+                        f"layer {layer.key}: found no parameter {key}, expected the network's state"
+                    )
+                shape = state.params[key].shape
+                if shape[-1:] != (layer.size,):
+                    raise ValueError(
+                        f"layer {layer.key}: {key} has the shape {shape}, expected {layer.size} channels"
+                    )
 
     def _held(self, epoch: int) -> bool:
         """Do masked channels stand still in this epoch (the first is 0)? In soft mode, once no update is to come."""
