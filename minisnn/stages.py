@@ -274,8 +274,6 @@ class WindowPool(Plain):
 
     emits = "same"
 
-    emits = "same"
-
     k: int = 2
     pair: ClassVar[tuple[Callable[..., Any], Callable[..., Array]]]
 
