@@ -12,9 +12,10 @@ from scipy import stats
 from minisnn import cli, training
 from minisnn.checkpoint import write_csv
 from minisnn.comparison import compare
-from minisnn.recipes import LIF_DEFAULTS, make
+from minisnn.recipes import LIF_DEFAULTS
 from minisnn.rows import kind_of
-from minisnn.runs import run, write_json
+from minisnn.run_folder import write_json
+from minisnn.runs import train
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
 BASE = replace(LIF_DEFAULTS["digits"], net="8C3-AP2-10FC", T=1, epochs=2)
@@ -78,7 +79,7 @@ def test_real_runs_of_different_kinds(tmp_path, capsys):
         ("a", "lif", {"net": "8C3-AP2-10FC", "T": 1, "epochs": 1}),
         ("b", "esl-mlp", {"hidden": (20,), "epochs": 1, "epsilon": 2.0}),
     ):  # fmt: skip
-        run(make(kind, "digits", **settings), tmp_path / name)
+        train(kind, "digits", out=tmp_path / name, **settings)
     assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")]) == 0
     out = capsys.readouterr().out
     rows = cells(out)

@@ -1,6 +1,7 @@
 """A run knows its data: others are refused before anything is written."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -112,6 +113,7 @@ def test_a_name_that_comes_to_mean_other_data(tmp_path, monkeypatch):
     from minisnn import grid
 
     recipe = replace(LIF_DEFAULTS["digits"], net="4C3-AP2-10FC", **SETTINGS)
+    job = grid.Job("name", recipe, recipe.to_json(), os.getpid(), folder=tmp_path / "grid")
     loads = [load_digits(), changed(load_digits(), images=lambda x: x[:, ::-1])]
     monkeypatch.setattr(LIFNet, "load", lambda self: loads[0])
     runs.train(recipe, out=tmp_path / "run", pictures=False)
@@ -119,14 +121,14 @@ def test_a_name_that_comes_to_mean_other_data(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training, "train_epoch", lambda *a: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            grid.one("name", recipe, True, tmp_path / "grid")
+            grid.one(job)
     del loads[0]
     assert training.train_epoch is step
     for attempt in (
         lambda: runs.resume(tmp_path / "run"),
         lambda: runs.load(tmp_path / "run").evaluate(),
         lambda: runs.load(tmp_path / "run").plot("raster"),
-        lambda: grid.one("name", recipe, True, tmp_path / "grid"),
+        lambda: grid.one(job),
     ):
         with pytest.raises(ValueError, match=r"was trained on 'digits' .* found 'digits'"):
             attempt()

@@ -162,7 +162,7 @@ def test_potentials_reach_the_threshold_when_neurons_fire(trained):
 
 
 def test_a_density_that_was_not_reached_is_said(tmp_path):
-    recipe = replace(CONV, net="40FC-10FC", density=0.1, learner="grad-r")
+    recipe = replace(CONV, net="40FC-10FC", density=0.1, learner="grad-r", grad_r_alpha=1e-3)
     with pytest.warns(
         UserWarning, match=r"the density asked for, 0.1, was not reached: GradR ended at 0\.\d+"
     ):
@@ -178,7 +178,7 @@ class PLIF(Plain):
     """A stage that nobody knows: neurons whose leak is a parameter, without a gradient of its own."""
 
     def init(self, rng, shape):
-        return {"leak": np.full(shape, 0.5)}, {}
+        return {"leak": np.full((1, *shape), 0.5)}, {}  # two axes: a weight, whose cost nobody knows
 
     def forward(self, params, buffers, x, train):
         return LIF().forward({}, buffers, x, train)

@@ -145,7 +145,7 @@ def test_every_pair_is_there():
         optim.SCHEDULES, optim.NORMALISATIONS, prune.RULES, grow.RULES, redistribute.RULES,
         masks.DISTRIBUTIONS, masks.SAMPLERS, recipes.RECIPES,
         {type(s): type(s) for s in surrogate.SURROGATES.values()},
-        {type(o): type(o) for o in optim.OPTIMIZERS.values()},
+        optim.OPTIMIZERS,
     ],
 )  # fmt: skip
 def test_what_recipes_know_by_name_is_there(table):

@@ -114,7 +114,7 @@ def test_validation_leaves_the_test_set_alone(monkeypatch, tmp_path):
 def test_it_is_what_train_does(tmp_path):
     rows = sweep("lif", density=[0.3, 0.5], out=tmp_path, jobs=1, **TINY)
     with grid.use_threads(1):
-        alone = runs.run(make("lif", density=0.3, **TINY))
+        alone = runs.train(make("lif", density=0.3, **TINY)).result
     assert rows[0]["test_accuracy"] == alone["test_accuracy"]
     assert rows[0]["connections"] == alone["connections"]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+import numpy as np
+
 from minisnn.arguments import check
+from minisnn.compose import Sequential
+from minisnn.optim import Adam
 from minisnn.settings import Named, Settings, setting
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.deep_r import DeepR
 from minisnn.structure.evolve import Evolve
-from minisnn.structure.grad_r import GradR
+from minisnn.structure.grad_r import GradR, alpha_to_reach
 from minisnn.structure.learner import StructureLearner
+from minisnn.training import Setup
 
 LEARNERS = {"evolve": Evolve, "deep-r": DeepR, "grad-r": GradR}
 """By name. In place of a name any function of the densities that returns a `StructureLearner`."""
@@ -92,7 +97,7 @@ class Connections(Settings):
     )
     grad_r_alpha: float | None = setting(
         None,
-        "strength of Grad R's prior, which alone decides how sparse it gets (default with Adam: near the density)",
+        "strength of Grad R's prior, which alone decides how sparse it gets (default for LIF networks with Adam: near the density)",
         at_least=0,
         group="connections",
     )
@@ -102,11 +107,12 @@ class Connections(Settings):
         check("eta_min", self.eta_min, self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
 
     def structure_learner(
-        self, densities: Mapping[str, float], iterations: int, prior: Callable[[float], float] | None = None
+        self, densities: Mapping[str, float], iterations: int, alpha: Callable[[float], float] | None = None
     ) -> StructureLearner:
         """Of a network with these densities, trained so long.
 
-        prior: the alpha with which Grad R comes near a density. Raises ValueError where it is needed and not known.
+        alpha: the strength of Grad R's prior that comes near a density, where that can be said (`reaching`). Raises
+        ValueError where it is needed.
         """
         sparse = {key: density for key, density in densities.items() if density < 1}
         if not sparse:
@@ -116,13 +122,12 @@ class Connections(Settings):
             sample = masks.SAMPLERS[self.sample]
             return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, sample, self.deep_r_noise)
         if learner is GradR:
-            alpha = self.grad_r_alpha
-            if alpha is None:
-                check("grad_r_alpha", alpha, prior, "given: a density is only reached by itself with Adam")
-                assert prior is not None
-                (density,) = set(sparse.values())
-                alpha = prior(density)
-            return GradR(sparse, alpha)
+            if self.grad_r_alpha is None and alpha is None:
+                raise ValueError(
+                    "learner grad-r needs grad_r_alpha: it follows from the density only for LIF networks with the optimizer adam"
+                )
+            (density,) = set(sparse.values())
+            return GradR(sparse, alpha(density) if self.grad_r_alpha is None else self.grad_r_alpha)  # type: ignore[misc]
         if learner is not Evolve:
             return learner(sparse)
         t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations
@@ -141,3 +146,19 @@ class Connections(Settings):
             keep_weights=self.keep_weights,
             reset_moments=self.reset_moments,
         )
+
+
+def reaching(
+    setup: Setup, plain: Sequential, keys: Collection[str], iterations: int, seed: int
+) -> Callable[[float], float] | None:
+    """The alpha with which Grad R comes near a density in this training; None for optimisers other than Adam."""
+    optimizer = setup.optimizer
+    if not isinstance(optimizer, Adam):
+        return None
+
+    def alpha(density: float) -> float:
+        params, _ = plain.init(np.random.default_rng(seed), setup.shape)
+        lr = sum(map(setup.lr, range(setup.epochs))) / setup.epochs
+        return alpha_to_reach(density, [params[key] for key in keys], lr, iterations, optimizer.beta1)
+
+    return alpha

@@ -110,8 +110,8 @@ class ESLMLP(Connections, Base):
         densities = self.densities(n_in)
         net = self.plain(data)
         keys = [f"{name}.weight" for name, _ in net.stages]
-        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), self.iterations(data))
         optimizer = self.make_optimizer()
+        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), self.iterations(data))
         return Setup(
             net=net,
             shape=(n_in,),

@@ -8,14 +8,13 @@ from math import prod
 import numpy as np
 
 from minisnn.compose import Sequential
-from minisnn.optim import Adam
 from minisnn.recipes.base import About
-from minisnn.recipes.connections import Connections
+from minisnn.recipes.connections import Connections, reaching
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.settings import Named, again, setting
 from minisnn.stages import Shape
 from minisnn.structure import masks
-from minisnn.structure.grad_r import GradR, alpha_to_reach
+from minisnn.structure.grad_r import GradR
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import Setup
 
@@ -74,15 +73,8 @@ class LIFNet(Connections, Images):
         else:
             densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
         setup = self.training(data, net, paper, StructureLearner())
-
-        def prior(density: float) -> float:
-            params, _ = net.init(np.random.default_rng(self.seed), data.shape)
-            lr = sum(map(setup.lr, range(self.epochs))) / self.epochs
-            return alpha_to_reach(density, [params[key] for key in shapes], lr, iterations)
-
-        adam = isinstance(setup.optimizer, Adam)
-        learner = self.structure_learner(densities, iterations, prior if adam else None)
-        return replace(setup, learner=learner)
+        alpha = reaching(setup, net, shapes, iterations, self.seed)
+        return replace(setup, learner=self.structure_learner(densities, iterations, alpha))
 
 
 def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
