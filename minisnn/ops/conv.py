@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minisnn.arguments import check, cotangent, floating, whole
+from minisnn.arguments import cotangent, floating, whole
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split, threads
 from minisnn.ops.linear import column_sums
@@ -131,7 +131,8 @@ def checked(x: Array, weight: Array, bias: Array | None) -> tuple[Array, Array, 
         raise ValueError(
             f"expected x [N, H, W, C_in] and weight [k, k, C_in, C_out], found {x.shape} and {weight.shape}"
         )
+    if 0 in (*x.shape[1:], *weight.shape):
+        raise ValueError(f"only N may be 0, found x {x.shape} and weight {weight.shape}")
     if bias is not None and bias.shape != weight.shape[3:]:
         raise ValueError(f"expected bias [C_out] = {weight.shape[3:]}, found {bias.shape}")
-    check("weight", f"shape {weight.shape}", weight.size, "of k, C_in and C_out of at least 1")
     return x, weight, bias

@@ -37,7 +37,7 @@ class FirstSpikeCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """The fraction of neurons, over the batch, that fired."""
-        return (self.z_out < float("inf")).mean()
+        return (self.z_out < float("inf")).sum() / max(1, self.z_out.size)
 
 
 def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCache]:
@@ -58,6 +58,10 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
     z_in = xp.minimum(z_in, Z_MAX)  # an input that never comes arrives in a gap of width 0
     B, M = len(z_in), weight.shape[1]
     z_out, slope_out = xp.full(B * M, xp.inf, z_in.dtype), xp.full(B * M, xp.inf, z_in.dtype)
+    if not B:
+        return z_out.reshape(B, M), FirstSpikeCache(
+            z_in, weight, z_out.reshape(B, M), z_out.reshape(B, M), None
+        )
     waiting = xp.ones(B * M, bool)
     slope = xp.full(B * M, -1, z_in.dtype)  # A - 1: no weight has arrived
     times = _few_times(z_in)
@@ -196,10 +200,8 @@ def _running_sum(triangle: Array, x: Array) -> Array:
 
 
 def _check(z_in: Array, weight: Array) -> None:
-    if z_in.ndim != 2 or weight.ndim != 2 or z_in.shape[1] != weight.shape[0] or not z_in.size:
+    if z_in.ndim != 2 or weight.ndim != 2 or z_in.shape[1] != weight.shape[0] or not weight.size:
         raise ValueError(f"expected z_in [B, N] and weight [N, M], found {z_in.shape} and {weight.shape}")
-    if not weight.size:
-        raise ValueError(f"weight [N, M] must have at least one neuron, found {weight.shape}")
     if z_in.dtype != weight.dtype:
         raise ValueError(f"expected one floating dtype, found z_in {z_in.dtype} and weight {weight.dtype}")
     if not (z_in > 0).all():

@@ -35,7 +35,7 @@ class LIFCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
-        return array_module(self.spikes).count_nonzero(self.spikes) / self.spikes.size
+        return array_module(self.spikes).count_nonzero(self.spikes) / max(1, self.spikes.size)
 
 
 def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tuple[Array, LIFCache]:
@@ -63,7 +63,7 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
     if score:
         C = current.shape[-1]
         steps = (potential_magnitude(*z, neuron, score) for z in zip(u, spikes, strict=True))
-        activity = sum(column_sums(step.reshape(-1, C)) for step in steps) * C / u.size
+        activity = sum(column_sums(step.reshape(-1, C)) for step in steps) * C / max(1, u.size)
     spikes = spikes.reshape(current.shape)
     return spikes, LIFCache(u.reshape(current.shape), spikes, neuron, activity)
 
