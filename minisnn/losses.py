@@ -29,11 +29,13 @@ def first_spike_loss_forward(
             The gradient ignores it.
     Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
-    (z,) = floating(z=z)
-    check("z", z.shape, z.ndim == 2, "[B, K]")
-    check("z", z.shape, z.size, "[B, K] with B and K of at least 1")
-    labels = _labels(labels, z, B=z.shape[0], K=z.shape[1])
+    (z,), (labels,) = floating(z=z), integers(labels=labels, like=z)
     xp = array_module(z)
+    if z.ndim != 2 or labels.shape != z.shape[:1] or not z.size:
+        raise ValueError(
+            f"expected z [B, K] and labels [B], found {z.shape} and {labels.shape}: none may be 0"
+        )
+    _check_labels(labels, z.shape[1])
     z = xp.minimum(z, Z_MAX)
     first = z.min(1, keepdims=True)  # as in logsumexp: exp(-Z_MAX) alone would be 0
     exp = xp.exp(first - z)
@@ -64,7 +66,8 @@ def first_spike_prediction(z: Array) -> Array:
     shape.
     """
     (z,) = floating(z=z)
-    check("z", z.shape, z.ndim == 2 and z.shape[1], "[B, K] with K of at least 1")
+    if z.ndim != 2 or not z.shape[1]:
+        raise ValueError(f"expected z [B, K] with K of at least 1, found {z.shape}")
     xp = array_module(z)
     return xp.where(xp.isfinite(z).any(1), z.argmin(1), -1)
 
@@ -121,10 +124,13 @@ def tet_loss_forward(
     lam: lambda, 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
     Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
-    outputs = _over_time(outputs)
-    check("outputs", outputs.shape, outputs.size, "[T, B, K], none of them 0")
-    labels = _labels(labels, outputs, B=outputs.shape[1], K=outputs.shape[2])
+    (outputs,), (labels,) = floating(outputs=outputs), integers(labels=labels, like=outputs)
     xp = array_module(outputs)
+    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2] or not outputs.size:
+        raise ValueError(
+            f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}: none may be 0"
+        )
+    _check_labels(labels, outputs.shape[2])
     high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive
     exp = xp.exp(high)
     total = exp.sum(2)
@@ -160,7 +166,9 @@ def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
     outputs: [T, B, K] floating; labels: [B] integer. CE is the batch mean. Returns the loss (0-d) and the cache. Raises
     ValueError for dtypes, shapes or labels that do not fit.
     """
-    outputs = _over_time(outputs)
+    (outputs,) = floating(outputs=outputs)
+    if not outputs.ndim or not len(outputs):
+        raise ValueError(f"expected outputs [T, B, K] with T of at least 1, found {outputs.shape}")
     loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels)
     return loss, cache._replace(outputs=outputs)
 
@@ -183,7 +191,9 @@ def mean_prediction(outputs: Array) -> Array:
     outputs: [T, B, K] floating. Returns classes [B], integers; ties go to the lowest. Raises ValueError for another
     dtype or shape.
     """
-    outputs = _over_time(outputs)
+    (outputs,) = floating(outputs=outputs)
+    if outputs.ndim != 3 or 0 in (len(outputs), outputs.shape[2]):
+        raise ValueError(f"expected outputs [T, B, K] with T and K of at least 1, found {outputs.shape}")
     return outputs.mean(0).argmax(1)
 
 
@@ -204,18 +214,6 @@ def l1_cost_backward(dcost: float, weight: Array) -> Array:
     return dcost * array_module(weight).sign(weight)
 
 
-def _over_time(outputs: Array) -> Array:
-    """Outputs as an array [T, B, K]."""
-    (outputs,) = floating(outputs=outputs)
-    T_and_K = outputs.ndim == 3 and outputs.shape[0] and outputs.shape[2]
-    check("outputs", outputs.shape, T_and_K, "[T, B, K] with T and K of at least 1")
-    return outputs
-
-
-def _labels(labels: Array, like: Array, B: int, K: int) -> Array:
-    """Labels as an array of integers, one for each of B samples, each a class of K."""
-    (labels,) = integers(labels=labels, like=like)
-    check("labels", labels.shape, labels.shape == (B,), f"one for each of {B} samples")
+def _check_labels(labels: Array, K: int) -> None:
     if not ((labels >= 0) & (labels < K)).all():
         raise ValueError(f"labels must be 0 to {K - 1}, found {labels.min()} to {labels.max()}")
-    return labels

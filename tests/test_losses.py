@@ -92,7 +92,7 @@ def test_silence():
 @pytest.mark.parametrize(
     ("z", "labels", "message"),
     [
-        (np.ones((2, 3)), np.array([0]), "labels must be one for each of 2 samples"),
+        (np.ones((2, 3)), np.array([0]), "expected z"),
         (np.ones((2, 3)), np.array([0, 3]), "labels must be 0 to 2"),
     ],
 )
@@ -236,8 +236,8 @@ def test_large_outputs_do_not_overflow(xp, forward):
 @pytest.mark.parametrize(
     ("shape", "labels", "message"),
     [
-        ((2, 3), [0, 1], r"outputs must be \[T, B, K\]"),
-        ((2, 3, 4), [0, 1], "labels must be one for each of 3 samples"),
+        ((2, 3), [0, 1], "expected outputs"),
+        ((2, 3, 4), [0, 1], "expected outputs"),
         ((2, 3, 4), [0, 1, 4], "labels must be 0 to 3, found 0 to 4"),
         ((2, 3, 4), [0, -1, 3], "labels must be 0 to 3, found -1 to 3"),
     ],

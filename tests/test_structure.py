@@ -297,6 +297,15 @@ def test_evolve(xp, grow_rule):
     np.testing.assert_array_equal(to_host(state.masks["a.weight"]), again.masks["a.weight"])
 
 
+def test_rewiring_goes_on_at_eta_min(xp):
+    learner = Evolve({"a.weight": 0.3}, t_end=4, t_iter=1, alpha=0.5, eta_min=0.1)
+    state, history = run_learner(xp, learner, 8)
+    n = int(state.masks["a.weight"].sum())
+    assert history[3:] == [round_up(0.1 * n)] * 5
+    state, history = run_learner(xp, Evolve({"a.weight": 0.3}, t_end=4, t_iter=1, alpha=0.5), 8)
+    assert history[3:] == [0] * 5
+
+
 def test_full_empty_and_static_layers_are_left_alone(xp):
     for density, alpha in [(1.0, 0.5), (0.0, 0.5), (0.4, 0.0)]:
         empty = pytest.warns(UserWarning, match="no connection was drawn") if not density else nullcontext()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minisnn.arguments import check, cotangent, floating, whole
+from minisnn.arguments import cotangent, floating, whole
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split, threads
 from minisnn.ops.linear import column_sums
@@ -135,5 +135,4 @@ def checked(x: Array, weight: Array, bias: Array | None) -> tuple[Array, Array, 
         raise ValueError(f"only N may be 0, found x {x.shape} and weight {weight.shape}")
     if bias is not None and bias.shape != weight.shape[3:]:
         raise ValueError(f"expected bias [C_out] = {weight.shape[3:]}, found {bias.shape}")
-    check("weight", f"shape {weight.shape}", weight.size, "of k, C_in and C_out of at least 1")
     return x, weight, bias

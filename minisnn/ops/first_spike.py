@@ -202,8 +202,6 @@ def _running_sum(triangle: Array, x: Array) -> Array:
 def _check(z_in: Array, weight: Array) -> None:
     if z_in.ndim != 2 or weight.ndim != 2 or z_in.shape[1] != weight.shape[0] or not weight.size:
         raise ValueError(f"expected z_in [B, N] and weight [N, M], found {z_in.shape} and {weight.shape}")
-    if not weight.size:
-        raise ValueError(f"weight [N, M] must have at least one neuron, found {weight.shape}")
     if z_in.dtype != weight.dtype:
         raise ValueError(f"expected one floating dtype, found z_in {z_in.dtype} and weight {weight.dtype}")
     if not (z_in > 0).all():

@@ -27,10 +27,10 @@ def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[
     outputs, or shapes that do not fit.
     """
     x, weight, bias = floating(x=x, weight=weight, bias=bias, spikes=("x",))
-    if weight.ndim != 2 or not weight.size or not x.ndim or x.shape[-1] != weight.shape[0]:
-        raise ValueError(
-            f"expected x [..., N] and weight [N, M], N and M at least 1, found {x.shape} and {weight.shape}"
-        )
+    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[0]:
+        raise ValueError(f"expected x [..., N] and weight [N, M], found {x.shape} and {weight.shape}")
+    if not weight.size:
+        raise ValueError(f"weight must have inputs and outputs, found {weight.shape}")
     if bias is not None and bias.shape != weight.shape[1:]:
         raise ValueError(f"expected bias [M] = {weight.shape[1:]}, found {bias.shape}")
     y = product(_rows(x, weight), weight)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import pi
 from typing import Protocol
 
+import numpy as np
+
 from minisnn.arguments import check, floating
 from minisnn.backend import Array, array_module
 
@@ -26,6 +28,11 @@ class Surrogate(Protocol):
     def step(self, x: Array) -> Array: ...
 
     def slope(self, x: Array) -> Array: ...
+
+
+def _floating(x: Array) -> Array:
+    """`floating`, without delay where an array comes at every time step."""
+    return x if type(x) is np.ndarray and x.dtype.char in "fd" else floating(x=x)[0]
 
 
 def _positive(name: str, value: float) -> None:
@@ -46,12 +53,12 @@ class Triangle:
 
     def step(self, x: Array) -> Array:
         r"""$\frac12 + r - \frac12 r|r|$ with r = x / gamma, limited to -1 ... 1."""
-        (x,) = floating(x=x)
+        x = _floating(x)
         r = array_module(x).clip(x / self.gamma, -1, 1)
         return 0.5 + r - 0.5 * r * abs(r)
 
     def slope(self, x: Array) -> Array:
-        (x,) = floating(x=x)
+        x = _floating(x)
         h = abs(x)
         h -= self.gamma
         h *= -1 / self.gamma**2
@@ -75,11 +82,11 @@ class Rectangle:
 
     def step(self, x: Array) -> Array:
         """The ramp x / width + 1/2, limited to 0 ... 1."""
-        (x,) = floating(x=x)
+        x = _floating(x)
         return array_module(x).clip(x / self.width + 0.5, 0, 1)
 
     def slope(self, x: Array) -> Array:
-        (x,) = floating(x=x)
+        x = _floating(x)
         return (abs(x) < self.width / 2) * x.dtype.type(1 / self.width)
 
 
@@ -96,13 +103,13 @@ class Sigmoid:
         _positive("alpha", self.alpha)
 
     def step(self, x: Array) -> Array:
-        (x,) = floating(x=x)
+        x = _floating(x)
         xp = array_module(x)
         e = xp.exp(-abs(self.alpha * x))  # of a number that is never positive: cannot overflow
         return xp.where(x >= 0, 1, e) / (1 + e)
 
     def slope(self, x: Array) -> Array:
-        (x,) = floating(x=x)
+        x = _floating(x)
         xp = array_module(x)
         e = abs(x)
         e *= -self.alpha
@@ -128,11 +135,11 @@ class ArcTan:
 
     def step(self, x: Array) -> Array:
         r"""$\frac12 + \frac1\pi \arctan(\frac{\pi}{2} \alpha x)$."""
-        (x,) = floating(x=x)
+        x = _floating(x)
         return 0.5 + array_module(x).arctan(pi / 2 * self.alpha * x) / pi
 
     def slope(self, x: Array) -> Array:
-        (x,) = floating(x=x)
+        x = _floating(x)
         # Limited before it is squared: beyond it the slope is below 1e-30, and the square would overflow float32.
         r = array_module(x).clip(x * (pi / 2 * self.alpha), -1e15, 1e15)
         r *= r

@@ -43,13 +43,13 @@ class DeepR(SparseLearner):
         lr = 0.5, next to none. At one learning rate both are the same if T = lr c^2 / 2. 0 is none.
     sample:      how masks are drawn; by default int(d n) connections as in the code, all choices equally likely.
 
-    Dormant connections have no gradient, as in the paper, and a new one starts with moments of 0. With Adam, eta is
-    lr / (1 - beta1^k) for l1 and noise, as in the Deep R of the spiking-network literature (Chen et al. 2021); neither
-    is divided by Adam's second moment. Signs are those of symmetric initial weights rather than drawn, which is the
-    same in law. Taken from the authors' code (github.com/guillaumeBellec/deep_rewiring), which starts new connections
-    at 1e-12; the equation with T is from memory. The variant with one number of connections for all layers and the
-    soft one are not here. Raises ValueError for a negative l1, temperature or noise, temperature and noise together,
-    or densities outside 0 to 1.
+    A dormant connection learns nothing, as in the paper: a new one starts with moments of 0, whatever gradients it had
+    until then. With Adam, eta is lr / (1 - beta1^k) for l1 and noise, as in the Deep R of the spiking-network
+    literature (Chen et al. 2021); neither is divided by Adam's second moment. Signs are those of symmetric initial
+    weights rather than drawn, which is the same in law. Taken from the authors' code
+    (github.com/guillaumeBellec/deep_rewiring), which starts new connections at 1e-12; the equation with T is from
+    memory. The variant with one number of connections for all layers and the soft one are not here. Raises ValueError
+    for a negative l1, temperature or noise, temperature and noise together, or densities outside 0 to 1.
     """
 
     l1: float = 1e-5
@@ -67,10 +67,6 @@ class DeepR(SparseLearner):
         positive = {key: weight >= 0 for key, weight in state.params.items() if key in self.densities}
         self.draw_masks(state, self.sample)  # after the signs: dormant connections have one, too
         state.structure |= {f"{key}.positive": sign for key, sign in positive.items()}
-
-    def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
-        for key in self.densities:
-            grads[key] *= state.masks[key]
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float

@@ -171,7 +171,7 @@ class GradR(SparseLearner):
             theta = sign * u
             if self.alpha > NONE:
                 theta -= rate * self.alpha * state.structure.pop(key + ".pull")
-            active = ~(theta <= 0) & (sign != 0)  # NaN stays in sight
+            active = ~(theta <= 0)  # NaN stays in sight; without a sign theta is never above 0
             pruned += int((mask & ~active).sum())
             mask[...] = active
             u[...] = sign * theta
