@@ -128,9 +128,8 @@ def _diverged(
     setup: Setup, state: TrainingState, batch: tuple[Array, Array], grads: dict[str, Array], lr: float
 ) -> Diverged | None:
     """Where a step went wrong: forwards, backwards from the loss, or in what came on top of the gradient, `grads`."""
-    images, labels = batch
+    (images, labels), advice = batch, f"try a learning rate below {lr:g}"
     when = f"epoch {state.epoch + 1}, step {state.iteration + 1}"
-    advice = f"try a learning rate below {lr:g}"
     for part in _parts(setup, len(labels)):
         x = setup.encode(to_device(images[part], setup.device))
         if found := origin(setup.net, state.params, state.buffers, x):
@@ -144,8 +143,7 @@ def _diverged(
     if found := first_trouble(pure, "the gradient of "):  # in backward order
         return Diverged(found, when, advice)
     if setup.penalties:
-        prices = ", ".join(f"{penalty.weight:g}" for penalty in setup.penalties)
-        advice = f"try penalties smaller than {prices}"
+        advice = "try penalties smaller than " + ", ".join(f"{p.weight:g}" for p in setup.penalties)
     found = first_trouble(grads, "the gradient with penalties of ")
     return Diverged(found or "what is added to the loss is not finite", when, advice)
 
@@ -278,9 +276,8 @@ def fit(
 
     Raises Diverged, whose `epoch` is the last that `after_epoch` was called for, as soon as numbers are not finite.
     """
-    rows: list[Row] = []
     keep_memory()
-    known, good = frozenset[str](), state.epoch
+    rows, known, good = list[Row](), frozenset[str](), state.epoch
     check_arrays(state.params | state.buffers, f"before epoch {good + 1}", "training cannot start from this")
     n = len(data.train.labels)
     with tqdm(
