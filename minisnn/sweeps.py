@@ -8,6 +8,7 @@ from itertools import product
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import NoneType
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ from minisnn.grid import run_grid
 from minisnn.recipes import Recipe, make
 from minisnn.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 
-Source = str | PathLike[str] | DataSet
+Source = str | PathLike[str]
 ON_TEST, ON_VALIDATION = "test_accuracy", "val_accuracy"
 
 
@@ -39,8 +40,9 @@ def sweep(
 
         sweep("lif", density=[0.01, 0.1, 1.0], seeds=[0, 1, 2], out="runs/sweep")
 
-    kind: "esl-mlp", "lif" or "sca-vgg16". data: as for `train`; None is the digits. settings: as for `train`; a list
-    means that each of its values is tried (a tuple is one value), and data may be a list, too. jobs: runs at a time;
+    kind: "esl-mlp", "lif" or "sca-vgg16". data: a name or a path (other processes load it, so that a `DataSet` must be
+    saved to an .npz first); None is the digits. settings: as for `train`; a list means that each of its values is tried
+    (a tuple is one value), and data may be a list, too. jobs: runs at a time;
     None is as many as there are cores for. threads: of each run. test: False compares accuracies on validation data
     and leaves the test set alone, as one does to choose settings. scheduler: address of a Dask scheduler, whose workers
     do the runs.
@@ -91,8 +93,12 @@ def combinations(kind: str, settings: Mapping[str, Any]) -> dict[str, Recipe]:
         given = dict(zip(values, combination, strict=True))
         name = ", ".join(f"{each} {said(given[each])}" for each in varied) or kind
         data = given.pop("data", None)
+        if not isinstance(data, (str, PathLike, NoneType)):
+            raise ValueError(
+                f"data must be a name or a path, found a {type(data).__name__}: save it to an .npz"
+            )
         try:
-            recipe = make(kind, "digits" if data is None else data, **given)
+            recipe = make(kind, "digits" if data is None else str(data), **given)
             builds(recipe)
         except ValueError as error:
             refused.append(f"{name}: {error}")

@@ -12,7 +12,7 @@ from strategies import rngs
 from minisnn import plots
 from minisnn.plots.style import short
 
-EPOCHS, LAYERS = (1, 2, 10, 100), (1, 4, 20, 60)
+EPOCHS, LAYERS = (1, 2, 100), (1, 4, 20, 60)
 LONG = "a layer with a name that is much longer than any picture is wide, number "
 
 
@@ -115,6 +115,65 @@ def test_every_run_has_its_curve():
     plots.learning_curves(ax, {f"run {k}": rows(3, []) for k in range(9)})
     solid = [line for line in ax.lines if line.get_linestyle() == "-" and len(line.get_xdata())]
     assert len({line.get_color() for line in solid}) == len(solid) == 9
+
+
+RESULTS = {
+    "dots": lambda ax, names: plots.dots(ax, {name: [50.0 + k, 60] for k, name in enumerate(names)}, {names[0]: 55.0}),
+    "accuracy_over": lambda ax, names: plots.accuracy_over(
+        ax, {name: {0.1: (50.0 + k, 1.0), 0.5: (60.0, 2.0)} for k, name in enumerate(names)}, "density", "accuracy"
+    ),
+    "accuracy_against": lambda ax, names: plots.legend(
+        plots.accuracy_against(
+            ax, {name: (1e6 * (1 + k), 50.0 + k, 1.0) for k, name in enumerate(names)}, "cost", "accuracy"
+        ), few=0,
+    ),
+    "validation_curves": lambda ax, names: plots.legend(
+        plots.validation_curves(ax, {name: [rows(1, []), rows(1, [])] for name in names})
+    ),
+    "channels_by_layer": lambda ax, names: plots.channels_by_layer(ax, {k / 100: [8 + k] for k in range(len(names))}),
+    "accuracy_and_costs": lambda ax, names: plots.accuracy_and_costs(
+        ax, [k / 100 for k in range(len(names))], [50.0] * len(names), [1.0] * len(names),
+        {"parameters": [1.0] * len(names), "SynOps": [2.0] * len(names), "joules": [3.0] * len(names)},
+    ),
+    "score_distributions": lambda ax, names: plots.score_distributions(
+        ax, {k / 100: [0.5, 0.6] for k in range(len(names))}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("n", [1, 3, 20])
+@pytest.mark.parametrize("draw", RESULTS.values(), ids=RESULTS)
+def test_results_are_seen_and_named(draw, n, long):
+    """One setting and twenty, with names of any length: all within the picture, and no name is lost."""
+    figure, ax = picture((7, 4.2))
+    assert draw(ax, names_of(n, long)) is ax
+    pixels(figure)
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
+    assert left >= -0.02
+    assert bottom >= -0.02
+    assert right <= 7.02
+    assert top <= 4.22
+    assert ax.get_window_extent().width > 0.2 * figure.bbox.width
+    assert seen(figure, ax)
+
+
+def test_every_cost_has_its_line():
+    """More costs than colours, too."""
+    figure, ax = picture((7, 4.2))
+    costs = {name: [1.0, 2.0] for name in "abcde"}
+    plots.accuracy_and_costs(ax, [0.1, 0.2], [50.0, 60.0], [1.0, 1.0], costs)
+    assert [line.get_label() for line in figure.axes[1].lines] == list("abcde")
+
+
+def test_dots_with_intervals_of_ones_own():
+    _, ax = picture()
+    plots.dots(
+        ax, {"a": [1.0, 3.0], "b": [2.0]}, errors={"a": 5.0, "b": float("nan")}, means="mean, 95 % interval"
+    )
+    (segment,) = ax.containers[0][2][0].get_segments()
+    np.testing.assert_allclose(segment[:, 0], (-3, 7))
+    assert "mean, 95 % interval" in ax.get_legend_handles_labels()[1]
 
 
 # --------------------------------------------------------------------------------------------- spikes and potentials

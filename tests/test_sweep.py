@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from minisnn import cli, grid, plots, runs, training
+from minisnn.data import load_digits
 from minisnn.recipes import make
 from minisnn.rows import read
 from minisnn.sweeps import combinations, said, sweep
@@ -156,6 +157,20 @@ def test_data_may_vary():
     assert [(recipe.data, recipe.T) for recipe in found.values()] == [
         ("digits", 2), ("digits", 3), ("event-digits", 2), ("event-digits", 3),
     ]  # fmt: skip
+
+
+def test_own_data_have_a_path(tmp_path):
+    """What is made in Python has none: other processes could not load it, or would load what has its name."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    rows = sweep("lif", tmp_path / "own.npz", epochs=1, T=[1, 2], jobs=1, out=tmp_path / "out")
+    assert [row["setting_T"] for row in rows] == [1, 2]
+    assert {row["recipe"]["data"] for row in read(tmp_path / "out" / "rows.csv")} == {
+        str(tmp_path / "own.npz")
+    }
+    with pytest.raises(ValueError, match="data must be a name or a path, found a DataSet"):
+        sweep("lif", load_digits(), T=[1, 2])
 
 
 def rule(weight, mask, count):

@@ -32,7 +32,7 @@ def connections_per_pixel(
 def receptive_fields(
     ax: Axes, mask: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
-    """The pixels that the first neurons listen to, a tile for each. mask: [H*W, M] bool."""
+    """The pixels to which the first neurons are connected, a tile for each. mask: [H*W, M] bool."""
     ax.imshow(_tiles(mask * 2, image, shape, frame=1), cmap="gray", vmin=0, vmax=2, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     return ax
@@ -83,7 +83,7 @@ def film(
     html = re.sub(r'<i class="fa fa-([\w-]+?)( fa-flip-horizontal)?"></i>', _sign, html)
     name = re.search(r"_anim_img(\w+)", html)
     assert name
-    html = html.replace(name[1], "NAME")  # by lot, another in each run
+    html = html.replace(name[1], "NAME")  # random, another in each run
     return Film(html.replace("NAME", f"{crc32(html.encode()):08x}"))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, distinct, legend, lines
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, distinct, legend, lines, short
 
 
 def dots(
@@ -37,7 +37,9 @@ def dots(
             ax.plot(paper[name], n, "*", color=RED, markersize=11)
     if paper:
         ax.plot([], [], "*", color=RED, markersize=11, label="paper")
-    ax.set_yticks(range(len(runs)), [lines(name) for name in runs])
+    few = len(runs) <= 8  # or several lines would run into each other
+    ax.set_yticks(range(len(runs)), [lines(name) if few else short(name, 44) for name in runs])
+    ax.tick_params(axis="y", labelsize="medium" if len(runs) <= 14 else "small")
     ax.set(xlabel=xlabel, ylim=(len(runs) - 0.5, -0.5))
     ax.grid(axis="y", color=GREY, linewidth=0.4)
     return ax
@@ -130,7 +132,9 @@ def accuracy_and_costs(
         ax.plot(list(paper), list(paper.values()), "*", color=RED, markersize=11, label="paper")
     low, high = (f([*accuracies, *paper.values()]) for f in (min, max))
     margin = 0.5 * (high - low) + 1
-    ax.set(xlabel="p, fraction of channels pruned", ylabel="test accuracy / %", xticks=ratios)
+    ax.set(xlabel="p, fraction of channels pruned", ylabel="test accuracy / %")
+    if len(ratios) <= 10:
+        ax.set_xticks(ratios)
     ax.set_ylim(max(0, low - margin), min(100, high + margin))
     right = ax.twinx()
     percents = {name: [100 * v / values[0] for v in values] for name, values in costs.items()}

@@ -76,5 +76,5 @@ TARGET: Target = Target(
         "0.01, set + momentum": "64.50 (CIFAR10-DVS)",
     },
     "The paper's figure is of VGGSNN on CIFAR10-DVS, and only these values are in its text: SET + momentum, \"the most "
-    "stable», loses 0.28 and 14.08 points. At density 1 rewiring is off, so all pairs are the same dense network.",
+    'stable", loses 0.28 and 14.08 points. At density 1 rewiring is off, so all pairs are the same dense network.',
 )

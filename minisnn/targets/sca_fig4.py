@@ -59,7 +59,7 @@ TARGET: Target = Target(
     draw,
     {},
     'The numbers of the paper\'s figure are lost. Its text has the order "prune and regrow", "only prune", "random '
-    "prune» in accuracy, with more parameters in the latter two, and says that without regrowth the mask hardly "
+    'prune" in accuracy, with more parameters in the latter two, and says that without regrowth the mask hardly '
     "changes after its first update. Error bars are those of the seeds' mean.",
     sca_fig2.parameters,
     grid="sca",
