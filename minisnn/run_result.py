@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
 from minisnn.data.dataset import DataSet
+from minisnn.notices import warn
 from minisnn.recipes import Recipe
 from minisnn.state import TrainingState
 from minisnn.structure.slim import Slimmer
@@ -34,7 +34,7 @@ def result(
     net, small = left(plain, setup, state)
     counted = remaining(small, state)
     if missed := setup.learner.missed_target(state):
-        warnings.warn(missed, stacklevel=2)
+        warn(missed)
     found: Result = {}
     if test:
         found["test_accuracy"], found["test_loss"] = training.evaluate(setup, state, data.test)
@@ -88,6 +88,6 @@ def costs(setup: Setup, net: Sequential, state: TrainingState, data: DataSet) ->
         found = total(measure(net, state.params, state.buffers, state.masks, x))
     except Exception as error:  # whatever a stage of one's own does: the training before it must not be lost
         name = type(error).__name__
-        warnings.warn(f"the costs of this network could not be measured ({name}: {error})", stacklevel=2)
+        warn(f"the costs of this network could not be measured ({name}: {error})")
         return dict.fromkeys(COSTS)
     return {name: getattr(found, name) for name in COSTS}

@@ -3,6 +3,7 @@
 import pickle
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,11 +28,10 @@ ESL = replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=2, b
 
 def diverged(recipe, tmp_path, data=SMALL, state=None):
     """The message of a run that stops."""
-    setup = recipe.setup(data)
-    state = state or training.start(setup, 0)
-    runs.create(tmp_path / "run", recipe, state)
+    run = runs.Run(recipe, data.info, state or training.start(recipe.setup(data), 0), data=data)
+    run.keep(tmp_path / "run")
     with pytest.raises(Diverged) as caught:
-        runs.finish(recipe, setup, data, state, [], tmp_path / "run")
+        run.finish()
     assert not (tmp_path / "run" / "result.json").exists()
     kept = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     assert all(np.isfinite(w).all() for w in kept.params.values())
@@ -111,7 +111,7 @@ def test_the_checkpoint_of_the_epoch_before_stays(tmp_path, monkeypatch):
     assert re.match(r"epoch 2, step [5-9]: conv1.weight", text), text
     assert "checkpoint.npz, of epoch 1; try a learning rate below 1e+30" in text
     kept = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
-    assert kept.epoch == len(runs.read_log(tmp_path / "run")) == 1
+    assert kept.epoch == len(runs.load(tmp_path / "run").log) == 1
 
 
 def test_a_bad_last_step_is_not_saved(tmp_path, monkeypatch):
@@ -217,7 +217,7 @@ def test_sound(xp):
 
 def test_the_error_survives_the_way_from_another_process():
     error = Diverged("w holds NaN", "epoch 1, step 2", "try less")
-    error.epoch, error.checkpoint = 3, runs.Path("a/checkpoint.npz")
+    error.epoch, error.checkpoint = 3, Path("a/checkpoint.npz")
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == (
         "epoch 1, step 2: w holds NaN; the last good checkpoint is a/checkpoint.npz, of epoch 3; try less"
     )  # fmt: skip

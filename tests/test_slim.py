@@ -425,7 +425,7 @@ def test_nothing_to_remove(xp):
 def test_a_state_trains_on(xp, tmp_path, name, optimizer):
     """Masked and small network stay one and the same while they train on, if what is masked stands still."""
     shape, build = TINY[name]
-    net, rng, optimizer = build(2), np.random.default_rng(0), OPTIMIZERS[optimizer]
+    net, rng, optimizer = build(2), np.random.default_rng(0), OPTIMIZERS[optimizer]()
     params, buffers = ready(rng, net, shape)
     masks = draw_masks(rng, net, shape)
     slimmer = Slimmer(net, shape, masks)

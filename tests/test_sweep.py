@@ -5,6 +5,7 @@ import json
 import re
 from importlib.util import find_spec
 from math import isnan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,16 +31,17 @@ def made_up(monkeypatch):
     """Nothing is trained: results are made up. Returns a list of the recipes that were run."""
     ran = []
 
-    def fake(recipe, folder, **_):
+    def fake(recipe, out, **_):
         ran.append(recipe)
         accuracy = 100 * (recipe.density or 0.5) + recipe.seed**2
-        return {
+        result = {
             "test_accuracy": accuracy, "val_accuracy": accuracy - 1, "train_accuracy": 0.0, "densities": {},
             "density": 0.5, "connections": 100 + recipe.seed, "parameters": 200, "synops": 10.0, "macs": 1.0,
             "seconds": 2.0,
         }  # fmt: skip
+        return SimpleNamespace(result=result)
 
-    monkeypatch.setattr(runs, "run", fake)
+    monkeypatch.setattr(runs, "train", fake)
     return ran
 
 

@@ -97,7 +97,7 @@ class Connections(Settings):
     )
     grad_r_alpha: float | None = setting(
         None,
-        "strength of Grad R's prior, which alone decides how sparse it gets (default for LIF networks with Adam: near the density)",
+        "strength of Grad R's prior, which decides how sparse it gets (default near the density, with LIF and Adam)",
         at_least=0,
         group="connections",
     )
@@ -124,7 +124,7 @@ class Connections(Settings):
         if learner is GradR:
             if self.grad_r_alpha is None and alpha is None:
                 raise ValueError(
-                    "learner grad-r needs grad_r_alpha: it follows from the density only for LIF networks with the optimizer adam"
+                    "learner grad-r needs grad_r_alpha: only for LIF networks trained by adam does the density decide it"
                 )
             (density,) = set(sparse.values())
             return GradR(sparse, alpha(density) if self.grad_r_alpha is None else self.grad_r_alpha)  # type: ignore[misc]

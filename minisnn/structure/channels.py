@@ -6,7 +6,6 @@ pruned come back (SCA §4.2-4.3, chapters 17 and 18).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor
@@ -17,6 +16,7 @@ import numpy as np
 from minisnn.arguments import bools, check, numbers, one_of, whole
 from minisnn.backend import Array, array_module, to_host
 from minisnn.compose import Sequential, activities
+from minisnn.notices import warn
 from minisnn.state import TrainingState
 from minisnn.structure.channel_graph import Channels
 from minisnn.structure.learner import StructureLearner, structure_rng
@@ -232,10 +232,9 @@ class SCA(StructureLearner):
         kept = keep_most_active(scores, n_keep)
         gone = np.concatenate([read["dgamma"][key][~to_host(mask)] for key, mask in state.channels.items()])
         if n_grow and len(gone) and not gone.any():  # of those just pruned, most have one
-            warnings.warn(
+            warn(
                 "no masked channel has a gradient to come back by: only those pruned just now can return. In hard mode "
-                "it takes a surrogate that reaches a potential of 0, in soft mode momentum",
-                stacklevel=2,
+                "it takes a surrogate that reaches a potential of 0, in soft mode momentum"
             )
         self._change(state, regrow(kept, read["dgamma"], scores, n_grow, self.strict))
         for layer in self.layers:

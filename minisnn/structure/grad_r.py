@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, log
@@ -12,6 +11,7 @@ import numpy as np
 
 from minisnn.arguments import check, floating, whole
 from minisnn.backend import Array, array_module, to_host
+from minisnn.notices import warn
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
 from minisnn.structure.learner import SparseLearner, bias_corrected
@@ -160,10 +160,9 @@ class GradR(SparseLearner):
     ) -> int:
         """Returns how many connections were pruned; those that came back are not counted."""
         if state.iteration == 1 and self.alpha > NONE and not hasattr(optimizer, "beta2"):
-            warnings.warn(
+            warn(
                 f"Grad R's alpha is relative to Adam's normalised step, found {type(optimizer).__name__}: "
-                f"its steps are as long as gradients are, and alpha = {self.alpha:g} may prune nothing, or everything",
-                stacklevel=2,
+                f"its steps are as long as gradients are, and alpha = {self.alpha:g} may prune nothing, or everything"
             )
         pruned, rate = 0, bias_corrected(lr, optimizer, state.iteration)
         for key in self.densities:

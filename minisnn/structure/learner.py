@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.compose import Sequential
+from minisnn.notices import warn
 from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
 from minisnn.structure.answers import checked_mask
@@ -98,7 +98,7 @@ class SparseLearner(StructureLearner):
             state.structure[key + ".last_active"] = array_module(mask).where(mask, 0, -1).astype("int32")
             weight *= mask
             if not mask.any():
-                warnings.warn(f"{key}: no connection was drawn at density {density:g}", stacklevel=3)
+                warn(f"{key}: no connection was drawn at density {density:g}")
 
     def _seen(self, state: TrainingState, key: str) -> None:
         """Note which connections are active now."""
