@@ -4,8 +4,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
+# Pictures appear in the notebook, whatever the environment says.
+INLINE = module://matplotlib_inline.backend_inline
+ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types chapters bench results clean
+.PHONY: help demo lab test check lint types chapters bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -13,8 +17,12 @@ help:  ## list the targets
 demo: .venv/user  ## train the dense and the sparse first-spike net on real digits and compare them
 	$(BIN)/minisnn demo
 
-test: .venv/dev  ## run the tests
-	$(BIN)/python -m pytest
+lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as exercises
+	MPLBACKEND=$(INLINE) $(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
+		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
+
+test: .venv/dev  ## run the tests, on all cores
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: lint types test  ## what CI runs: format, lint, types, tests, chapters
 
@@ -29,9 +37,9 @@ chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 	$(BIN)/python chapters/build.py
 
 bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly, snnTorch and tonic
-	env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/first_spike.py
+	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/first_spike.py
 	$(BIN)/python benchmarks/lif.py
-	env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py formats
+	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/reading.py formats
 
 clean:
 	rm -rf .venv build dist
@@ -45,9 +53,13 @@ clean:
 	$(INSTALL) -e .
 	touch $@
 
+.venv/notebooks: .venv/python pyproject.toml requirements.lock
+	$(INSTALL) -e '.[notebooks]'
+	touch $@ .venv/user
+
 .venv/dev: .venv/python pyproject.toml requirements.lock
 	$(INSTALL) -e '.[dev]'
-	touch $@ .venv/user
+	touch $@ .venv/user .venv/notebooks
 
 .venv/torch: .venv/dev  # CI's oracle. PyPI's build for Linux is large; PIP_EXTRA_INDEX_URL can name one for CPUs
 	$(INSTALL) 'torch==2.13.0'

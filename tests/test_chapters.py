@@ -44,13 +44,12 @@ def test_there_are_chapters_without_gaps_in_their_names():
 
 @chapters
 def test_source(source):
-    text = source.read_text(encoding="utf-8")
-    assert 150 <= text.count("\n") <= 320, "a chapter is 150 to 300 lines"
+    text = source.read_text(encoding="utf-8").split("---\n", 2)[2]  # what stands below the front matter
+    assert 150 <= text.count("\n") <= 312, "a chapter is 150 to 312 lines"
     for heading in HEADINGS:
         assert re.search(rf"^## .*{heading}", text, re.MULTILINE), f'no section "{heading}"'
-    assert "Reading time" in text
     assert "# solution: " in text
-    cells = code(build.read(source))
+    cells = code(build.read(source, "notebooks"))
     tree = ast.parse("\n".join(cells))
     nodes = list(ast.walk(tree))
     assert any(isinstance(node, ast.Assert) for node in nodes), "asserts nothing"
@@ -65,8 +64,17 @@ def test_source(source):
 
 
 @chapters
+def test_header_links_every_chapter_that_it_names(source):
+    header = build.HEADER.search(source.read_text(encoding="utf-8"))
+    linked = dict(re.findall(r"\[([^]]+)\]\((\w+\.md)\)", header[0].replace("\n", " ")))
+    assert not re.search(r"\b\d\d\b", re.sub(r"\[[^]]+\]\([^)]+\)", "", header[2])), "names a chapter without a link"
+    assert linked == {build.chapter(ROOT / name).title: name for name in linked.values()}
+    assert linked or "no other chapter" in header[2]
+
+
+@chapters
 def test_runs(source):
-    notebook = build.execute(build.read(source))
+    notebook = build.execute(build.read(source, "notebooks"))
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     assert any("image/png" in o.get("data", {}) for o in outputs), "draws nothing"
     assert not [o.text for o in outputs if o.get("name") == "stderr"], "warns"
@@ -74,8 +82,8 @@ def test_runs(source):
 
 @chapters
 def test_built_notebooks_have_the_same_source(source):
-    fresh = build.read(source)
-    for folder, expected in (("notebooks", fresh), ("exercises", build.exercise(fresh))):
+    for folder, make in (("notebooks", lambda notebook: notebook), ("exercises", build.exercise)):
+        expected = make(build.read(source, folder))
         built = nbformat.read(ROOT / folder / f"{source.stem}.ipynb", as_version=4)
         nbformat.validate(built)
         assert [(c.cell_type, c.source) for c in built.cells] == [
@@ -87,7 +95,8 @@ def test_built_notebooks_have_the_same_source(source):
 
 @chapters
 def test_exercises_hide_the_solution_and_keep_the_checks(source):
-    whole, exercise = (code(n) for n in (build.read(source), build.exercise(build.read(source))))
+    fresh = build.read(source, "exercises")
+    whole, exercise = code(fresh), code(build.exercise(fresh))
     assert len(whole) == len(exercise)
     changed = [(a, b) for a, b in zip(whole, exercise, strict=True) if a != b]
     assert changed
@@ -99,3 +108,102 @@ def test_exercises_hide_the_solution_and_keep_the_checks(source):
             -len(hints) :
         ] == hints
     assert "check(" in "".join(exercise)
+
+
+def test_index_is_made_of_the_chapters():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert build.TABLE.search(readme)[0] == build.index(), "run `make chapters`"
+    built = nbformat.read(ROOT / "start.ipynb", as_version=4)
+    nbformat.validate(built)
+    assert built == build.start(), "run `make chapters`"
+
+
+def test_start_page_leads_to_every_notebook_and_exercise():
+    text = "".join(cell.source for cell in build.start().cells)
+    for folder in ("notebooks", "exercises"):
+        assert set(re.findall(rf"\(({folder}/[^)]+)\)", text)) == {f"{folder}/{s.stem}.ipynb" for s in CHAPTERS}
+
+
+def test_start_page_runs():
+    notebook = build.execute(build.start())
+    (output,) = (o for cell in notebook.cells for o in cell.get("outputs", []))
+    assert "1,302 handwritten digits" in output.text
+
+
+def test_courses_that_can_be_taught_build_on_nothing_else():
+    known = {chapter.number: chapter for chapter in map(build.chapter, CHAPTERS)}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    courses = re.findall(r"^- .*: ((?:\d\d(?:–\d\d)?(?:, )?)+)$", readme, re.MULTILINE)
+    assert len(courses) >= 9
+    taught = set()
+    for course in courses:
+        parts = (part.partition("–") for part in course.split(", "))
+        numbers = {f"{n:02}" for first, _, last in parts for n in range(int(first), int(last or first) + 1)}
+        assert set().union(*(build.below(n, known) for n in numbers)) <= numbers, f"{course} is not complete"
+        taught |= numbers
+    assert taught == set(known)
+
+
+TARGET = """---
+question: What?
+---
+# 02 The `end`, and γ
+
+```{code-cell}
+x = 1
+```
+
+## What: 1 - 2?
+"""
+
+
+@pytest.mark.parametrize(
+    ("link", "moved"),
+    [
+        ("[a](02_b.md)", "[a](02_b.ipynb)"),  # the notebook of the same kind
+        ("[a](<02_b.md>)", "[a](<02_b.ipynb>)"),
+        ("[a](02_b.md#what-1---2)", "[a](02_b.ipynb#What:-1---2?)"),
+        ("[a](02_b.md#02-the-end-and-γ)", "[a](02_b.ipynb#02-The-end,-and-γ)"),
+        ("[a](#the-first)", "[a](#The-first)"),
+        ('![a](p.png "title")', '![a](../p.png "title")'),
+        ("[a](../docs/x.md#y)", "[a](../../docs/x.md#y)"),
+        ("[a](exercises/02_b.ipynb)", "[a](../exercises/02_b.ipynb)"),
+        ('<a href="02_b.md">', '<a href="02_b.ipynb">'),
+        ('<img src="p.png">', '<img src="../p.png">'),
+        ("[a]: 02_b.md", "[a]: 02_b.ipynb"),
+        ("[a](https://example.org/02_b.md#c)", "[a](https://example.org/02_b.md#c)"),
+        ("`[a](02_b.md)` [b](02_b.md)", "`[a](02_b.md)` [b](02_b.ipynb)"),
+        ("```\n[a](02_b.md)\n```", "```\n[a](02_b.md)\n```"),
+    ],
+)
+def test_links_are_moved_with_the_chapter(tmp_path, monkeypatch, link, moved):
+    monkeypatch.setattr(build, "HERE", tmp_path / "chapters")
+    for name in ("docs/x.md", "chapters/p.png", "chapters/exercises/02_b.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "chapters" / "02_b.md").write_text(TARGET, encoding="utf-8")
+    source = tmp_path / "chapters" / "01_a.md"
+    source.write_text(f"---\nquestion: Why?\n---\n## The first\n\n{link}\n", encoding="utf-8")
+    assert build.read(source, "notebooks").cells[0].source.strip() == f"## The first\n\n{moved}"
+
+
+@pytest.mark.parametrize("link", ["03_c.md", "02_b.md#the-end", "#second"])
+def test_links_to_nothing_are_refused(tmp_path, monkeypatch, link):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    (tmp_path / "02_b.md").write_text(TARGET, encoding="utf-8")
+    (tmp_path / "01_a.md").write_text(f"---\nquestion: Why?\n---\n## The first\n\n[a]({link})\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"01_a.md links to {link}"):
+        build.read(tmp_path / "01_a.md", "exercises")
+
+
+def test_pictures_appear_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    source = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()"
+    notebook = build.execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]))
+    (output,) = notebook.cells[0].outputs
+    assert "image/png" in output.data
+
+
+def test_building_prints_nothing_of_its_own(capfd):
+    build.execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]))
+    assert capfd.readouterr() == ("", "")

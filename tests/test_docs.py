@@ -2,21 +2,141 @@
 
 import ast
 import importlib
+import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("chapters/*.md")]
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/**/*.md", "chapters/**/*.md", "chapters/**/*.ipynb")
+    for path in sorted(ROOT.glob(pattern))
+    if ".ipynb_checkpoints" not in path.parts
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def _tokens(page):
+    """What a Markdown file, or the Markdown in a notebook, consists of; code is one token that nothing is read from."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells)
+    text = re.sub(r"\A---\n.*?^---\n", "", text, flags=re.DOTALL | re.MULTILINE)
+    for token in MarkdownIt().enable("table").parse(text):
+        yield token
+        yield from token.children or ()
+
+
+def _targets(page):
+    """Where the links and pictures of a page lead."""
+    for token in _tokens(page):
+        for name in ("href", "src"):
+            if token.attrGet(name):
+                yield unquote(token.attrGet(name))
+        if token.type.startswith("html"):
+            yield from re.findall(r"\b(?:href|src)=[\"']([^\"']+)", token.content)
+
+
+def _anchors(page):
+    """The anchors of a page's headings: GitHub's of Markdown files, Jupyter's of notebooks."""
+    found, heading = [], False
+    for token in _tokens(page):
+        if heading:
+            title = "".join(part.content for part in token.children)
+            if page.suffix == ".md":
+                title = re.sub(r"[^\w\- ]", "", title.lower())
+            anchor = title.replace(" ", "-")
+            found.append(f"{anchor}-{found.count(anchor)}" if anchor in found else anchor)
+        heading = token.type == "heading_open"
+        if token.type.startswith("html"):
+            found += re.findall(r"\b(?:id|name)=[\"']([^\"']+)", token.content)
+    return found
+
+
+def dead(page):
+    """The links of a page that lead nowhere; those into the web are not followed."""
+    for target in _targets(page):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        if re.match(r"[a-z]+:", target):
+            continue
+        if not there.exists() or (anchor and anchor not in _anchors(there)):
+            yield target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)", prose):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    assert list(dead(page)) == []
+
+
+GOOD = """---
+question: no ---
+---
+# One `two` – three
+
+[here](#one-two--three) [there](b.md#one-1) ![p](p.png "title") [folder](.) [web](https://example.org/x#y) [ref]
+`[code](nowhere.md)` <a href="b.md">b</a> <img src="p.png"> [cell](c.ipynb#The-end)
+
+| [in a table](b.md) |
+| --- |
+| [and below](b.md#one) |
+
+[ref]: b.md#one
+
+```
+[block](nowhere.md)
+```
+"""
+TWO = "# One\n\n# One\n"
+
+
+def _site(folder, page):
+    (folder / "a.md").write_text(page, encoding="utf-8")
+    (folder / "b.md").write_text(TWO)
+    (folder / "p.png").write_bytes(b"")
+    cells = [
+        {"cell_type": "markdown", "source": ["# The end\n", "[end](#The-end), [up](b.md)"]},
+        {"cell_type": "code", "source": "x = f[0](nowhere)"},
+    ]
+    (folder / "c.ipynb").write_text(json.dumps({"cells": cells}))
+    return folder / "a.md", folder / "c.ipynb"
+
+
+def test_no_good_link_is_called_dead(tmp_path):
+    page, notebook = _site(tmp_path, GOOD)
+    assert len(list(_targets(page))) == 11
+    assert list(dead(page)) == list(dead(notebook)) == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("(#one-two--three)", "(#One-two--three)"),  # in the same page
+        ("(b.md#one-1)", "(b.md#one-2)"),  # a heading of another
+        ("(b.md#one-1)", "(c.md#one-1)"),  # a file
+        ("(p.png ", "(q.png "),  # a picture
+        ('href="b.md"', 'href="c.md"'),  # in HTML
+        ('src="p.png"', 'src="q.png"'),
+        ("[ref]: b.md#one", "[ref]: b.md#two"),  # at the foot of the page
+        ("[in a table](b.md)", "[in a table](../b.md)"),
+        ("(c.ipynb#The-end)", "(c.ipynb#the-end)"),  # in a notebook
+        ("(.)", "(folder)"),
+    ],
+)
+def test_every_kind_of_dead_link_is_found(tmp_path, good, bad):
+    assert good in GOOD
+    assert len(list(dead(_site(tmp_path, GOOD.replace(good, bad))[0]))) == 1
+
+
+@pytest.mark.parametrize(("good", "bad"), [("#The-end", "#the-end"), ("(b.md)", "(../b.md)")])
+def test_dead_links_of_notebooks_are_found(tmp_path, good, bad):
+    notebook = _site(tmp_path, GOOD)[1]
+    notebook.write_text(notebook.read_text().replace(good, bad))
+    assert len(list(dead(notebook))) == 1
 
 
 def test_the_readmes_python_runs():
