@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,8 @@ SETUP = """\
 import minisnn
 from minisnn.data.digits import load_digits
 
-print(f"minisnn {minisnn.__version__} is in place, with {len(load_digits().train.labels):,} handwritten digits to learn.")"""
+digits = load_digits().train.labels
+print(f"minisnn {minisnn.__version__} is in place, with {len(digits):,} handwritten digits to learn.")"""
 
 
 class Chapter(NamedTuple):
@@ -105,9 +107,7 @@ def index() -> str:
     for number, c in chapters.items():
         needed = ", ".join(f"[{n}]({chapters[n].source.name})" for n in c.builds_on)
         together = c.minutes + sum(chapters[n].minutes for n in below(number, chapters))
-        lines.append(
-            f"| [{c.title}]({c.source.name}) | {c.question} | {c.minutes} | {needed} | {together} |"
-        )
+        lines.append(f"| [{c.title}]({c.source.name}) | {c.question} | {c.minutes} | {needed} | {together} |")
     return "\n".join(lines) + "\n"
 
 
@@ -189,7 +189,7 @@ def _headings(source: Path) -> list[str]:
     """The headings of a chapter as a reader sees them."""
     _, _, text = source.read_text(encoding="utf-8").split("---\n", 2)  # without the front matter
     tokens = MarkdownIt().parse(text)
-    titles = (after for token, after in zip(tokens, tokens[1:], strict=False) if token.type == "heading_open")
+    titles = (after for token, after in pairwise(tokens) if token.type == "heading_open")
     return ["".join(part.content for part in title.children or ()) for title in titles]
 
 
@@ -200,7 +200,11 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     warn, at every start, that it talks to this process through an open port of this machine.
     """
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", record_timing=False, extra_arguments=["--log-level=ERROR"]
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
     )
     client.execute(env=os.environ | {"MPLBACKEND": INLINE})
     notebook.metadata["language_info"] = {"name": "python"}  # not this machine's version

@@ -1,4 +1,4 @@
-"""`make demo`: ESL's Table 1 on the embedded digits, with pictures."""
+"""`make demo`: ESL's Table 1 on the embedded digits, and one picture that tells what happened."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from minisnn import plots, runs
+from minisnn.backend import to_host
+from minisnn.data.dataset import DataSet
 from minisnn.recipes import ESL_MLP_DEFAULTS
 
 PAPER = (
@@ -18,8 +22,11 @@ PAPER = (
 """Table 1 as printed in the paper, which has no column of connections: its FLOPS are these."""
 
 
+HIDDEN = "hidden.weight"
+
+
 def demo(folder: Path, seed: int = 0) -> None:
-    """Train the dense and the sparse net, print the table, draw the pictures, and say where to go next."""
+    """Train the dense and the sparse net, print the table, draw the pictures, and say what to type next."""
     sparse = replace(ESL_MLP_DEFAULTS["digits"], seed=seed)
     dense = replace(sparse, epsilon=None, density=1.0)
     print(
@@ -37,15 +44,77 @@ def demo(folder: Path, seed: int = 0) -> None:
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     plots.learning_curves(figure.subplots(), logs)
     figure.savefig(folder / "learning_curves.png", dpi=150)
+    _, state = runs.load(folder / "esl-snn")
+    before, after = to_host(state.structure[HIDDEN + ".initial"]), to_host(state.masks[HIDDEN])
+    command = f"minisnn demo --seed {seed}"
+    figure = story(sparse.load(), before, after, results, command)
+    figure.savefig(folder / "story.png", dpi=150, metadata={"Source": command})
+    clone = Path("chapters/start.ipynb").exists()
+    following = "make lab" if clone else "minisnn train esl-mlp --help"
     print(f"""
 One seed on 355 test images: a difference of a point or two is chance (docs/results has MNIST, with spread).
 Joules are connections times a constant, as the paper counts them.
 
-pictures  {folder}/learning_curves.png
-          {folder}/esl-snn/receptive_fields.png  what the hidden neurons listen to, before and after
-          {folder}/esl-snn/turnover.png          which connections died and which grew
-next      chapters/01_erdos_renyi.md             the first of the equations behind this
-          minisnn train esl-mlp --help           other rules, densities and data""")
+the story  {folder}/story.png: where the hidden neurons look before and after, accuracy, connections, energy
+more       {folder}/learning_curves.png, and receptive_fields.png and turnover.png in {folder}/esl-snn
+type next  {following:10} {"opens the chapters, the equations behind this" if clone else "other rules and data"}""")
+
+
+def story(
+    data: DataSet, before: np.ndarray, after: np.ndarray, results: dict[str, runs.Result], command: str
+) -> Figure:
+    """One picture: where the sparse net looks before and after; its accuracy, connections, energy beside the dense net's.
+
+    before, after: masks of the first layer, bool [H*W, M]. results: the dense net's and the sparse net's, in order.
+    command: what made them, for the foot of the picture.
+    """
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    figure.suptitle("Sparse from the first step: connections move to the pixels in which digits differ")
+    top, bottom = np.asarray(figure.subfigures(2, 1, height_ratios=(3, 2)))
+    shape = data.shape[:2]
+    varies = np.asarray(data.train.images, float).std(0).reshape(shape)
+    counts = [mask.sum(1).reshape(shape) for mask in (before, after)]
+    maps = top.subplots(1, 3)
+    maps[0].imshow(varies, cmap="viridis")
+    maps[0].set_title("how much a pixel varies\nfrom image to image", fontsize="medium")
+    for ax, count, when in zip(
+        maps[1:], counts, ("before: drawn at random", "after: trained and rewired"), strict=True
+    ):
+        shown = ax.imshow(count, cmap="viridis", vmin=0, vmax=max(c.max() for c in counts))
+        ax.set_title(f"how many neurons listen to it\n{when}", fontsize="medium")
+    top.colorbar(shown, ax=maps[1:], label="connections", shrink=0.9)
+    for ax in maps:
+        ax.set(xticks=[], yticks=[])
+    accuracy, connections, energy = bottom.subplots(1, 3)
+    rows = list(results.values())
+    _pair(
+        accuracy,
+        "test accuracy",
+        [f"{r['test_accuracy']:.1f} %" for r in rows],
+        [r["test_accuracy"] for r in rows],
+    )
+    _pair(
+        connections, "connections", [f"{r['connections']:,}" for r in rows], [r["connections"] for r in rows]
+    )
+    joules = [r["joules_gpu"] for r in rows]
+    _pair(energy, "energy of an image on a GPU", [EngFormatter("J", places=0)(j) for j in joules], joules)
+    bottom.supxlabel(
+        f"{command}: one seed, {len(data.test.labels)} test images. "
+        "Energy is connections times a constant, as in ESL's Table 1.",
+        fontsize="small", color="dimgray",
+    )  # fmt: skip
+    return figure
+
+
+def _pair(ax: Axes, title: str, labels: list[str], values: list[float]) -> None:
+    """The dense net's value above the sparse one's, as bars with their values."""
+    bars = ax.barh(["dense", "sparse"], values, color=[plots.BLUE, plots.RED], height=0.7)
+    ax.bar_label(bars, labels, padding=4)
+    ax.set_title(title, fontsize="medium", loc="left")
+    ax.set(xlim=(0, 1.35 * max(values)), xticks=[])
+    ax.invert_yaxis()
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
 
 
 def table(results: dict[str, runs.Result]) -> str:
