@@ -46,6 +46,7 @@ clean:
 
 .venv/python:
 	@test -n "$(PYTHON)" || { echo "minisnn needs Python 3.11 or newer, with venv: none was found."; exit 1; }
+	@echo "Setting up .venv, once: this takes a minute or two"
 	$(PYTHON) -m venv .venv
 	touch $@
 

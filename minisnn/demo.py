@@ -63,7 +63,7 @@ type next  {following:10} {"opens the chapters, the equations behind this" if cl
 def story(
     data: DataSet, before: np.ndarray, after: np.ndarray, results: dict[str, runs.Result], command: str
 ) -> Figure:
-    """One picture: where the sparse net looks before and after; its accuracy, connections, energy beside the dense net's.
+    """One picture: where the sparse net looks, before and after; what it reaches and costs beside the dense net.
 
     before, after: masks of the first layer, bool [H*W, M]. results: the dense net's and the sparse net's, in order.
     command: what made them, for the foot of the picture.
