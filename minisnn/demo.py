@@ -56,7 +56,7 @@ Joules are connections times a constant, as the paper counts them.
 
 the story  {folder}/story.png: where the hidden neurons look before and after, accuracy, connections, energy
 more       {folder}/learning_curves.png, and receptive_fields.png and turnover.png in {folder}/esl-snn
-type next  {following:10} {"opens the chapters, the equations behind this" if clone else "other rules and data"}""")
+type next  {following}: {"opens the chapters, the equations behind this" if clone else "other rules and data"}""")
 
 
 def story(

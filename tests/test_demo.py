@@ -1,12 +1,15 @@
 """The picture at the end of `make demo`: everything on it can be read, and says what the results say."""
 
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from minisnn import cli
 from minisnn.demo import story
 from minisnn.recipes import ESL_MLP_DEFAULTS
 
@@ -61,3 +64,19 @@ def test_the_story_says_what_the_results_say():
     maps = [ax.images[0].get_array() for part in figure.subfigs for ax in part.axes if ax.images]
     np.testing.assert_array_equal(maps[1], before.sum(1).reshape(8, 8))
     np.testing.assert_array_equal(maps[2], after.sum(1).reshape(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("start", "command"), [(None, "minisnn train esl-mlp --help"), ("start.ipynb", "make lab")]
+)
+def test_the_last_line_says_what_to_type_next(tmp_path, monkeypatch, capsys, start, command):
+    quick = replace(ESL_MLP_DEFAULTS["digits"], epochs=1, hidden=(20,))
+    monkeypatch.setitem(ESL_MLP_DEFAULTS, "digits", quick)
+    monkeypatch.chdir(tmp_path)
+    if start:
+        Path("chapters").mkdir()
+        (Path("chapters") / start).touch()
+    assert cli.main(["demo", "--out", "out", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"type next  {command}: ")
+    assert Path("out/story.png").read_bytes()[:4] == b"\x89PNG"
+    assert b"minisnn demo --seed 3" in Path("out/story.png").read_bytes()

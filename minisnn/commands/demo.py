@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         "demo",
         help="train the dense and the sparse first-spike net on real digits and compare them",
         description="Train the dense and the ESL-sparse first-spike net on the embedded digits (under a minute), "
-        "print ESL's Table 1 for this run and draw what happened to the connections.",
+        "print ESL's Table 1 for this run and draw one picture that tells what happened.",
     )
     demo.add_argument(
         "--out", type=Path, default=Path("runs/demo"), help="folder for the pictures (%(default)s)"
