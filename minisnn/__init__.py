@@ -91,11 +91,12 @@ _PAGES = {
         "data.aedat": "Events, read_aedat, parse_aedat, write_aedat",
     },
     "runs": {
-        "recipes": "ESLMLP, LIFNet, SCANet",
         "runs": "train, load, resume",
-        "run": "Run",
+        "run": "Run, Evaluation",
+        "prediction": "Trace, LIFTrace, FirstSpikeTrace",
+        "recipes": "make, ESLMLP, LIFNet, SCANet",
         "sweeps": "sweep",
-        "comparison": "compare",
+        "comparison": "compare, Comparison",
         "targets": "reproduce",
     },
 }

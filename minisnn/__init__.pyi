@@ -1,5 +1,6 @@
 # Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.
 
+from minisnn.comparison import Comparison as Comparison
 from minisnn.comparison import compare as compare
 from minisnn.compose import Residual as Residual
 from minisnn.compose import Sequential as Sequential
@@ -130,9 +131,14 @@ from minisnn.optim import divide_by_norm as divide_by_norm
 from minisnn.optim import exponential_lr as exponential_lr
 from minisnn.optim import step_lr as step_lr
 from minisnn.optim import unlimited as unlimited
+from minisnn.prediction import FirstSpikeTrace as FirstSpikeTrace
+from minisnn.prediction import LIFTrace as LIFTrace
+from minisnn.prediction import Trace as Trace
 from minisnn.recipes import ESLMLP as ESLMLP
 from minisnn.recipes import LIFNet as LIFNet
 from minisnn.recipes import SCANet as SCANet
+from minisnn.recipes import make as make
+from minisnn.run import Evaluation as Evaluation
 from minisnn.run import Run as Run
 from minisnn.runs import load as load
 from minisnn.runs import resume as resume

@@ -14,7 +14,7 @@ from minisnn.stages import LIF, Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)
-class Sequential:
+class Sequential(Stage):
     """Named stages, one after the other. Keys of params, grads and buffers read `stage.name`.
 
     A network is one of these. See `stages.Stage` for its methods; the cache is that of every stage, by its name.
@@ -67,7 +67,7 @@ class Sequential:
 
 
 @dataclass(frozen=True)
-class Residual:
+class Residual(Stage):
     """main(x) + shortcut(x); an empty shortcut is x itself (He et al. 2016).
 
     Keys read `main.stage.name`, `shortcut.stage.name`. See `stages.Stage` for its methods. `out` raises ValueError

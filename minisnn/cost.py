@@ -48,6 +48,7 @@ class Connections(NamedTuple):
 
     @property
     def density(self) -> float:
+        """The fraction that masks let be."""
         return self.active / self.possible
 
 

@@ -48,29 +48,29 @@ EMITS = {
 class Stage(Protocol):
     """Interface of every stage, of this file or your own: a description without arrays, frozen and comparable.
 
-    out:      the shape of a sample's output, from that of its input. Raises ValueError for one that does not fit.
-    init:     initial parameters and buffers, float64, by the stage's own keys.
-    forward:  output, cache for the backward, and the new buffers. A cache with a method `firing_rate()`, spikes per
-        neuron and step, takes part in the log and in warnings of silent layers.
-    backward: dx, None unless need_dx, and gradients by the keys of params.
-
     The class attribute `emits` is one of `EMITS`; without it a stage counts as "real".
     """
 
-    def out(self, shape: Shape) -> Shape: ...
+    def out(self, shape: Shape) -> Shape:
+        """The shape of a sample's output, from that of its input. Raises ValueError for one that does not fit."""
 
-    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]: ...
+    def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        """Initial parameters and buffers, float64, by the stage's own keys. shape: of a sample's input."""
 
-    def forward(
-        self, params: Arrays, buffers: Arrays, x: Array, train: bool
-    ) -> tuple[Array, Any, Arrays]: ...
+    def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
+        """Output, cache for the backward, and the new buffers. Raises ValueError for an x that does not fit.
+
+        A cache with a method `firing_rate()`, spikes per neuron and step, takes part in the log and in warnings of
+        silent layers.
+        """
 
     def backward(
         self, params: Arrays, dy: Array, cache: Any, need_dx: bool = True
-    ) -> tuple[Array | None, Arrays]: ...
+    ) -> tuple[Array | None, Arrays]:
+        """dx, of the shape of x, None unless need_dx; and gradients by the keys of params."""
 
 
-class Plain:
+class Plain(Stage):
     """What most stages share: no parameters, no buffers, the shape stays. Derive your own from it."""
 
     emits: ClassVar[str] = "real"

@@ -59,7 +59,7 @@ def stub() -> str:
     imports, renamed = [], []
     for _, file, name in homes():
         original, _, known_as = name.partition(" as ")
-        what = f"{original} as {f'_{known_as}' if known_as else original}"
+        what = f"{original} as {'_' + known_as if known_as else original}"
         imports.append((file.split("."), _isort(original), what))
         renamed += [f"{known_as} = _{known_as}"] if known_as else []
     lines = [f"from minisnn.{'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
@@ -209,7 +209,8 @@ def _class_lines(cls: type) -> list[str]:
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if "about" in field.metadata:  # a setting of a recipe: its text is not a comment but data
             text = field.metadata["about"].text
-            fields[field.name] = [f"    {field.name}: {field.type} = {field.default!r}  # {text}"]
+            default = f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
+            fields[field.name] = [f"    {field.name}: {field.type} = {default}  # {text}"]
     if fields:
         lines[0] += ":"
     elif any(

@@ -71,7 +71,8 @@ def batch_norm_backward(
     $$ dx = \frac{s \gamma}{\sqrt{\sigma^2 + 10^{-5}}}
        \Bigl( dy - \frac{d\beta}{N} - \frac{\hat{x}}{s^2} \frac{d\gamma}{N} \Bigr) $$
 
-    in training, where mu and sigma move with x; in evaluation without the two last terms.
+    in training, where mu and sigma move with x; in evaluation without the two last terms. dy and dx: [..., C], dgamma
+    and dbeta: [C].
     """
     C = dy.shape[-1]
     x, rows = cache.x.reshape(-1, C), dy.reshape(-1, C)
@@ -151,7 +152,10 @@ def norm_lif_forward(
 def norm_lif_backward(
     dspikes: Array, cache: NormLIFCache, need_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
-    """Gradients of `norm_lif_forward`: dx (None unless need_dx), dgamma, dbeta."""
+    """Gradients of `norm_lif_forward`: dx (None unless need_dx), dgamma, dbeta (chapters 09 and 13).
+
+    dspikes: [T, ..., C]; dx: of the shape of x, which may have one step for all T; dgamma and dbeta: [C].
+    """
     norm, beta, spikes, neuron, _ = cache
     xp = array_module(dspikes)
     T, C = len(dspikes), dspikes.shape[-1]

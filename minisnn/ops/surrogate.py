@@ -25,9 +25,11 @@ class Surrogate(Protocol):
     this file take lists, too, and raise ValueError for another dtype.
     """
 
-    def step(self, x: Array) -> Array: ...
+    def step(self, x: Array) -> Array:
+        """The smooth step, from 0 far below 0 to 1 far above; 1/2 at 0."""
 
-    def slope(self, x: Array) -> Array: ...
+    def slope(self, x: Array) -> Array:
+        """The derivative of `step`."""
 
 
 def _floating(x: Array) -> Array:
@@ -40,7 +42,7 @@ def _positive(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
-class Triangle:
+class Triangle(Surrogate):
     r"""A triangle, $h(x) = \max(0, \gamma - |x|) / \gamma^2$ (TET's, and ours for ESL Eq. 8; chapter 08).
 
     gamma: half its width, in the unit of the threshold. Raises ValueError unless it is above 0.
@@ -69,7 +71,7 @@ class Triangle:
 
 
 @dataclass(frozen=True)
-class Rectangle:
+class Rectangle(Surrogate):
     """A rectangle: 1 / width for |x| < width / 2, else 0 (Wu et al. 2018; chapter 08).
 
     width: in the unit of the threshold. Raises ValueError unless it is above 0.
@@ -91,7 +93,7 @@ class Rectangle:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(Surrogate):
     r"""A sigmoid's slope, $h(x) = \alpha s (1 - s)$, $s = \sigma(\alpha x)$ (SpikingJelly's; SCA Eq. 3; chapter 08).
 
     alpha: steepness, 4 there; the slope at 0 is alpha / 4. Raises ValueError unless it is above 0.
@@ -122,7 +124,7 @@ class Sigmoid:
 
 
 @dataclass(frozen=True)
-class ArcTan:
+class ArcTan(Surrogate):
     r"""An arctangent's slope, $h(x) = \frac{\alpha}{2} / (1 + (\frac{\pi}{2} \alpha x)^2)$ (Fang et al. 2021).
 
     alpha: steepness, 2 there; the slope at 0 is alpha / 2. Raises ValueError unless it is above 0.

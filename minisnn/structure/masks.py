@@ -98,7 +98,10 @@ def exact_mask(
 
 
 def check_masks(params: Mapping[str, Array], masks: Mapping[str, Array]) -> None:
-    """Raise ValueError, naming the weight, unless every mask fits its weight and the weight is 0 where the mask is."""
+    """Raise ValueError, naming the weight, unless every mask fits its weight and the weight is 0 where the mask is.
+
+    params: arrays by key. masks: bool, of the shapes of the weights, by some of these keys.
+    """
     for key, mask in masks.items():
         if key not in params:
             raise ValueError(f"mask of {key}: there is no such weight, found {', '.join(params)}")
