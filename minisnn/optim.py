@@ -37,7 +37,7 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Optimizer):
     r"""Stochastic gradient descent with momentum (Polyak 1964; as in PyTorch, without dampening).
 
     $$ m \leftarrow \mu m + g + \lambda w, \qquad w \leftarrow w - \eta m $$
@@ -65,7 +65,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     r"""Adam (Kingma and Ba 2015), with bias correction.
 
     $$ m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
