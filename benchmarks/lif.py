@@ -43,7 +43,7 @@ MINISNN = "minisnn"
 def steps(case: str, names: tuple[str, ...]) -> dict[str, Callable[[], float]]:
     """A training step of each library by name; all start from the same parameters. Returns functions -> loss."""
     from minisnn import networks
-    from minisnn.fast import fast
+    from minisnn.faster import fast
     from minisnn.losses import tet_loss_backward, tet_loss_forward
     from minisnn.optim import Adam
 
@@ -124,7 +124,7 @@ def memory(case: str, library: str) -> float:
     _set_threads()
     if library != MINISNN:
         import peers  # noqa: F401 - what importing costs does not count
-    import minisnn.fast  # noqa: F401
+    import minisnn.faster  # noqa: F401
 
     steps("small", (library,))[library]()  # what a library loads when it is first used does not count
     gc.collect()

@@ -18,7 +18,7 @@ import numpy as np
 from lif import ROOT, machine
 
 from minisnn import networks
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.losses import tet_loss_backward, tet_loss_forward
 from minisnn.optim import Adam
 

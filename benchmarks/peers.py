@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from minisnn import compose, stages
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.losses import tet_loss_backward, tet_loss_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Triangle

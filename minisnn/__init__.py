@@ -39,6 +39,7 @@ _PAGES = {
         "networks": "build, from_notation, NotationError, Style, first_spike_mlp, mlp, vggsnn, five_conv, "
         "resnet19, vgg16, pre_resnet18",
         "compose": "Sequential, Residual, firing_rates, activities, scored",
+        "faster": "fast",
         "describe": "to_text, from_text",
         "stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
         "GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",

@@ -49,6 +49,7 @@ from minisnn.data.stand_in import load_stand_in as load_stand_in
 from minisnn.data.tiny_imagenet import load_tiny_imagenet as load_tiny_imagenet
 from minisnn.describe import from_text as from_text
 from minisnn.describe import to_text as to_text
+from minisnn.faster import fast as fast
 from minisnn.gradcheck import GradientError as GradientError
 from minisnn.gradcheck import check_gradient as check_gradient
 from minisnn.losses import FirstSpikeLossCache as FirstSpikeLossCache

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
 from minisnn.compose import Residual, Sequential, inside, residual_sum
-from minisnn.fast import NormLIF, Scaled, Winograd
+from minisnn.faster import NormLIF, Scaled, Winograd
 from minisnn.ops.conv import ConvCache, conv_backward
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
 from minisnn.ops.linear import LinearCache

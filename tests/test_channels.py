@@ -16,7 +16,7 @@ from minisnn import checkpoint, networks, run_result, runs, training
 from minisnn.backend import array_module, to_host
 from minisnn.compose import activities, neuron_caches, scored
 from minisnn.data.rows import Split
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.losses import l1_cost_backward, l1_cost_forward
 from minisnn.ops.lif import SCORES
 from minisnn.ops.surrogate import Triangle

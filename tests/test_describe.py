@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, neurons, rngs, surrogates
-from test_fast import notations
+from test_faster import notations
 from test_slim import TINY, draw_masks, residual_nets
 
 from minisnn import networks, stages
 from minisnn.compose import Residual, Sequential, scored
 from minisnn.describe import KNOWN, from_text, to_text
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.networks import STYLES, NotationError, first_spike_mlp, from_notation
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid
@@ -105,7 +105,7 @@ def test_every_stage_of_a_plain_network_has_a_text():
         cls for cls in vars(stages).values()
         if isinstance(cls, type) and cls.__module__ == stages.__name__ and {"forward", "backward"} <= set(dir(cls))
     }  # fmt: skip
-    assert plain - {stages.Stage, stages.WindowPool} <= set(KNOWN.values())
+    assert plain - {stages.Stage, stages.Plain, stages.WindowPool} <= set(KNOWN.values())
     assert check_round_trip(first_spike_mlp((5, 4), 3, (0.5, 0.1)))
 
 

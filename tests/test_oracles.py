@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import peers  # noqa: E402
 
 from minisnn import networks  # noqa: E402
-from minisnn.fast import fast  # noqa: E402
+from minisnn.faster import fast  # noqa: E402
 from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402
 

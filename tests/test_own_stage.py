@@ -11,7 +11,7 @@ from strategies import few, rngs
 from minisnn import cost, describe, training
 from minisnn.compose import Sequential, firing_rates
 from minisnn.data import load_digits
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Surrogate

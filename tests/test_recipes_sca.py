@@ -16,7 +16,7 @@ from minisnn.compose import scored
 from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.catalogue import CATALOGUE
 from minisnn.data.dataset import DataSet, Split
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.losses import mean_loss_forward
 from minisnn.networks import NETWORKS
 from minisnn.ops.lif import SCORES

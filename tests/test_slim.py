@@ -6,14 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import rngs, seeds
 from test_cost import on
-from test_fast import close, notations
+from test_faster import close, notations
 
 from minisnn import checkpoint, networks
 from minisnn.backend import to_host
 from minisnn.compose import Residual, Sequential, neuron_caches
 from minisnn.cost import connections, measure
 from minisnn.describe import from_text, to_text
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.gradcheck import check_gradient
 from minisnn.networks import SCA_STYLE, STYLES, from_notation
 from minisnn.ops.neuron import Neuron

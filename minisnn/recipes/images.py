@@ -17,7 +17,7 @@ from minisnn.data.cifar10_dvs import SPLITS
 from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.ops.surrogate import SURROGATES, Surrogate
 from minisnn.optim import SGD, Adam
 from minisnn.recipes.base import About, Base
