@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import minisnn as snn
-from minisnn import networks, optim, recipes
+from minisnn import arguments, networks, optim, recipes
 from minisnn.ops import surrogate
 from minisnn.structure import grow, masks, prune, redistribute
 
@@ -305,6 +305,13 @@ def takes_arrays(thing):
     return any(re.search(r"\bArrays?\b|ndarray", str(p.annotation)) for p in signature.parameters.values())
 
 
+CHECKS = {
+    name
+    for name, f in vars(arguments).items()
+    if inspect.isfunction(f) and f.__module__ == arguments.__name__
+}
+
+
 def refuses(node):
     """Does a function's own body, or a check that it calls, raise what is the caller's fault?"""
     for inner in ast.walk(node):
@@ -312,7 +319,7 @@ def refuses(node):
             return True
         if isinstance(inner, ast.Call):
             called = getattr(inner.func, "id", "")
-            if called in ("check", "one_of") or called.startswith("_check"):
+            if called in CHECKS or called.startswith(("_check", "checked")):
                 return True
     return False
 
