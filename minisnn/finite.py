@@ -16,7 +16,7 @@ import numpy as np
 
 from minisnn.backend import Array, array_module
 from minisnn.compose import Residual, Sequential, inside, residual_sum
-from minisnn.fast import NormLIF
+from minisnn.faster import NormLIF
 from minisnn.stages import FirstSpike, Repeat, Stage
 
 

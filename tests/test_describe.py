@@ -293,7 +293,7 @@ def test_nothing_but_known_classes():
             text(FLAT, OUT),
             (4, 4, 1),
             0.5,
-            "width needs a name or a notation: a network's text has its widths",
+            "width and neurons need a name or a notation: a network's text has its own",
         ),
         (text(FLAT, {"is": "GlobalPool"}, OUT), (4, 4, 1), 1.0, r"cannot build the network for \(4, 4, 1\)"),
         ("{}", (4, 4, 1), 1.0, "there is no stage None"),

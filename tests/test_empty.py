@@ -15,7 +15,7 @@ from minisnn.compose import firing_rates
 from minisnn.data import load_digits
 from minisnn.data.augment import flip, roll, shift
 from minisnn.data.encode import direct_code, event_code, latency_code
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.networks import first_spike_mlp
 from minisnn.ops.conv import conv_backward, conv_forward
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward

@@ -11,13 +11,8 @@ from strategies import pieces, rngs
 
 from minisnn import networks
 from minisnn.backend import to_host
-<<<<<<< HEAD:tests/test_fast.py
 from minisnn.compose import Residual, Sequential, activities, firing_rates
 from minisnn.faster import NormLIF, Scaled, Winograd, fast
-=======
-from minisnn.compose import Residual, Sequential, firing_rates
-from minisnn.faster import NormLIF, Scaled, Winograd, fast
->>>>>>> 40882f3 (faster.py holds fast: a file may not have the name of a public function):tests/test_faster.py
 from minisnn.networks import STYLES, from_notation
 from minisnn.ops import conv, lif, norm, winograd
 from minisnn.ops.neuron import Neuron

@@ -12,7 +12,7 @@ from minisnn import checkpoint, cli, runs, training
 from minisnn.compose import Residual, Sequential
 from minisnn.data import load_digits, load_event_digits
 from minisnn.data.rows import Split
-from minisnn.fast import fast
+from minisnn.faster import fast
 from minisnn.finite import Diverged, origin, sound, trouble
 from minisnn.networks import pre_resnet18
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minisnn import checkpoint, grid, runs, training
 from minisnn.blocks import use_threads
-from minisnn.data import LOADERS, load_digits
+from minisnn.data import load_digits
 from minisnn.grid import Job, run_grid
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS
 from minisnn.rows import COLUMNS, plain, read, summarise
@@ -196,22 +196,26 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
 
 def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     """Also by a run that goes on. Without a test set there is nothing to look at."""
-    data = load_digits()
-    object.__setattr__(data, "test", None)  # which no loader would
-    monkeypatch.setitem(LOADERS, "digits", lambda: data)
+    looked, evaluate = [], training.evaluate
+    monkeypatch.setattr(
+        training,
+        "evaluate",
+        lambda setup, state, split: looked.append(split) or evaluate(setup, state, split),
+    )
     breaks(6)
     with pytest.raises(KeyboardInterrupt):
         run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
     run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
     rows = read(tmp_path / "grid.csv")
     assert [row["test_accuracy"] for row in rows] == [None, None]
+    assert {len(split.labels) for split in looked} == {len(load_digits().validation.labels)}
     assert all(row["val_accuracy"] > 0 for row in rows)
     assert summarise(rows, "val_accuracy")["conv"].mean == rows[1]["val_accuracy"]
     results = [json.loads(p.read_text()) for p in (tmp_path / "runs").glob("*/result.json")]
     assert len(results) == 2
     assert not any("test_accuracy" in result or "test_loss" in result for result in results)
-    with pytest.raises(AttributeError):
-        run_grid(tmp_path / "other.csv", GRID, [0], jobs=1)
+    run_grid(tmp_path / "other.csv", GRID, [0], jobs=1)
+    assert {len(split.labels) for split in looked} > {len(load_digits().validation.labels)}
 
 
 def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):

@@ -256,7 +256,7 @@ def test_a_run_of_a_gpu_is_used_without_one(folder, tmp_path, capsys, monkeypatc
     (away / "config.json").write_text(json.dumps(config))
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert cli.main(["evaluate", str(away)]) == 2
-    assert "gpu" in capsys.readouterr().err.lower()
+    assert "CuPy" in capsys.readouterr().err
     np.save(tmp_path / "a.npy", IMAGES)
     for words in (["evaluate", str(away)], ["predict", str(away), str(tmp_path / "a.npy")],
                   ["inspect", str(away), "--out", str(tmp_path / "page.png")]):  # fmt: skip

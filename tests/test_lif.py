@@ -284,9 +284,11 @@ def test_bad_currents_are_refused(xp, current, message):
         lif_forward(xp.asarray(current), Neuron())
 
 
-def test_no_neurons(xp):
-    spikes, cache = lif_forward(xp.asarray(np.ones((3, 0))), Neuron())
-    assert spikes.shape == lif_backward(xp.asarray(np.ones((3, 0))), cache).shape == (3, 0)
+def test_no_samples_and_no_neurons(xp):
+    spikes, cache = lif_forward(xp.asarray(np.ones((3, 0, 2))), Neuron())
+    assert spikes.shape == lif_backward(xp.asarray(np.ones((3, 0, 2))), cache).shape == (3, 0, 2)
+    with pytest.raises(ValueError, match=r"at least one neuron, found \(3, 0\)"):
+        lif_forward(xp.asarray(np.ones((3, 0))), Neuron())
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ class Connections(Settings):
         if learner is GradR:
             if self.grad_r_alpha is None and alpha is None:
                 raise ValueError(
-                    "learner grad-r needs grad_r_alpha: only for LIF networks trained by adam does the density decide it"
+                    "learner grad-r needs grad_r_alpha: for LIF networks trained by adam alone the density decides it"
                 )
             (density,) = set(sparse.values())
             return GradR(sparse, alpha(density) if self.grad_r_alpha is None else self.grad_r_alpha)  # type: ignore[misc]
