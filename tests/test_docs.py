@@ -140,9 +140,7 @@ def test_dead_links_of_notebooks_are_found(tmp_path, good, bad):
 
 
 def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
-    (block,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     scope = {}
     exec(block, scope)

@@ -311,3 +311,20 @@ def test_damaged_fused_gradients_are_caught(xp, repeat, rng):
     ]:
         with pytest.raises(GradientError):
             check_gradient(forward, damaged, inputs, rng)
+
+
+def test_lists_are_taken_and_integers_refused():
+    stats = RunningStats([0.0, 0.0], [1.0, 1.0])
+    y, cache, _ = batch_norm_forward([[1.0, 2.0], [3.0, 5.0]], [1.0, 1.0], [0.0, 0.5], stats, True)
+    np.testing.assert_allclose(y, [[-1, -0.5], [1, 1.5]], atol=1e-4)
+    dx, dgamma, dbeta = batch_norm_backward([[1.0, 0.0], [0.0, 2.0]], cache)
+    assert dx.shape == (2, 2)
+    assert dbeta.tolist() == [1, 2]
+    for x, dy in (
+        ([[1, 2], [3, 5]], None),
+        ([[1.0, 2.0], [3.0, 5.0]], [[1, 0], [0, 2]]),
+        ([[1.0, 2.0], [3.0, 5.0]], [[1.0]]),
+    ):
+        with pytest.raises(ValueError, match="(x|dy) must "):
+            _, cache, _ = batch_norm_forward(x, [1.0, 1.0], [0.0, 0.5], stats, True)
+            batch_norm_backward(dy, cache)

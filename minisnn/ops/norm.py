@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minisnn.arguments import cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, numbered, split
 from minisnn.ops.lif import BLOCK, adjoint, integrate, potential_magnitude
@@ -54,8 +55,10 @@ def batch_norm_forward(
     all axes but the last, and running statistics r become (1 - momentum) r + momentum * new, the variance with
     N - 1. Else they are `running`. copies: x stands for so many equal copies, such as the steps of a static image;
     only N knows. scale: s, 1 in TET and SCA; the threshold in the tdBN of Zheng et al. 2021.
-    Returns y, the cache and the running statistics. Raises ValueError for one value per channel in training.
+    Returns y, the cache and the running statistics. Raises ValueError for one value per channel in training, and for
+    dtypes or shapes that do not fit.
     """
+    x, gamma, beta = floating(x=x, gamma=gamma, beta=beta)
     statistics, running = _statistics(x, gamma, beta, running, train, momentum, copies, scale)
     a, b = _affine(statistics, beta)
     y = x * a
@@ -74,6 +77,7 @@ def batch_norm_backward(
     in training, where mu and sigma move with x; in evaluation without the two last terms. dy and dx: [..., C], dgamma
     and dbeta: [C].
     """
+    dy = cotangent("dy", dy, cache.x.shape, cache.x)
     C = dy.shape[-1]
     x, rows = cache.x.reshape(-1, C), dy.reshape(-1, C)
     xp = array_module(dy)
@@ -121,8 +125,9 @@ def norm_lif_forward(
 
     x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: as in
     `batch_norm_forward`; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
-    Returns spikes [T, ..., C], the cache and the running statistics.
+    Returns spikes [T, ..., C], bool, the cache and the running statistics. Raises ValueError as both of them.
     """
+    x, gamma, beta = floating(x=x, gamma=gamma, beta=beta)
     copies = repeat if copies is None else copies
     statistics, running = _statistics(x, gamma, beta, running, train, momentum, copies, scale)
     if not len(x):
@@ -157,6 +162,7 @@ def norm_lif_backward(
     dspikes: [T, ..., C]; dx: of the shape of x, which may have one step for all T; dgamma and dbeta: [C].
     """
     norm, beta, spikes, neuron, _ = cache
+    dspikes = cotangent("dspikes", dspikes, spikes.shape, norm.x)
     xp = array_module(dspikes)
     T, C = len(dspikes), dspikes.shape[-1]
     steps = len(norm.x)
@@ -194,8 +200,10 @@ def _statistics(
     copies: int,
     scale: float,
 ) -> tuple[BatchNormCache, RunningStats]:
-    """Mean and 1/deviation by which to normalise, and the new running statistics."""
-    C = x.shape[-1]
+    """Mean and 1/std by which to normalise, and the new running statistics."""
+    C = x.shape[-1] if x.ndim else 0
+    mean, var = floating(mean=running.mean, var=running.var, like=x)
+    running = RunningStats(mean, var)
     vectors = {"gamma": gamma, "beta": beta, **running._asdict()}
     wrong = [f"{name} {z.shape}" for name, z in vectors.items() if z.shape != (C,)]
     if wrong:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from minisnn.plots.style import GREY, colour, distinct, legend, marker, whole_numbers
+from minisnn.plots.style import GREY, colour, legend, line_colours, marker, whole_numbers
 
 
 def learning_curves(ax: Axes, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Axes:
     """Validation accuracy (solid) and training accuracy (dotted) over epochs, for the logs of named runs."""
-    for (name, rows), line in zip(runs.items(), distinct(len(runs)), strict=True):
+    for (name, rows), line in zip(runs.items(), line_colours(len(runs)), strict=True):
         epochs, few = [row["epoch"] for row in rows], len(rows) < 50
         ax.plot(epochs, [row["val_accuracy"] for row in rows], ".-" if few else "-", color=line, label=name)
         ax.plot(
@@ -25,7 +25,7 @@ def learning_curves(ax: Axes, runs: Mapping[str, Sequence[Mapping[str, float]]])
 
 def validation_curves(ax: Axes, groups: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> Axes:
     """Validation accuracy over epochs: a colour for each name, a line for each log of that name."""
-    for (name, logs), line in zip(groups.items(), distinct(len(groups)), strict=True):
+    for (name, logs), line in zip(groups.items(), line_colours(len(groups)), strict=True):
         for n, rows in enumerate(logs):
             epochs, accuracies = ([row[key] for row in rows] for key in ("epoch", "val_accuracy"))
             ax.plot(epochs, accuracies, marker(len(rows)), color=line, label="" if n else name, linewidth=1)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, distinct, legend, lines, short
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, legend, line_colours, lines, short
 
 
 def dots(
@@ -53,7 +53,7 @@ def accuracy_over(
     curves: by name, and by the setting's value, the mean and half the interval's width, nan for none. The axis is
     logarithmic if the values are positive and the largest is at least 20 times the smallest.
     """
-    for (name, points), line in zip(curves.items(), distinct(len(curves)), strict=True):
+    for (name, points), line in zip(curves.items(), line_colours(len(curves)), strict=True):
         x = sorted(points)
         means, errors = zip(*(points[value] for value in x), strict=True)
         ax.errorbar(x, means, errors, marker="o", markersize=4, capsize=3, color=line, label=name)
@@ -76,7 +76,7 @@ def accuracy_against(
 
     points: cost, mean, and half the interval's width, nan for none. A cost of nan is not shown.
     """
-    for (name, (cost, mean, error)), mark in zip(points.items(), distinct(len(points)), strict=True):
+    for (name, (cost, mean, error)), mark in zip(points.items(), line_colours(len(points)), strict=True):
         ax.errorbar([cost], [mean], [error], fmt="o", capsize=3, color=mark, label=name)
     costs = [cost for cost, _, _ in points.values() if cost > 0]
     if costs and max(costs) >= 20 * min(costs):

@@ -21,7 +21,7 @@ def colour(n: int, of: int) -> tuple[float, float, float, float]:
     return r, g, b, alpha
 
 
-def distinct(of: int) -> list[str | tuple[float, float, float, float]]:
+def line_colours(of: int) -> list[str | tuple[float, float, float, float]]:
     """So many colours that are easy to tell apart: the palette's while they last, else from dark to light."""
     palette = (BLUE, RED, GREEN, ORANGE)
     return [colour(n, of) for n in range(of)] if of > len(palette) else list(islice(cycle(palette), of))

@@ -52,7 +52,7 @@ NETWORKS = {
 }
 
 
-def network(recipe: SCANet) -> str:
+def network_of(recipe: SCANet) -> str:
     """The data and the network, in words."""
     return NETWORKS.get((recipe.data, recipe.net), f"{recipe.data}, {recipe.net}")
 
@@ -67,7 +67,7 @@ def method(recipe: SCANet) -> str:
 def named(recipe: SCANet) -> str:
     """The name of a row: data and network, method if it is not the paper's, p."""
     other = [method(recipe)] if method(recipe) != PAPERS else []
-    return ", ".join([network(recipe), *other, f"p {recipe.p:g}"])
+    return ", ".join([network_of(recipe), *other, f"p {recipe.p:g}"])
 
 
 def over_ratios(scale: str, recipe: SCANet) -> list[SCANet]:
@@ -90,7 +90,7 @@ def grouped(found: Mapping[str, Summary]) -> dict[tuple[str, str], dict[float, S
     """Summaries by ratio, by network and method."""
     groups: dict[tuple[str, str], dict[float, Summary]] = {}
     for s in found.values():
-        groups.setdefault((network(s.recipe), method(s.recipe)), {})[s.recipe.p] = s
+        groups.setdefault((network_of(s.recipe), method(s.recipe)), {})[s.recipe.p] = s
     return groups
 
 
