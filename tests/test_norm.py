@@ -74,7 +74,7 @@ def test_equals_its_formula(xp, rng, T, B, H, C, train, scale):
         flat = to_host(y).reshape(-1, C)
         np.testing.assert_allclose(flat.mean(0), host[2], atol=1e-9)
     else:
-        assert train or new is running
+        assert train or (new.mean is running.mean and new.var is running.var)
 
 
 @given(rng=rngs, B=sizes, C=sizes, copies=few, momentum=st.floats(0, 1))
@@ -320,11 +320,8 @@ def test_lists_are_taken_and_integers_refused():
     dx, dgamma, dbeta = batch_norm_backward([[1.0, 0.0], [0.0, 2.0]], cache)
     assert dx.shape == (2, 2)
     assert dbeta.tolist() == [1, 2]
-    for x, dy in (
-        ([[1, 2], [3, 5]], None),
-        ([[1.0, 2.0], [3.0, 5.0]], [[1, 0], [0, 2]]),
-        ([[1.0, 2.0], [3.0, 5.0]], [[1.0]]),
-    ):
-        with pytest.raises(ValueError, match="(x|dy) must "):
-            _, cache, _ = batch_norm_forward(x, [1.0, 1.0], [0.0, 0.5], stats, True)
+    with pytest.raises(ValueError, match="x must be floating"):
+        batch_norm_forward([[1, 2], [3, 5]], [1.0, 1.0], [0.0, 0.5], stats, True)
+    for dy in ([[1, 0], [0, 2]], [[1.0]]):
+        with pytest.raises(ValueError, match="dy must"):
             batch_norm_backward(dy, cache)

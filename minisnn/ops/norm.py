@@ -75,7 +75,7 @@ def batch_norm_backward(
        \Bigl( dy - \frac{d\beta}{N} - \frac{\hat{x}}{s^2} \frac{d\gamma}{N} \Bigr) $$
 
     in training, where mu and sigma move with x; in evaluation without the two last terms. dy and dx: [..., C], dgamma
-    and dbeta: [C].
+    and dbeta: [C]. Raises ValueError for a dy of another dtype or shape than y's.
     """
     dy = cotangent("dy", dy, cache.x.shape, cache.x)
     C = dy.shape[-1]
@@ -160,6 +160,7 @@ def norm_lif_backward(
     """Gradients of `norm_lif_forward`: dx (None unless need_dx), dgamma, dbeta (chapters 09 and 13).
 
     dspikes: [T, ..., C]; dx: of the shape of x, which may have one step for all T; dgamma and dbeta: [C].
+    Raises ValueError for dspikes of another shape than the spikes', or not floating.
     """
     norm, beta, spikes, neuron, _ = cache
     dspikes = cotangent("dspikes", dspikes, spikes.shape, norm.x)
