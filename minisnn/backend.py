@@ -56,7 +56,7 @@ def as_array(x: Array, like: Array | None = None) -> Array:
 def to_device(x: Array, device: str) -> Array:
     """The same numbers on "cpu" or "gpu"; an array that is there already is returned as it is.
 
-    Raises NoGPUError, in words, if there is no GPU to use.
+    Raises NoGPUError, saying what is missing, if there is no GPU to use.
     """
     if device == "cpu":
         return to_host(x)
@@ -72,7 +72,7 @@ def to_device(x: Array, device: str) -> Array:
 
 @lru_cache
 def no_gpu() -> str:
-    """Why no GPU can be used, in words; empty if one can."""
+    """Why no GPU can be used, as text; empty if one can."""
     try:
         import cupy
     except ImportError as error:

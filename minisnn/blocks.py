@@ -26,7 +26,7 @@ from minisnn.backend import Array
 
 Job = TypeVar("Job")
 LARGER = (
-    4  # threads take so much more at a time: passing the interpreter lock on costs more than a slower cache
+    4  # threads take this much more at a time: passing on the interpreter lock costs more than a slower cache
 )
 ON_DEVICE = 1 << 28  # elements of one piece where there is no cache to fit into: a GiB of float32
 
@@ -36,7 +36,7 @@ class Serial(list[Job]):
 
 
 def split(n: int, per: int, elements: int, like: Array, larger: int | None = None) -> list[slice]:
-    """Slices of n things of `per` elements each, every slice some `elements` large and no smaller than one thing.
+    """Slices of n things of `per` elements each, each of about `elements` elements, at least one item.
 
     For several threads they are LARGER, or down to half of that where all threads get something that way; what would
     not fill one of these is `Serial`. like: an array of the library that will work. larger: in place of LARGER; 1 is

@@ -62,7 +62,7 @@ def check(name: str) -> str:
 
 
 def summary(data: DataSet) -> str:
-    """Numbers, shapes and classes in words."""
+    """Numbers, shapes and classes as text."""
     samples = " + ".join(f"{len(s.labels):,}" for s in data.splits.values())
     shape = "x".join(map(str, data.train.images.shape[1:]))
     kind = "recordings in frames" if data.is_sequence else "images"

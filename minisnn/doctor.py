@@ -1,4 +1,4 @@
-"""What minisnn finds on this machine, in words, and what would make it faster."""
+"""What minisnn finds on this machine, and what would make it faster."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def fast(net: Sequential, shape: Shape) -> Sequential:
 
 
 def _static_first(stages: list[Named]) -> list[Named]:
-    """Move Repeat behind what treats every step alike."""
+    """Move Repeat behind stages that treat every step alike."""
     for n in range(len(stages) - 1):
         (name, repeat), (after, stage) = stages[n : n + 2]
         if isinstance(repeat, Repeat) and isinstance(stage, (Conv, Linear, BatchNorm, Flatten)):

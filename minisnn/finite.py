@@ -1,4 +1,4 @@
-"""Numbers gone wrong: noticed at each step for next to nothing, and traced to where it began once they are.
+"""Stop when numbers go wrong. Each step checks at almost no cost; on failure the error names where it began.
 
 Networks of LIF neurons swallow them. NaN > V_th is false, so that a neuron whose potential is NaN is only silent, and
 an infinite variance makes batch norm's output 0. A number has gone wrong if it is NaN or infinite, or so large that its
@@ -56,7 +56,7 @@ def sound(*arrays: Array) -> bool:
 
 
 def trouble(a: Array) -> str:
-    """What is wrong with an array, in words; empty if nothing is. Spikes and other integers are always right."""
+    """What is wrong with an array, as text; empty if nothing is. Spikes and other integers are always right."""
     if a.dtype.kind != "f" or sound(a):
         return ""
     xp = array_module(a)
@@ -75,7 +75,7 @@ def first_trouble(arrays: Mapping[str, Array] | Iterable[tuple[str, Array]], of:
 def check_images(images: Array, when: str) -> None:
     """Raise Diverged if the images or frames of a batch are not finite."""
     if found := trouble(images):
-        raise Diverged(f"images of the batch hold {found}", when, "mend these data, or leave them out")
+        raise Diverged(f"images of the batch hold {found}", when, "repair these data, or leave them out")
 
 
 def check_arrays(arrays: Mapping[str, Array], when: str, advice: str) -> None:
@@ -96,7 +96,7 @@ def _look(arrays: Mapping[str, Array], of: str = "") -> None:
 def origin(
     net: Sequential, params: Mapping[str, Array], buffers: Mapping[str, Array], x: Array, train: bool = True
 ) -> str:
-    """Where a forward pass goes wrong first, in words; empty if it does not.
+    """Where a forward pass goes wrong first, as text; empty if it does not.
 
     Every layer's weights, statistics and output are looked at, in forward order, and potentials in place of spikes.
     """

@@ -1,4 +1,4 @@
-"""Things that go by a name: one of a table, `module:name` for your own, or the thing itself.
+"""Find things by name: one of a table, `module:name` for your own, or the object itself.
 
 prune = "set"                      of the table
 prune = "my_rules:least_useful"    imported when it is needed, also from the current folder

@@ -49,8 +49,8 @@ def first_spike_loss_backward(dloss: float, cache: FirstSpikeLossCache) -> Array
 
     $$ \frac{\partial L}{\partial z_k} = \frac{[k = g] - p_k}{B}, \qquad p = \mathrm{softmax}(-z) $$
 
-    dloss: a number, dL/dloss; 1 for the loss itself. Returns dz [B, K]. For a neuron that never fired this is a number
-    too; the layer that made z lets none of it through.
+    dloss: a number, dL/dloss; 1 for the loss itself. Returns dz [B, K]. It is finite for neurons that never fired, too;
+    the layer that made z blocks it.
     """
     p, labels = cache
     dz = -p
@@ -80,7 +80,8 @@ class WeightSumCache(NamedTuple):
 
 
 def weight_sum_cost_forward(weight: Array) -> tuple[Array, WeightSumCache]:
-    r"""How far the neurons' incoming weights fall short of 1: such a neuron is silent when all inputs have come.
+    r"""How far the neurons' incoming weights fall short of 1: such a neuron stays silent even when all inputs have
+    arrived.
 
     $$ R = \sum_j \max\Bigl(0, 1 - \sum_i w_{ij}\Bigr) $$
 
@@ -120,7 +121,7 @@ def tet_loss_forward(
 
     $$ L = (1 - \lambda) \frac1T \sum_t \mathrm{CE}(O_t, y) + \lambda \, \overline{(O - \phi)^2} $$
 
-    outputs: [T, B, K] floating, O_t; labels: [B] integer. CE is the batch mean, the bar a mean over all entries.
+    outputs: [T, B, K] floating, O_t; labels: [B] integer. CE is the batch mean; the bar is a mean over all entries.
     lam: lambda, 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
     Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
@@ -131,7 +132,7 @@ def tet_loss_forward(
             f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}: none may be 0"
         )
     _check_labels(labels, outputs.shape[2])
-    high = outputs - outputs.max(2, keepdims=True)  # exp of a number that is never positive
+    high = outputs - outputs.max(2, keepdims=True)  # at most 0: exp cannot overflow
     exp = xp.exp(high)
     total = exp.sum(2)
     loss = (xp.log(total) - high[:, xp.arange(len(labels)), labels]).mean()
@@ -174,7 +175,7 @@ def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
 
 
 def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
-    r"""Gradient of `mean_loss_forward`: the same for every step, a T-th of that of the mean.
+    r"""Gradient of `mean_loss_forward`: the same at every step, 1/T of the gradient of the mean.
 
     $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1}{T B} \bigl(p_{bk} - [k = y_b]\bigr) $$
 

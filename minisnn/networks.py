@@ -1,7 +1,7 @@
 """The papers' networks, and the reader of their own notation: "64C3-128C3-AP2-256C3-...-10FC".
 
 nC3 is a convolution of 3x3 to n channels, batch norm and neurons; nC3S2 has stride 2. AP2 and MP2 are
-average and max pools; nFC is a linear layer, with neurons behind it unless it is the last. Inputs are
+average and max pools; nFC is a linear layer, followed by neurons unless it is the last. Inputs are
 images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None, sequences
 [T, B, H, W, C] such as the frames of an event camera.
 
@@ -39,10 +39,10 @@ Named = tuple[str, Stage]
 
 @dataclass(frozen=True)
 class Style:
-    """What the papers do differently in networks of the same notation."""
+    """How the papers differ in networks of the same notation."""
 
     neuron: Neuron
-    bias: bool  # of convolutions; batch norm behind them makes it superfluous
+    bias: bool  # of convolutions; superfluous if batch norm follows
     mean_readout: bool  # the last layer reads the neurons' mean over time, once; else it reads each step
 
 
@@ -82,7 +82,7 @@ def from_notation(notation: str, shape: Shape, T: int | None = None, style: Styl
                     f"expected 64C3, 64C3S2, AP2, MP2, 10FC, or one of {', '.join(NETWORKS)} alone"
                 )
             if 0 in [int(n) for n in re.findall(r"\d+", token)]:
-                raise ValueError("0 makes no sense here")
+                raise ValueError("all numbers must be at least 1")
             if number == len(tokens) and not match["units"]:
                 raise ValueError("the last token must be a readout such as 10FC")
             if len(shape) == 1 and not match["units"]:
@@ -130,7 +130,8 @@ def first_spike_mlp(
 ) -> Sequential:
     """ESL's multi-layer network of neurons that fire once, 784-800-10 in the paper (Table 1).
 
-    hidden: neurons of each hidden layer. densities: what masks will leave of each hidden layer's incoming synapses. The
+    hidden: neurons of each hidden layer. densities: the fraction of each hidden layer's incoming synapses that masks
+    will keep. The
     output layer stays dense. Raises ValueError unless there is a density for each hidden layer.
     """
     if len(densities) != len(hidden):
@@ -144,7 +145,7 @@ def first_spike_mlp(
 
 
 def widened(notation: str, width: float) -> str:
-    """The notation with all channels and units but the last multiplied by `width`, and rounded, see `times`."""
+    """The notation with all channels and units but the last multiplied by `width` and rounded, see `times`."""
     if width == 1:
         return notation
     *hidden, last = notation.split("-")
@@ -160,14 +161,15 @@ def widened(notation: str, width: float) -> str:
 
 
 def times(n: int, width: float) -> int:
-    """n channels or units, multiplied; at least 1, but 0 stays the mistake that it is."""
+    """n channels or units, multiplied; at least 1, but 0 stays 0, which is refused later."""
     return max(1, round(n * width)) if n else 0
 
 
 def mlp(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
-    """ESL's multi-spike network, 784-800-10; its hidden size is not in the paper but that of its first-spike net.
+    """ESL's multi-spike network, 784-800-10; the paper does not give its hidden size; this is that of its first-spike
+    net.
 
     Arguments as in `from_notation`; width: multiplies the hidden layer.
     """
@@ -203,8 +205,8 @@ def resnet19(
 ) -> Sequential:  # fmt: skip
     """TET's ResNet-19, ESL's network for CIFAR: 12,630,858 parameters at 32x32x3 and 10 classes.
 
-    widths: of the first convolution, of the three stages of 3, 3 and 2 blocks, of which the second and third start
-    with stride 2, and of the linear layer before the last. Other arguments as in `vggsnn`.
+    widths: of the first convolution, of the three stages of 3, 3 and 2 blocks (the second and third start with stride
+    2), and of the linear layer before the last. Other arguments as in `vggsnn`.
     """
     stem, *wide, hidden = (times(n, width) for n in widths)
     lif = LIF(neuron)

@@ -18,7 +18,7 @@ def warn(text: str) -> None:
     warnings.warn_explicit(text, MinisnnWarning, filename="<minisnn>", lineno=1, module="minisnn")
 
 
-SILENT, SATURATED = 1e-4, 0.99  # firing rates outside of which a layer tells its successors next to nothing
+SILENT, SATURATED = 1e-4, 0.99  # outside these firing rates a layer tells the next ones almost nothing
 
 
 def warn_of_silence(

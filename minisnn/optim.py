@@ -14,7 +14,7 @@ from typing import Protocol
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, split
 
-BLOCK = 1 << 15  # weights at a time: all steps of Adam for some before the next
+BLOCK = 1 << 15  # weights at a time: all of Adam's operations on one block before the next
 
 Arrays = dict[str, Array]
 Moments = dict[str, tuple[Array, ...]]
@@ -27,13 +27,13 @@ class Optimizer(Protocol):
     """
 
     def init(self, params: Arrays) -> Moments:
-        """Moments for every parameter, at 0."""
+        """Moments for every parameter, all 0."""
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
         """Update `params` and `moments` in place, by a step at learning rate `lr`; `k` counts the steps from 1."""
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
-        """How strongly each weight wants to move: the score of momentum growth."""
+        """How strongly the optimiser pushes each weight, >= 0: the score of momentum growth."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Adam(Optimizer):
 
         for key, g in grads.items():
             arrays = (params[key], g, *moments[key])
-            if all(a.flags.c_contiguous for a in arrays):  # else a flat array would be a copy
+            if all(a.flags.c_contiguous for a in arrays):  # otherwise a flat array would be a copy
                 flat = [a.reshape(-1) for a in arrays]
                 each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g))  # type: ignore[misc]
             else:
@@ -135,7 +135,7 @@ def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
 
 
 # Gradient normalisation. ESL follows Mostafa 2018 "to avoid the large gradient and small
-# denominator" and fixes neither form nor size; `clip_layers` at 0.3 is what works here. Gradients
+# denominator" and gives neither form nor size; `clip_layers` at 0.3 works here. Gradients
 # are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,
 # so that a limit means the same length of step at every density.
 

@@ -1,4 +1,4 @@
-"""What a trained network says about images: classes, scores, and everything that happens inside on the way."""
+"""What a trained network predicts for images: classes, scores, and everything inside it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def as_batch(images: Any, info: DataInfo) -> np.ndarray:
 
 
 def _shapes(shape: tuple[int, ...], grey: bool) -> str:
-    """The shapes that are taken, in words."""
+    """The accepted shapes, as text."""
     one = [shape, shape[:-1]] if grey else [shape]
     many, single = (
         " or ".join("[" + ", ".join([*lead, *map(str, s)]) + "]" for s in one) for lead in (["B"], [])

@@ -153,7 +153,7 @@ class Summary(NamedTuple):
 
     name: str
     mean: float  # accuracy in percent
-    error: float  # standard error of the mean: deviation of the runs over sqrt(n); nan for one run
+    error: float  # standard error of the mean: std of the runs over sqrt(n); nan for one run
     accuracies: tuple[float, ...]
     density: float
     connections: float

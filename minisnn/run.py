@@ -46,12 +46,12 @@ class Run:
     """
 
     recipe: Recipe
-    info: DataInfo  # what the network must know of its data: shape, classes, normalisation, fingerprint
+    info: DataInfo  # what the network needs to know of its data: shape, classes, normalisation, fingerprint
     state: TrainingState
     folder: Path | None = None  # None: nothing is kept on disk
     log: list[Row] = field(default_factory=list)  # a row for each epoch
     result: Result | None = None  # None as long as it is not finished
-    note: str = ""  # what one must know of the log to read it rightly
+    note: str = ""  # what is needed to read the log rightly
     data: DataSet | None = None  # the data set itself, where it is at hand
     handed_over: bool = False  # data were made in Python: the recipe does not say how to get them
 
@@ -104,7 +104,7 @@ class Run:
         return np.array([*self.info.class_names, prediction.NONE])[found]  # -1 is the last
 
     def scores(self, images: Any) -> np.ndarray:
-        """How much speaks for each class: [B, K], larger is better.
+        """The score of each class: [B, K], larger is better.
 
         The output, averaged over time; for first-spike networks minus the time t = ln z of the output neuron's spike,
         -inf if it never fires. images and errors: as for `predict`.
@@ -130,14 +130,14 @@ class Run:
         one_of("split", split, SPLITS)
         found, setup = self.readable(data), self.setup
         if found.info.max_value != self.info.max_value:
-            setup = self.recipe.setup(replace(self.info, max_value=found.info.max_value))  # its own white
+            setup = self.recipe.setup(replace(self.info, max_value=found.info.max_value))  # its own max_value
         part = getattr(found, split)
         return Evaluation(*training.evaluate(setup, self.state, part), len(part.labels))
 
     def plot(self, name: str, images: Any = None) -> Figure:
         """A picture as a matplotlib Figure. name: one of `run_pictures.PICTURES`.
 
-        images: for "raster" and "membrane", of which the first is drawn; None is the first of the test set.
+        images: for "raster" and "membrane", which draw the first of them; None is the first of the test set.
         Raises ValueError for a name that is not known, or a picture of something that the run does not have.
         """
         from minisnn import run_pictures

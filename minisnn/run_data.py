@@ -1,4 +1,4 @@
-"""The data that a run belongs to: loaded, compared with what it was trained on, and said in words."""
+"""The data of a run: loaded, compared with what it was trained on, and described."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def check_fits(mine: DataInfo, info: DataInfo, name: str) -> None:
 
 
 def said(info: DataInfo) -> str:
-    """Data in words."""
+    """Data as text."""
     shape = "x".join(map(str, (*([info.frames] if info.is_sequence else []), *info.shape)))
     return f"{info.name!r} (fingerprint {info.fingerprint}, {shape}, {info.n_classes} classes)"

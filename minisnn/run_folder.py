@@ -105,7 +105,7 @@ def write_log(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What result.json says; None as long as there is none. Raises ValueError if it is damaged."""
+    """What result.json says; None if there is none yet. Raises ValueError if it is damaged."""
     path = folder / "result.json"
     if not path.exists():
         return None

@@ -28,9 +28,9 @@ class Shown(NamedTuple):
     state: TrainingState
     setup: Setup
     info: DataInfo
-    trace: Trace | None  # of images, of which the first is drawn
+    trace: Trace | None  # of images; the first is drawn
     title: str
-    note: str  # what one must know of the log
+    note: str  # what is needed to read the log
 
 
 def picture(name: str, shown: Shown) -> Figure:

@@ -35,7 +35,7 @@ def train(
 
     kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, or a DataSet;
     None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults for
-    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for settings that make no sense, and
+    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings, and
     FileExistsError if the folder holds a run already.
     """
     source = data if data is None or isinstance(data, DataSet) else str(data)

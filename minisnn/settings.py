@@ -25,7 +25,7 @@ class About(NamedTuple):
     text: str
     choices: Collection[str] = ()
     table: Mapping[str, Any] | None = None  # names, in whose place a function or an instance may stand
-    valid: tuple[Callable[[Any], bool], str] | None = None  # does it hold, and in words
+    valid: tuple[Callable[[Any], bool], str] | None = None  # a check, and its description
     metavar: str | None = None
     group: str = "training"
 
@@ -77,7 +77,7 @@ def _bounds(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Frozen settings that refuse what they cannot be, and that JSON can hold.
+    """Frozen settings that refuse invalid values, and that JSON can hold.
 
     Raises ValueError that names the setting, what was found and what was expected.
     """

@@ -37,9 +37,9 @@ Shape = tuple[int, ...]
 
 
 EMITS = {
-    "spikes": "events: entries that are 0 cost nothing behind it",
-    "same": "what came in, at other places: events stay events, and equal frames stay equal",
-    "mapped": "real numbers, of each step on its own: equal frames stay equal",
+    "spikes": "events: entries that are 0 cost nothing downstream",
+    "same": "its input, rearranged: events stay events, and equal frames stay equal",
+    "mapped": "real numbers, each step by itself: equal frames stay equal",
     "real": "real numbers that may differ from step to step",
 }
 """What a stage's class attribute `emits` may say, which decides how `cost.measure` counts what follows it."""
@@ -71,7 +71,7 @@ class Stage(Protocol):
 
 
 class Plain(Stage):
-    """What most stages share: no parameters, no buffers, the shape stays. Derive your own from it."""
+    """Base of most stages: no parameters, no buffers, the shape stays. Derive your own from it."""
 
     emits: ClassVar[str] = "real"
 
@@ -87,7 +87,7 @@ class FirstSpike(Plain):
     """A layer of neurons that fire at most once, by `first_spike_forward`: [B, N] -> [B, n_out], both z = exp(t).
 
     Initial weights are weight_sum / n + N(0, 1) / sqrt(n), where n = density * N inputs are connected:
-    their sum must exceed 1 for a neuron to fire, and neurons must not all start alike.
+    their sum has to exceed 1 for a neuron to fire, and neurons should not all start alike.
     `density` is what a mask will leave of the synapses; only the initial weights depend on it. Parameters: weight
     [N, n_out]. ESL Eq. 3-5, chapters 03-05.
     """
@@ -124,8 +124,9 @@ class FirstSpike(Plain):
 class Linear(Plain):
     """A linear layer at every step, by `linear_forward`: [T, B, N] -> [T, B, n_out].
 
-    std: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, as is always the bias;
-    a number is the deviation of a normal distribution. Parameters: weight [N, n_out] and, unless bias is False,
+    std: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, which the bias always has; a number
+    is the standard deviation of a normal distribution. Parameters: weight [N, n_out] and, unless bias is
+    False,
     bias [n_out].
     """
 
@@ -160,9 +161,9 @@ class Linear(Plain):
 class Conv(Plain):
     """A convolution at every step, by `conv_forward`: [T, B, H, W, C] -> [T, B, H', W', n_out] (chapter 12).
 
-    k, stride, padding: in pixels. std: of the initial weights. "fan_out" is normal with deviation
-    sqrt(2 / (k*k*n_out)) (TET's VGGSNN, SCA's VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default, as is
-    always the bias. Parameters: weight [k, k, C, n_out] and, unless bias is False, bias [n_out].
+    k, stride, padding: in pixels. std: of the initial weights. "fan_out" is normal with standard deviation sqrt(2 /
+    (k*k*n_out)) (TET's VGGSNN, SCA's VGG16); None is uniform in +-1/sqrt(k*k*C), PyTorch's default. The bias always has
+    that default. Parameters: weight [k, k, C, n_out] and, unless bias is False, bias [n_out].
     """
 
     emits = "mapped"
@@ -270,7 +271,7 @@ class LIF(Plain):
 
 @dataclass(frozen=True)
 class WindowPool(Plain):
-    """What pools over k x k windows share, [T, B, H, W, C] -> [T, B, H // k, W // k, C]; `pair` is the op's pair."""
+    """Base of pools over k x k windows, [T, B, H, W, C] -> [T, B, H // k, W // k, C]; `pair` is the op's pair."""
 
     emits = "same"
 
@@ -403,7 +404,7 @@ class Repeat(Plain):
 
 @dataclass(frozen=True)
 class MeanOverTime(Plain):
-    """A readout, the mean over time: [T, B, N] -> [1, B, N], of spikes float64."""
+    """A readout, the mean over time: [T, B, N] -> [1, B, N]; float64 for spikes."""
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
         dtype = "float64" if x.dtype.kind == "b" else x.dtype
@@ -432,7 +433,7 @@ class CumulativeSum(Plain):
 
 
 def merge_time(x: Array) -> Array:
-    """Time into the batch: [T, B, ...] -> [T*B, ...]."""
+    """Merge time into the batch: [T, B, ...] -> [T*B, ...]."""
     return x.reshape(-1, *x.shape[2:])
 
 
@@ -448,5 +449,5 @@ def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, std: float | N
 
 
 def named(weight: Array, bias: Array | None) -> Arrays:
-    """Parameters or gradients by name; no key for a bias that is not there."""
+    """Parameters or gradients by name; no key for a missing bias."""
     return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}

@@ -28,7 +28,7 @@ Row = dict[str, float]
 
 
 class Objective(NamedTuple):
-    """What a network's output is trained for, and how its answer is read."""
+    """What a network's output is trained for, and how its class is read."""
 
     forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
     backward: Callable[[float, Any], Array]  # (dloss, cache) -> doutputs
@@ -60,9 +60,9 @@ class Setup:
     learner: StructureLearner
     batch_size: int
     epochs: int
-    accumulate: int = 1  # a batch goes through in so many parts: the same gradient with less memory
+    accumulate: int = 1  # a batch is processed in this many parts: the same gradient with less memory
     device: str = "cpu"
-    fires_once: bool = False  # neurons fire at most once: that all of them do is no saturation
+    fires_once: bool = False  # neurons fire at most once: a layer in which all fire is not saturated
 
 
 class Step(NamedTuple):
@@ -75,7 +75,7 @@ class Step(NamedTuple):
 
 
 def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
-    """Initial parameters, masks and moments. Each use of chance has its own stream, so that runs which
+    """Initial parameters, masks and moments. Each use of random numbers has its own stream, so that runs which
     differ in one thing see the same data in the same order."""
     names = ("weights", "data", "structure")
     rngs = dict(zip(names, map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3)), strict=True))
@@ -159,7 +159,7 @@ def gradients(
 ) -> tuple[Array, int, dict[str, float], dict[str, Array]]:
     """Loss, number of right answers, firing rates and the gradient of the loss, over one batch.
 
-    The batch's parts are weighted by their sizes. Batch norm sees one part at a time, as it must.
+    The batch's parts are weighted by their sizes. Batch norm can only see one part at a time.
     """
     loss, correct, firing, grads = 0.0, 0, dict[str, float](), dict[str, Array]()
     for part in _parts(setup, len(labels)):
@@ -199,7 +199,7 @@ def batches(n: int, size: int, rng: np.random.Generator | None = None) -> Iterat
 
 
 def together(split: Split, size: int) -> int:
-    """How many batches are worth to be handed from one thread to the other: a MiB."""
+    """Batches per hand-over between threads (about 1 MiB)."""
     return max(1, (1 << 20) // (size * prod(split.images.shape[1:]) * split.images.dtype.itemsize))
 
 

@@ -461,7 +461,7 @@ def test_soft(there, name, mu):
         moves = mu or not layer.convs or key.endswith(".beta")
         assert (per_channel(after[key])[~masks[layer.key]] == bool(moves)).all()
     if not mu and name != "pre-activation":
-        with pytest.warns(UserWarning, match="no masked channel has a gradient to come back by"):
+        with pytest.warns(UserWarning, match="no masked channel has a gradient to regrow by"):
             epoch(setup, state)
 
 
@@ -511,7 +511,7 @@ def test_hard_with_a_surrogate_that_does_not_reach_rest(there, name):
         gradient = gradients(setup, state)[key]
         assert not gradient[~masks[layer.key]].any()
         assert gradient[masks[layer.key]].any()
-    with pytest.warns(UserWarning, match="no masked channel .* In hard mode it takes a surrogate that"):
+    with pytest.warns(UserWarning, match="no masked channel .* In hard mode this needs a surrogate that"):
         epoch(setup, state)
     assert listed(held(state.channels)) == listed(masks)
 

@@ -100,7 +100,7 @@ def test_one_pixel_of_the_data(part, value, holds):
     setup = replace(LIF_DEFAULTS["event-digits"], **NET | {"T": 3}).setup(data)
     object.__setattr__(data, part, Split(images, data.splits[part].labels))  # as if it came from disk
     when = "epoch 1, step [12]" if part == "train" else "evaluation after epoch 1"
-    with pytest.raises(Diverged, match=f"{when}: images of the batch hold {holds}; mend these data"):
+    with pytest.raises(Diverged, match=f"{when}: images of the batch hold {holds}; repair these data"):
         training.fit(setup, training.start(setup, 0), data)
 
 

@@ -522,7 +522,7 @@ NET, SHAPE = from_notation("4C3-MP2-5C3-3FC", (8, 8, 1), 2), (8, 8, 1)
         ("lif1", np.ones(5, bool), r"mask lif1: expected bool \(4,\), found bool \(5,\)"),
         ("lif1", np.ones((4, 1), bool), r"mask lif1: expected bool \(4,\), found bool \(4, 1\)"),
         ("lif1", np.ones(4), r"mask lif1: expected bool \(4,\), found float64 \(4,\)"),
-        ("lif2", np.zeros(5, bool), "mask lif2 leaves no channel: signals must pass"),
+        ("lif2", np.zeros(5, bool), "mask lif2 must keep at least one channel"),
     ],
 )
 def test_masks_that_do_not_fit(xp, key, mask, message):

@@ -1,4 +1,4 @@
-"""What stands behind `minisnn ...`: one file for each command, with its options.
+"""The subcommands of `minisnn`, one file each, with their options.
 
 Each has `add(commands)`, which adds its parser. Importing these is cheap: what draws pictures is imported when it runs.
 """

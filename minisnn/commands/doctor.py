@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     doctor = commands.add_parser(
         "doctor",
         help="say what this machine has: processor, BLAS, threads, GPU, data",
-        description="Say in words what minisnn finds here, what is missing, and what would make it faster.",
+        description="Say what minisnn finds here, what is missing, and what would make it faster.",
     )
     doctor.set_defaults(run=_doctor)
 

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "slim",
         help="remove the masked channels of a run for good",
-        description="Remove the masked channels of a run for good, with all that hangs on them, check that the small "
+        description="Remove the masked channels of a run for good, with all that depends on them, check that the small "
         "network gives the same spikes, and say what it costs before and after (SCA, Section 4.1).",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
@@ -28,8 +28,8 @@ what it leaves in --out
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run of sca-vgg16")
     parser.add_argument("--out", type=Path, help="folder of the small network (default RUN-slim)")
-    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="train on so long (default 0)")
-    parser.add_argument("--lr", type=float, help="learning rate at first (default that of the run)")
+    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="epochs to train on (default 0)")
+    parser.add_argument("--lr", type=float, help="initial learning rate (default that of the run)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object, last")
     parser.set_defaults(run=_slim)
 

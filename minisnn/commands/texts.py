@@ -13,7 +13,7 @@ what happens
   Images become spike times (bright pixels spike first), layers of neurons that fire at most once answer
   with the class whose output neuron fires first, and gradients of that time train the weights.
   The weights into each hidden layer start as an Erdős-Rényi random graph; every --t-iter iterations a
-  shrinking fraction of its connections, --alpha at first, is pruned and as many are grown.
+  shrinking fraction of its connections, initially --alpha, is pruned and as many are grown.
 
 examples
   minisnn train esl-mlp                                 sparse, on the embedded 8x8 digits, in seconds
@@ -35,7 +35,8 @@ LIF_TEXTS: dict[str, Any] = {
     "epilog": """\
 what happens
   The image is the input current of the first layer at each of --T steps (direct coding); a recording of an event
-  camera is cut into --T frames of as many events, whose counts are the currents of the steps. In a notation nC3 is
+  camera is cut into --T frames with equal event counts, whose counts are the currents of the steps. In a notation nC3
+  is
   a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
   neurons unless it is the last. The class is the output that is largest on average over time.
 
@@ -58,12 +59,12 @@ a run leaves in --out
 }
 SCA_TEXTS: dict[str, Any] = {
     "help": "SCA's networks, whose channels are pruned and regrown while they learn",
-    "description": "Train a convolutional network of integrate-and-fire neurons whose channels go and come back: "
+    "description": "Train a convolutional network of integrate-and-fire neurons whose channels are pruned and regrown: "
     "pruned by spiking activity, regrown by the gradient of batch norm's gamma (SCA Eq. 4, Algorithm 1).",
     "epilog": """\
 what happens
   After every --every epochs the channels of all layers are ranked by their activity. The fraction 1 - p - q is kept;
-  of the others the fraction q with the largest |dgamma| comes back; the rest, p, is masked. Accuracies and
+  of the others the fraction q with the largest |dgamma| is regrown; the rest, p, is masked. Accuracies and
   costs are those of the network without it. `minisnn slim` then removes it for good.
   The network is VGG16 where images are large enough for its five pools, else a small VGG; 5Conv+1FC for cifar10-dvs.
 
@@ -72,7 +73,7 @@ examples
   minisnn train sca-vgg16 --p 0.8                           a fifth of the channels
   minisnn train sca-vgg16 --q 0                             an ablation: prune only
   minisnn train sca-vgg16 --mode random                     an ablation: drawn at the start, never changed
-  minisnn train sca-vgg16 --mode hard                       masked channels stand still until they come back
+  minisnn train sca-vgg16 --mode hard                       masked channels are held until they are regrown
   minisnn train sca-vgg16 --net pre-resnet18 --data mnist   or resnet19, 5conv, vggsnn, any notation
   minisnn slim runs/sca-vgg16-digits-seed0
 

@@ -26,7 +26,7 @@ EVEN = 1e-9  # of a threshold: where the brightness comes back to what it was, r
 
 @dataclass(frozen=True, kw_only=True)
 class EventCamera:
-    """How sensitive, how fast, how noisy. Raises ValueError for what makes no sense."""
+    """How sensitive, how fast, how noisy. Raises ValueError for invalid values."""
 
     threshold: float = 0.3  # C, of the natural logarithm of the brightness
     refractory: int = 0  # microseconds after an event in which its pixel sends none
@@ -43,7 +43,7 @@ class EventCamera:
         """What the camera sees while pictures move along a path: the events of each, in the order of time.
 
         images: [B, H, W] brightness from 0 to 1. path: [K, 2] pixels down and to the right. times: [K] microseconds,
-        increasing. Around a picture its border goes on. rng is asked for the noise only. At equal times events are
+        increasing. Border pixels are repeated. rng is used for the noise only. At equal times events are
         in the order of rows, columns.
         """
         check("images", images.shape, images.ndim == 3 and min(images.shape[1:]) > 0, "[B, H, W] with pixels")

@@ -100,7 +100,7 @@ def load(
     """A data set by its name, or of your own by the path of its file or folder (see `own.load_path`).
 
     T, by: of recordings, how many frames and how they are cut (see `frames.count_frames`). split: which recordings
-    CIFAR10-DVS is tested on. Data without recordings heed none of these.
+    CIFAR10-DVS is tested on. Data without recordings ignore these.
     verify: what was converted once is compared with the files that it was made of; others are read anyway.
     Raises ValueError and FileNotFoundError as `own_path`; DataError, naming the file, for what is damaged.
     """

@@ -153,7 +153,7 @@ class DataSet:
 
     @property
     def info(self) -> DataInfo:
-        """What a network trained on these data must know of them."""
+        """What a network trained on these data needs to know of them."""
         return DataInfo(
             name=self.name,
             shape=self.shape,

@@ -1,4 +1,4 @@
-"""What a trained network must know of its data: shape, classes, normalisation, and which data they were."""
+"""What a trained network needs to know of its data: shape, classes, normalisation, and which data they were."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minisnn.arguments import check
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The facts about a `DataSet` that are kept with what was trained on it. Raises ValueError for nonsense."""
+    """The facts about a `DataSet` that are kept with what was trained on it. Raises ValueError for invalid ones."""
 
     name: str
     shape: tuple[int, int, int]  # H, W, C
@@ -57,7 +57,7 @@ class DataInfo:
 
     @classmethod
     def from_json(cls, content: Any) -> DataInfo:
-        """From what `to_json` gave. Raises ValueError, naming what is missing, unknown or makes no sense."""
+        """From what `to_json` gave. Raises ValueError, naming what is missing, unknown or invalid."""
         fields = list(cls.__dataclass_fields__)
         check("facts about the data", type(content).__name__, isinstance(content, Mapping), "a JSON object")
         if missing := [name for name in fields if name not in content]:

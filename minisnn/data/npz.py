@@ -1,4 +1,4 @@
-"""NumPy's `.npz`, read without trust: no pickle, no more memory than its arrays have, no byte unchecked."""
+"""NumPy's `.npz`, read safely: no pickle, no more memory than its arrays have, no byte unchecked."""
 
 from __future__ import annotations
 

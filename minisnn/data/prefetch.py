@@ -1,4 +1,4 @@
-"""The next batches are got ready while the network works on this one."""
+"""Make the next batches while the network works on this one."""
 
 from __future__ import annotations
 

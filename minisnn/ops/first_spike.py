@@ -22,8 +22,8 @@ from minisnn.ops.linear import product
 
 Z_MAX = 1e5  # a spike later than this (t = 11.5) counts as never
 EPS = 1e-10  # a slope A - 1 no larger than this crosses no threshold
-FEW_TIMES = 32  # up to so many distinct input times, one matrix product for each is fastest
-BLOCK = 1 << 14  # elements worked on at a time: some 64 KiB in float32, which stays in cache
+FEW_TIMES = 32  # up to this many distinct input times, one matrix product for each is fastest
+BLOCK = 1 << 14  # elements worked on at a time: about 64 KiB in float32, which stays in cache
 
 
 class FirstSpikeCache(NamedTuple):
@@ -45,10 +45,10 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
 
     $$ z_j = \frac{\sum_{i \in C_j} w_{ij} z_i}{\sum_{i \in C_j} w_{ij} - 1}, \qquad C_j = \{i : z_i < z_j\} $$
 
-    z_in:   [B, N] floating, z = exp(t) of every input spike, > 0; inf for one that never comes.
-    weight: [N, M] of the same dtype, w_ij from input i to neuron j, 0 where no synapse is.
+    z_in:   [B, N] floating, z = exp(t) of every input spike, > 0; inf for one that never arrives.
+    weight: [N, M] of the same dtype, w_ij from input i to neuron j, 0 where there is no synapse.
     Returns z_out [B, M] in the same dtype, inf where the neuron never fires (by Z_MAX), and the cache.
-    The workspace is some arrays of [K, B, M] elements, K gaps at a time: it does not grow with N * M.
+    The workspace is a few arrays of [K, B, M] elements, K gaps at a time: it does not grow with N * M.
     Raises ValueError for dtypes or shapes that do not fit, a layer without neurons, z_in that is not positive, or
     weights that are not finite.
     """
@@ -73,7 +73,7 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
 
     triangle = None
     for z_now, gap, arriving in arrivals:  # [K, B], [K, B], [K, B, M]: K gaps between arrivals
-        if triangle is None:  # of ones: a product with it gives running sums, faster than cumsum does
+        if triangle is None:  # of ones: a product with it gives running sums, faster than cumsum
             triangle = xp.tri(len(gap), dtype=z_in.dtype)
         arriving = arriving.reshape(-1, B * M)
         arriving[0] += slope
@@ -122,13 +122,13 @@ def first_spike_backward(
     dweight = xp.empty_like(weight)
     if len(weight) <= weight.shape[1]:  # loop over the shorter side of W
         for i, z_i in enumerate(z_in.T[:, :, None]):
-            flow_i = (z_i < z_out) * flow  # [B, M]: what concerns input i
+            flow_i = (z_i < z_out) * flow  # [B, M]: the part of input i
             dweight[i] = z_i[:, 0] @ flow_i - xp.einsum("bj,bj->j", flow_i, z_out)
             if dz_in is not None:
                 dz_in[:, i] = flow_i @ weight[i]
     else:
         for j, z_j in enumerate(z_out.T[:, :, None]):
-            flow_j = (z_in < z_j) * flow[:, j, None]  # [B, N]: what concerns neuron j
+            flow_j = (z_in < z_j) * flow[:, j, None]  # [B, N]: the part of neuron j
             dweight[:, j] = xp.einsum("bi,bi->i", flow_j, z_in) - z_j[:, 0] @ flow_j
             if dz_in is not None:
                 dz_in += flow_j * weight[:, j]
@@ -140,8 +140,8 @@ def _backward_at(
 ) -> tuple[Array | None, Array]:
     """The same for K input times, in one product.
 
-    The earliest time is the complement of the others: what every input would get if it had come
-    then, plus the difference for those that came later.
+    The earliest time is the complement of the others: what every input would get if it had arrived then, plus the
+    difference for those that arrived later.
     """
     xp = array_module(z_in)
     (B, N), M = z_in.shape, weight.shape[1]
@@ -152,7 +152,9 @@ def _backward_at(
     if not need_dz_in:
         return None, dweight
     causal = (z_out > times[:, None, None]) * flow  # [K, B, M]
-    dz = product(causal.reshape(-1, M), weight.T).reshape(-1, B, N)  # of any input, had it come at each time
+    dz = product(causal.reshape(-1, M), weight.T).reshape(
+        -1, B, N
+    )  # of any input, had it arrived at each time
     return (dz * came).sum(0), dweight
 
 
@@ -177,7 +179,7 @@ def _arrivals_at(times: Array, z_in: Array, weight: Array) -> Iterator[tuple[Arr
     (B, N), M = z_in.shape, weight.shape[1]
     came = (z_in == times[:-1, None, None]).astype(weight.dtype)  # [K-1, B, N]
     arriving = product(came.reshape(-1, N), weight).reshape(-1, B, M)
-    rest = weight.sum(0) - arriving.sum(0)  # what arrives last is what has not yet
+    rest = weight.sum(0) - arriving.sum(0)  # the last time brings all that has not arrived yet
     z_now = xp.repeat(times[:, None], B, 1)
     gap = xp.concatenate([z_now[1:], xp.full_like(z_now[:1], Z_MAX)]) - z_now
     yield z_now, gap, xp.concatenate([arriving, rest[None]])

@@ -8,7 +8,7 @@
 where r, the potential at rest, is v_reset, or 0 with the soft reset. ESL's and TET's neuron has
 decay = tau and gain = 1; a leak with time constant tau_m in SpikingJelly's sense has
 decay = 1 - 1 / tau_m, and gain = 1 / tau_m if the input decays too; without a leak, decay = 1.
-Time is the first axis. In this file alone does a step depend on the one before.
+Time is the first axis. This is the only file in which a step depends on the one before.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
        v_t = (1 - a_t) u_t + a_t V_{reset} $$
 
     current: [T, ...] floating, in the unit of the threshold. neuron: see `Neuron`; lambda is its decay, g its gain.
-    score: one of `SCORES`, the measure of channels' activity that the cache holds; None is none.
+    score: one of `SCORES`, the measure of channels' activity that the cache holds; None measures nothing.
     Returns spikes, bool of the same shape (floating if the neuron is smooth), and the cache.
     Raises ValueError for another dtype, an array without time, or an unknown score.
     """
@@ -138,7 +138,7 @@ def adjoint(dspikes: Array, u: Array, spikes: Array, dcurrent: Array, neuron: Ne
         if neuron.detach_reset:
             h *= g
         elif neuron.v_reset is not None:
-            through = carry * u_t  # the reset takes u_t away, the more a_t grows
+            through = carry * u_t  # the larger a_t, the more of u_t the reset removes
             if neuron.v_reset:
                 through -= neuron.v_reset * carry
             h *= xp.subtract(g, through, out=through)
@@ -160,8 +160,9 @@ def potential_magnitude(u: Array, spikes: Array, neuron: Neuron, score: str) -> 
 
     $$ \text{code: } a_t + |v_t| \qquad \text{post-reset: } |v_t| \qquad \text{pre-reset: } |u_t| $$
 
-    u, spikes: potentials before the reset and what they fire, of equal shapes; v_t is the potential after the
-    reset. "code" is what SCA's code does, the others readings of the paper's words. Returns an array of u's shape and
+    u, spikes: potentials before the reset and the spikes they cause, of equal shapes; v_t is the potential after the
+    reset. "code" is what SCA's code does; the others are readings of the paper's text. Returns an array of u's shape
+    and
     dtype. Raises ValueError for another score.
     """
     one_of("score", score, SCORES)

@@ -55,11 +55,11 @@ extern "C" __global__ void lif_backward(const real* dspikes, const real* u, cons
 
 
 def _real(x: float) -> str:
-    """A number in C: the double, to all its digits, rounded to `real` as NumPy rounds a Python float."""
+    """A number in C: a double with all its digits, rounded to `real` as NumPy rounds a Python float."""
     return f"real({float(x)!r})"
 
 
-SLOPES = {  # h(x), each a line of surrogate.py; what it makes of constants is computed in double there and here
+SLOPES = {  # h(x), each a line of surrogate.py; constants are computed in double there and here
     Triangle: "h = (fabs(x) - real($gamma)) * real(-1 / ($gamma * $gamma)); h = h < 0 ? 0 : h;",
     Rectangle: "h = fabs(x) < real($width / 2) ? real(1 / $width) : 0;",
     Sigmoid: "const real e = exp(fabs(x) * real(-$alpha)); h = e * real($alpha) / ((e + 1) * (e + 1));",
@@ -74,7 +74,7 @@ def runs_here(x: Array, neuron: Neuron) -> bool:
 
 
 def supports(neuron: Neuron, dtype: Any) -> bool:
-    """Is there a kernel? Not if the neuron is smooth, for a surrogate or dtype not known here, for infinite numbers."""
+    """Is there a kernel? Not for smooth neurons, unknown surrogates or dtypes, or infinite numbers."""
     if neuron.smooth or type(neuron.surrogate) not in SLOPES or np.dtype(dtype).char not in "fd":
         return False
     return bool(np.isfinite([neuron.gain, neuron.v_th, neuron.rest, *vars(neuron.surrogate).values()]).all())

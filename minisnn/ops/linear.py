@@ -8,7 +8,7 @@ from minisnn.arguments import cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.blocks import each, share_out
 
-SMALL = 1 << 22  # multiplications that one thread is done with before another has begun
+SMALL = 1 << 22  # multiplications that one thread finishes before another has started
 
 
 class LinearCache(NamedTuple):
@@ -46,7 +46,7 @@ def linear_backward(
 
     $$ dx_i = \sum_j dy_j w_{ij}, \qquad dw_{ij} = \sum x_i \, dy_j, \qquad db_j = \sum dy_j $$
 
-    where the sums without an index are over all axes in front. dy: [..., M] floating, of y's shape. Returns dx
+    where sums without an index run over all leading axes. dy: [..., M] floating, of y's shape. Returns dx
     [..., N] (None unless need_dx), dweight [N, M] and dbias [M] (None without a bias). Raises ValueError for another
     shape or dtype.
     """
@@ -63,7 +63,7 @@ def column_sums(x: Array) -> Array:
 
 
 def product(a: Array, b: Array) -> Array:
-    """a @ b of matrices, a's rows shared among threads where it is worth it."""
+    """a @ b of matrices; threads share a's rows where that is worth it."""
     xp = array_module(a)
     if a.size * b.shape[1] < SMALL:
         return a @ b

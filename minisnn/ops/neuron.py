@@ -1,6 +1,5 @@
-"""What one kind of neuron is: a description without arrays, and the kinds that the papers use.
-
-The equations that it enters are those of `lif.py`; chapter 11 compares what libraries mean by them.
+"""The parameters of a kind of neuron, without arrays, and the kinds that the papers use. They enter the equations of
+`lif.py`; chapter 11 compares what libraries mean by them.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from minisnn.ops.surrogate import Sigmoid, Surrogate, Triangle
 
 @dataclass(frozen=True)
 class Neuron:
-    """All that one kind of neuron is. The defaults are those of TET's code, on which ESL builds.
+    """The parameters of a kind of neuron. The defaults are those of TET's code, on which ESL builds.
 
     decay:            of the potential from step to step, 0 to 1, without a unit; ESL's tau. 1 is a neuron without leak.
     gain:             what the input current is multiplied by.
     v_th:             threshold; potentials and currents have its unit.
     v_reset:          the potential after a spike; None subtracts v_th instead (soft reset).
-    detach_reset:     True takes the spike in the reset for a constant when going backwards.
-    fire_at_equality: does u = v_th fire? Not in TET and snnTorch, in SpikingJelly (and SCA) it does.
+    detach_reset:     True treats the spike in the reset as a constant in the backward pass.
+    fire_at_equality: does u = v_th fire? It does in SpikingJelly (and SCA), not in TET and snnTorch.
     surrogate:        whose slope stands for the derivative of firing.
     smooth:           fire gradually, a = surrogate.step(u - v_th): for gradient checks only.
 
@@ -50,7 +49,8 @@ class Neuron:
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
     r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided.
 
-    Its defaults too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others: further fields of
+    The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
+    further fields of
     `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
     """
     if not tau_m >= 1:

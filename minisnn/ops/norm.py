@@ -47,14 +47,14 @@ def batch_norm_forward(
     copies: int = 1,
     scale: float = 1.0,
 ) -> tuple[Array, BatchNormCache, RunningStats]:
-    r"""Every channel to mean beta and deviation gamma (Ioffe and Szegedy 2015; TET; chapter 13).
+    r"""Every channel to mean beta and standard deviation gamma (Ioffe and Szegedy 2015; TET; chapter 13).
 
     $$ y = \gamma \hat{x} + \beta, \qquad \hat{x} = s \frac{x - \mu}{\sqrt{\sigma^2 + 10^{-5}}} $$
 
     x: [..., C] floating; gamma, beta: [C]. In training mu and sigma^2 (divided by N, not N - 1) are those of x over
     all axes but the last, and running statistics r become (1 - momentum) r + momentum * new, the variance with
-    N - 1. Else they are `running`. copies: x stands for so many equal copies, such as the steps of a static image;
-    only N knows. scale: s, 1 in TET and SCA; the threshold in the tdBN of Zheng et al. 2021.
+    N - 1. In evaluation they are `running`. copies: x stands for that many equal copies, such as the steps of a static
+    image; this only affects N. scale: s, 1 in TET and SCA; the threshold in the tdBN of Zheng et al. 2021.
     Returns y, the cache and the running statistics. Raises ValueError for one value per channel in training, and for
     dtypes or shapes that do not fit.
     """
@@ -95,7 +95,7 @@ def batch_norm_backward(
 
 
 class NormLIFCache(NamedTuple):
-    """What `norm_lif_backward` needs. The potentials are not kept but computed again, block by block."""
+    """What `norm_lif_backward` needs. The potentials are not kept; they are computed again, block by block."""
 
     norm: BatchNormCache  # its x: [T or 1, ..., C]
     beta: Array  # [C]
@@ -121,10 +121,10 @@ def norm_lif_forward(
     score: str | None = None,
     copies: int | None = None,
 ) -> tuple[Array, NormLIFCache, RunningStats]:
-    """`batch_norm_forward`, then `lif_forward`; what stands between them is never in memory as a whole.
+    """`batch_norm_forward`, then `lif_forward`; the currents in between are never in memory as a whole.
 
-    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: as in
-    `batch_norm_forward`; None is `repeat`, as for a norm behind the repetition. score: as in `lif_forward`.
+    x: [T, ..., C], or [1, ..., C] for a static input that the neurons see for `repeat` steps. copies: see
+    `batch_norm_forward`; None is `repeat`, as for a norm after the repetition. score: see `lif_forward`.
     Returns spikes [T, ..., C], bool, the cache and the running statistics. Raises ValueError as both of them.
     """
     x, gamma, beta = floating(x=x, gamma=gamma, beta=beta)

@@ -106,7 +106,7 @@ def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
 def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
     """Gradient of `max_pool_forward`: dy at the maximum of its window, 0 elsewhere.
 
-    Among equal ones the first gets it, row by row: spikes tie all the time. dy: [N, H // k, W // k, C] floating.
+    Of equal maxima the first, row by row, gets it: with spikes, ties are the rule. dy: [N, H // k, W // k, C] floating.
     Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
     """
     dy = _of_windows(dy, cache)
@@ -138,7 +138,7 @@ def _of_windows(dy: Array, cache: PoolCache) -> Array:
 
 
 def _mean_dtype(x: Array) -> object:
-    """Of the mean of x: spikes and their counts have no precision of their own."""
+    """The dtype of x's mean: spikes and their counts have no precision of their own."""
     return x.dtype if x.dtype.kind == "f" else "float64"
 
 

@@ -19,7 +19,7 @@ from minisnn.backend import Array, array_module
 
 
 class Surrogate(Protocol):
-    """A smooth step from 0 to 1 and its slope, entry by entry; x is u - v_th, how far a potential is above threshold.
+    """A smooth step from 0 to 1 and its slope, elementwise; x is u - v_th, how far a potential is above threshold.
 
     To write one, give a class these two methods. x: floating, any shape; both return x's shape and dtype. Those of
     this file take lists, too, and raise ValueError for another dtype.
@@ -33,7 +33,7 @@ class Surrogate(Protocol):
 
 
 def _floating(x: Array) -> Array:
-    """`floating`, without delay where an array comes at every time step."""
+    """`floating`, with a shortcut for arrays, as it is called at every time step."""
     return x if type(x) is np.ndarray and x.dtype.char in "fd" else floating(x=x)[0]
 
 

@@ -6,10 +6,10 @@ Lavin and Gray 2016. A tile of m x m outputs depends on (m+2) x (m+2) inputs, an
 
 where the small matrices A, G, B hold the values of polynomials at a few points. For m = 4 the
 product needs 36 multiplications where the direct sum needs 16 * 9 = 144. All tiles and channels
-together, * is (m+2)^2 matrix products. The three maps are linear, so that the backward is made of
-their adjoints: dw = G^T [...] G, dX = B [...] B^T. No kernel is turned round.
+together, * is (m+2)^2 matrix products. The three maps are linear, so the backward consists of their adjoints: dw = G^T
+[...] G, dX = B [...] B^T. No kernel is flipped.
 
-Rounding: relative to the largest output some 1e-5 for m = 4 in float32, 5e-7 for m = 2.
+Rounding errors in float32, relative to the largest output: about 1e-5 for m = 4, 5e-7 for m = 2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minisnn.ops.conv import checked
 from minisnn.ops.linear import column_sums
 
 ROWS = 256  # tiles in one product; what belongs to them stays in cache
-COLUMNS = 1 << 12  # entries of a tile's position that are transformed at a time
+COLUMNS = 1 << 12  # entries transformed at a time, for each position in a tile
 
 
 class Maps(NamedTuple):
@@ -124,7 +124,7 @@ def winograd_backward(
             if first:
                 xp.matmul(V[p].swapaxes(1, 2), D[p], out=dU[p])
             else:
-                for q in range(p.start, p.stop):  # one by one: what is added stays in cache
+                for q in range(p.start, p.stop):  # one by one: each sum stays in cache
                     dU[q] += V[q].T @ D[q]
             if dV is not None:
                 xp.matmul(D[p], U[p].swapaxes(1, 2), out=dV[p])
@@ -185,7 +185,7 @@ def _transform(x: Array, maps: Maps, P: np.ndarray, dtype: object, halo: int) ->
 
 
 def _transform_back(Z: Array, maps: Maps, P: np.ndarray, y: Array, halo: int) -> None:
-    """The way back from [(m+2)^2, n * tiles, C] into y [n, H, W, C]; what overlaps adds up."""
+    """The inverse of `_transform`: [(m+2)^2, n * tiles, C] into y [n, H, W, C]; overlaps are added."""
     xp = array_module(Z)
     (n, H, W, C), m, size = y.shape, maps.m, len(P)
     down, across = -(-H // m), -(-W // m)

@@ -16,13 +16,13 @@ MOST = 22  # entries of a legend that fit beside a picture of ordinary height
 
 
 def colour(n: int, of: int) -> tuple[float, float, float, float]:
-    """The n-th of so many colours, from dark to light."""
+    """The n-th of `of` colours, from dark to light."""
     r, g, b, alpha = colormaps["viridis"](0.9 * n / max(1, of - 1))
     return r, g, b, alpha
 
 
 def line_colours(of: int) -> list[str | tuple[float, float, float, float]]:
-    """So many colours that are easy to tell apart: the palette's while they last, else from dark to light."""
+    """Colours that are easy to tell apart: the palette's if they are enough, else from dark to light."""
     palette = (BLUE, RED, GREEN, ORANGE)
     return [colour(n, of) for n in range(of)] if of > len(palette) else list(islice(cycle(palette), of))
 

@@ -1,4 +1,4 @@
-"""What every recipe has: data, optimiser, learning rate, batches, device, seed."""
+"""Settings of every recipe: data, optimiser, learning rate, batches, device, seed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Base(Settings):
     )
     shift: int = setting(
         0,
-        "augment by random shifts of up to so many pixels; frames are rolled",
+        "augment by random shifts of up to this many pixels; frames are rolled",
         at_least=0,
         metavar="N",
         group="data",
@@ -67,8 +67,8 @@ class Base(Settings):
     batch_size: int = setting(64, "images in a step", at_least=1, metavar="N")
     accumulate: int = setting(
         1,
-        "take a batch in so many parts, to save memory: one step with their summed gradient; batch norm sees each part "
-        "by itself",
+        "process a batch in this many parts, to save memory: one step with their summed gradient; batch norm sees "
+        "each part by itself",
         at_least=1,
         metavar="N",
     )

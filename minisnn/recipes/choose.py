@@ -105,7 +105,7 @@ NEEDS: dict[str, tuple[str, str]] = {
          "reset_moments"), ("learner", "evolve"),
     ),
 }  # fmt: skip
-"""Settings that only one learner heeds."""
+"""Settings that only one learner uses."""
 
 
 def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:

@@ -37,7 +37,7 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: ESL's way, or, of neither paper, Deep R or Grad R, which ignore the settings "
+        "how connections change: ESL's way, or, from neither paper, Deep R or Grad R, which ignore the settings "
         "below but their own and --sample",
         table=LEARNERS,
         group="connections",
@@ -52,7 +52,7 @@ class Connections(Settings):
     grow: Named = setting("random", "grow rule", table=grow.RULES, group="connections")
     alpha: float = setting(
         0.3,
-        "fraction of connections replaced at first; 0 never rewires",
+        "initial fraction of connections replaced; 0 never rewires",
         at_least=0,
         at_most=1,
         group="connections",
@@ -109,7 +109,7 @@ class Connections(Settings):
     def structure_learner(
         self, densities: Mapping[str, float], iterations: int, alpha: Callable[[float], float] | None = None
     ) -> StructureLearner:
-        """Of a network with these densities, trained so long.
+        """The learner for a network with these densities, trained for this long.
 
         alpha: the strength of Grad R's prior that comes near a density, where that can be said (`reaching`). Raises
         ValueError where it is needed.

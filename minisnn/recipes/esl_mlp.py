@@ -59,8 +59,8 @@ class ESLMLP(Connections, Base):
         None,
         "learning rate in the first epoch (default for sgd 0.3 dense, 0.45 sparse; for adam 0.01)",
     )
-    normalise: str = setting("layers", "what is limited of the gradient", choices=optim.NORMALISATIONS)
-    limit: float = setting(0.3, "to what its norm is limited", above=0)
+    normalise: str = setting("layers", "which norm of the gradient is limited", choices=optim.NORMALISATIONS)
+    limit: float = setting(0.3, "the limit of that norm", above=0)
     weight_sum: float = setting(
         1.0, "weight K of the cost of incoming weights that sum to less than 1", at_least=0, metavar="K"
     )

@@ -1,4 +1,4 @@
-"""What all recipes for LIF networks on images share: network, neurons, loss, data."""
+"""The common part of the recipes for LIF networks on images: network, neurons, loss, data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Images(Base):
         group="data",
     )
     images: int | None = setting(
-        None, "train on the first so many images (default all)", at_least=1, metavar="N", group="data"
+        None, "train on this many images, the first ones (default all)", at_least=1, metavar="N", group="data"
     )
     flip: bool = setting(False, "augment by mirror images", group="data")
     net: str = setting(

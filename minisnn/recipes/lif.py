@@ -21,7 +21,7 @@ from minisnn.training import Setup
 
 @dataclass(frozen=True, kw_only=True)
 class LIFNet(Connections, Images):
-    """Any LIF network of both papers with connections that come and go, or dense.
+    """Any LIF network of both papers, dense or with connections that are pruned and regrown.
 
     The pair of rules is the one that ESL finds most stable. alpha and T_end are not in the paper; 0.5 is
     sparse_learning's and ITOP's. The defaults are those for MNIST; `recipes.make` knows those of other data.

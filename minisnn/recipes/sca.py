@@ -1,4 +1,4 @@
-"""Networks whose channels go and come back, and leave for good (SCA Fig. 2-4, Table 1)."""
+"""Networks whose channels are pruned and regrown, and finally removed (SCA Fig. 2-4, Table 1)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SCANet(Images):
     )
     q: float = setting(
         0.1,
-        "fraction of all channels that is pruned and regrown besides; 0 only prunes",
+        "fraction of all channels that is also pruned but regrown each time; 0 only prunes",
         at_least=0,
         at_most=1,
         group="channels",

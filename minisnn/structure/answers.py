@@ -1,7 +1,7 @@
-"""What a rule returns is checked, so that the number of connections is exact whatever rule is plugged in.
+"""Check what a rule returns, so that the number of connections is exact with any rule.
 
-A rule that returns too few positions, doubled ones or foreign ones would change the number of connections without a
-word. Each function raises one ValueError that names the rule, the layer, what was found and what was expected.
+A rule that returns too few positions, repeated ones or foreign ones would silently change the number of connections.
+Each function raises one ValueError that names the rule, the layer, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from minisnn.structure.redistribute import Layers, is_right_on_average
 
 
 def name_of(rule: Callable[..., Any]) -> str:
-    """The name under which its author knows a rule."""
+    """A rule's own name."""
     while isinstance(rule, partial):
         rule = rule.func
     return getattr(rule, "__name__", type(rule).__name__)

@@ -1,11 +1,11 @@
-"""Which channels belong together: a walk that follows them from the filters that make them to all that reads them.
+"""Which channels belong together: a walk from the filters that make them to everything that reads them.
 
 Conv            makes channels
 BatchNorm, LIF  act on each channel by itself
-a residual sum  ties the channels of its branches: channel k goes in both or in neither
+a residual sum  ties the channels of its branches: channel k is removed from both or from neither
 BatchNorm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
                 channel that the stream keeps for others (Pre-ResNet)
-Select          is a selection that has been made
+Select          is a selection already made
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from minisnn.stages import (
 
 
 class Channels(NamedTuple):
-    """Channels that can be pruned, one layer of them, by the names of the stages they go through."""
+    """One layer of channels that can be pruned, with the names of the stages they pass through."""
 
     key: str  # of their mask: the first of their neurons
     size: int
@@ -51,16 +51,18 @@ class Axis(NamedTuple):
 
     number: int
     group: int
-    copies: int = 1  # the index is copy * channels + channel: behind Flatten, a copy for each position
+    copies: int = 1  # the index is copy * channels + channel: after Flatten, one copy for each position
 
 
 @dataclass
 class ChannelGroup:
-    """Channels that come and go together, while and after the walk."""
+    """Channels that are kept or removed together, during and after the walk."""
 
     size: int
     positions: int
-    fixed: bool = False  # not to be pruned: inputs, outputs, units of linear layers, what cannot be silenced
+    fixed: bool = (
+        False  # cannot be pruned: inputs, outputs, units of linear layers, channels that cannot be silenced
+    )
     source: int | None = None  # the group that these are a selection of
     index: tuple[int, ...] = ()  # of them among the source's
     convs: list[str] = field(default_factory=list)
@@ -71,7 +73,7 @@ class ChannelGroup:
 
 
 class Signal(NamedTuple):
-    """What stands between two stages."""
+    """What passes from one stage to the next."""
 
     group: int
     shape: Shape
@@ -103,7 +105,7 @@ class ChannelGraph:
         self._prunable = {number: layer.key for number, layer in found.items()}
 
     def kept(self, channels: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
-        """Which channels of every group stay, bool: those of a mask, and all that anything else still reads.
+        """Which channels of every group stay, bool: those that a mask keeps, and all that something still reads.
 
         A residual stream loses the channels that none of its readers selects. channels: masks by `Channels.key`.
         """
@@ -118,7 +120,7 @@ class ChannelGraph:
         return {number: kept[self._root(number)] for number in kept}
 
     def selected(self, selection: int, kept: Mapping[int, np.ndarray]) -> tuple[int, ...] | None:
-        """What a selection takes of all that is left of its source; None if that is everything, in order."""
+        """The indices that a selection takes from what is left of its source; None if it takes everything, in order."""
         source = self._groups[selection].source
         assert source is not None
         left = kept[source]
@@ -130,7 +132,7 @@ class ChannelGraph:
         return np.array(self._groups[selection].index)[kept[self._root(selection)]]
 
     def _walk(self, stage: Stage, name: str, x: Signal) -> Signal:
-        """The signal behind a stage; name: of the stage, with a dot behind it."""
+        """The signal after a stage; name: of the stage, followed by a dot."""
         if isinstance(stage, Residual):
             x = x._replace(fresh=False)
             main = self._walk(stage.main, f"{name}main.", x)
@@ -184,7 +186,7 @@ class ChannelGraph:
         )
 
     def _select(self, name: str, x: Signal, index: Iterable[int]) -> Signal:
-        """The signal behind a stage that selects."""
+        """The signal after a stage that selects."""
         self.selecting[name] = made = self._new(x.shape)
         self._groups[made].source, self._groups[made].index = x.group, tuple(index)
         self._group(x.group).selections.append(made)
@@ -220,7 +222,7 @@ class ChannelGraph:
 
 
 def _prunable(group: ChannelGroup) -> bool:
-    """Neurons score these channels, and batch norm stands between them and whatever writes them."""
+    """Neurons score these channels, and batch norm stands between the neurons and whatever writes the channels."""
     if group.fixed or not group.neurons or not group.norms or group.selections:
         return False
     return group.source is not None or len(group.norms) == len(group.convs)

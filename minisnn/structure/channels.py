@@ -1,7 +1,7 @@
 """SCA: channels are pruned and regrown. The only place where a channel mask changes.
 
-Activity scores rank the channels of all layers together, the gradients of batch norm's gamma say which of the
-pruned come back (SCA §4.2-4.3, chapters 17 and 18).
+Activity scores rank the channels of all layers together, the gradients of batch norm's gamma say which of the pruned
+are regrown (SCA §4.2-4.3, chapters 17 and 18).
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, stri
 
     masks: of the channels kept, bool [C] by layer; gradients, scores: numbers [C] by layer. Where gradients are equal,
     0 above all, the higher score goes first, then the order of layers and channels. strict: pruned channels without a
-    gradient stay away, as in the authors' code, and fewer may come. Returns masks, bool [C] by layer. Raises ValueError
+    gradient are not regrown, as in the authors' code, so that fewer may return. Returns masks, bool [C] by layer.
+    Raises ValueError
     if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
     """
     masks, gradients, scores = _vectors(masks=masks, gradients=gradients, scores=scores)
@@ -82,7 +83,7 @@ def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, stri
 
 
 def draw_channels(sizes: Mapping[str, int], p: float, rng: np.random.Generator) -> Masks:
-    """An ablation: of every layer the same fraction, at random. Keeps round((1 - p) C), and at least 1.
+    """An ablation: prune the same fraction of every layer at random. Keeps round((1 - p) C), and at least 1.
 
     sizes: C by layer; p: the fraction pruned, 0 to 1. Returns masks, bool [C] by layer. Raises ValueError for a p
     outside.
@@ -130,11 +131,12 @@ MODES = ("soft", "hard", "random")
 class SCA(StructureLearner):
     """Spiking Channel Activity: every `every` epochs prune to 1 - p - q by score, and regrow q by |dgamma|.
 
-    layers:  what can be pruned, `ChannelGraph.layers`. Its neurons must measure their activity (`compose.scored`).
+    layers: the channels that can be pruned, `ChannelGraph.layers`. Its neurons must measure their activity
+    (`compose.scored`).
     p:       the fraction of all channels that is masked; q: how many more are pruned and regrown each time. q = 0 is
              the paper's "only prune".
-    end:     no later epoch changes masks; from their last change on they are held, as in hard mode.
-    mode:    "soft", the paper's way: a masked channel's W, gamma and beta are set to 0 once and learn on from there,
+    end:     the last epoch that may change masks; after their last change they are held, as in hard mode.
+    mode:    "soft", the paper's way: a masked channel's W, gamma and beta are set to 0 once and learn on from there;
              nothing is masked until the next update. "hard": batch norm puts out 0 until the channel returns; W stays
              where it was (or dgamma would be 0 too, chapter 18), gamma and beta wait. "random", an ablation:
              masks are drawn once, at the start, and held as in hard mode. Evaluation sees the masks in all of them.
@@ -143,7 +145,7 @@ class SCA(StructureLearner):
 
     A tied layer (a residual sum) has the mean of its neurons' scores, and of its batch norms' |dgamma|. Scores are
     means over all samples since the last update; gradients are those of the last step.
-    Raises ValueError if p and q do not leave a channel for every layer, for values that make no sense, and at the start
+    Raises ValueError if p and q do not leave a channel for every layer, for values out of range, and at the start
     for a state whose parameters do not fit the layers.
     """
 
@@ -207,7 +209,7 @@ class SCA(StructureLearner):
         state.structure["samples"] += samples
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
-        """Note |dgamma|; keep what is held where it is."""
+        """Record |dgamma|; keep held channels unchanged."""
         for layer in self.layers:
             total = sum(abs(grads[f"{name}.gamma"]) for name in layer.norms)
             state.structure[f"{layer.key}.dgamma"] = total / len(layer.norms)
@@ -233,8 +235,8 @@ class SCA(StructureLearner):
         gone = np.concatenate([read["dgamma"][key][~to_host(mask)] for key, mask in state.channels.items()])
         if n_grow and len(gone) and not gone.any():  # of those just pruned, most have one
             warn(
-                "no masked channel has a gradient to come back by: only those pruned just now can return. In hard mode "
-                "it takes a surrogate that reaches a potential of 0, in soft mode momentum"
+                "no masked channel has a gradient to regrow by: only those pruned just now can return. In hard mode "
+                "this needs a surrogate that reaches a potential of 0, in soft mode momentum"
             )
         self._change(state, regrow(kept, read["dgamma"], scores, n_grow, self.strict))
         for layer in self.layers:
@@ -244,7 +246,7 @@ class SCA(StructureLearner):
         state.structure["samples"] = np.zeros(1, int)
 
     def parameters(self, state: TrainingState) -> dict[str, Array]:
-        """Those of the masked network: gamma and beta are 0 where a channel is masked."""
+        """The parameters of the masked network: gamma and beta are 0 where a channel is masked."""
         masked = {
             f"{name}.{key}": state.params[f"{name}.{key}"] * state.channels[layer.key]
             for layer in self.layers
@@ -268,11 +270,11 @@ class SCA(StructureLearner):
                     )
 
     def _held(self, epoch: int) -> bool:
-        """Do masked channels stand still in this epoch (the first is 0)? In soft mode, once no update is to come."""
+        """Are masked channels held in this epoch (the first is 0)? In soft mode, only after the last update."""
         return self.mode != "soft" or (epoch // self.every + 1) * self.every > self.end
 
     def _change(self, state: TrainingState, masks: Masks) -> None:
-        """Put new masks in the place of the old."""
+        """Replace the old masks by new ones."""
         held = self._held(state.epoch)
         for layer in self.layers:
             old = state.channels[layer.key]
@@ -281,14 +283,14 @@ class SCA(StructureLearner):
             state.channels[layer.key] = new
             for name in layer.norms if self.mode == "hard" else ():
                 for key in (f"{name}.gamma", f"{name}.beta"):
-                    kept = state.structure[key]  # what a channel had when it went
+                    kept = state.structure[key]  # what a channel had when it was pruned
                     kept[...] = xp.where(old, state.params[key], kept)
                     state.params[key] = xp.where(old, state.params[key], kept)
             for key in self._keys(state, layer):
                 norm = not key.endswith((".weight", ".bias"))
                 if norm or self.mode == "soft":
                     state.params[key] *= new
-                if held:  # or momentum would carry on what no gradient moves
+                if held:  # or momentum would move what no gradient moves
                     for moment in state.moments.get(key, ()):
                         moment *= new
 

@@ -1,4 +1,4 @@
-"""Deep R: weights that never change sign, and that rewire whenever one wants to. Not part of the two papers."""
+"""Deep R: weights never change sign, and a connection whose weight would is replaced. Not part of the two papers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from minisnn.structure.masks import exact_mask
 
 
 def _down(x: float) -> int:
-    """The next whole number below, forgiving rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
+    """Round down, tolerating rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
     return int(x + 1e-9)
 
 
 @dataclass(frozen=True)
 class DeepR(SparseLearner):
-    r"""Deep Rewiring (Bellec, Kappel, Maass and Legenstein 2018), to compare with. Not part of the two papers.
+    r"""Deep Rewiring (Bellec, Kappel, Maass and Legenstein 2018), for comparison. Not part of the two papers.
 
-    Every connection has a sign s for good, that of its initial weight (+ for 0). While it is active,
+    Every connection has a fixed sign s, that of its initial weight (+ for 0). While it is active,
     w = s theta with theta >= 0. After each step of the optimiser, which is the gradient's part,
 
     $$ \theta \leftarrow \theta - \eta\,\lambda_1 + \sqrt{2 \eta T}\,\nu \quad \text{(paper)}, \qquad
@@ -33,20 +33,20 @@ class DeepR(SparseLearner):
 
     Connections with theta < 0 become dormant, and as many dormant ones, these included, become active at theta = 0,
     all equally likely: the number of connections is exact. If the first gradient pulls a new one below 0
-    it goes again at once. A full layer has no other dormant ones, so that all come back: its mask stays, its
-    weights stop at 0 and keep their signs.
+    it is pruned again at once. A full layer has no other dormant ones, so that all return: its mask stays, its weights
+    stop at 0 and keep their signs.
 
     densities:   by key of params; other parameters stay dense.
     l1:          lambda_1, 1e-5 in the authors' MNIST script.
     temperature: T of the paper's random walk, whose noise falls as the root of the learning rate; 0 is none.
     noise:       c of the code's random walk, whose noise falls as the learning rate; 1e-5 in the MNIST script, where
-        lr = 0.5, next to none. At one learning rate both are the same if T = lr c^2 / 2. 0 is none.
+        lr = 0.5, hardly any. At a fixed learning rate both are the same if T = lr c^2 / 2. 0 is none.
     sample:      how masks are drawn; by default int(d n) connections as in the code, all choices equally likely.
 
     A dormant connection learns nothing, as in the paper: a new one starts with moments of 0, whatever gradients it had
     until then. With Adam, eta is lr / (1 - beta1^k) for l1 and noise, as in the Deep R of the spiking-network
     literature (Chen et al. 2021); neither is divided by Adam's second moment. Signs are those of symmetric initial
-    weights rather than drawn, which is the same in law. Taken from the authors' code
+    weights instead of random ones, which has the same distribution. Taken from the authors' code
     (github.com/guillaumeBellec/deep_rewiring), which starts new connections at 1e-12; the equation with T is from
     memory. The variant with one number of connections for all layers and the soft one are not here. Raises ValueError
     for a negative l1, temperature or noise, temperature and noise together, or densities outside 0 to 1.

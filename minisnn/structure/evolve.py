@@ -21,7 +21,7 @@ from minisnn.structure.schedule import cosine_fraction, round_up
 
 
 def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer") -> Array:
-    """Take `count` connections away: line 10 of ESL's Algorithm 1 (chapter 16).
+    """Prune `count` connections: line 10 of ESL's Algorithm 1 (chapter 16).
 
     weight: floating, any shape; mask: bool, of its shape, changed in place. layer: its name, for messages. Returns the
     positions pruned, [count] indices into the flattened weight, ascending. Raises ValueError for what `rule` returns
@@ -45,12 +45,12 @@ def grow_layer(
     keep_weights: bool = False,
     layer: str = "a layer",
 ) -> Array:
-    """Let `count` connections grow where none is now: line 11 of ESL's Algorithm 1 (chapter 16).
+    """Grow `count` connections where there are none: line 11 of ESL's Algorithm 1 (chapter 16).
 
-    weight: floating, any shape; mask: bool, of its shape. Changes both in place: new connections start at weight 0, and
-    so do those pruned a moment ago, unless keep_weights. Other inactive weights are left to the caller's W = M * W.
-    pruned: the positions pruned a moment ago. exclude_pruned: these come back only when nothing else is left, the
-    strongest first. layer: its name, for messages. Returns the positions grown, [count] indices into the flattened
+    weight: floating, any shape; mask: bool, of its shape. Changes both in place: new connections start at weight 0,
+    and so do those just pruned, unless keep_weights. Other inactive weights are left to the caller's W = M * W.
+    pruned: the positions just pruned. exclude_pruned: these grow only when nothing else is left, the strongest first.
+    layer: its name, for messages. Returns the positions grown, [count] indices into the flattened
     weight. Raises ValueError for what `rule` returns unless it is as many different candidates as it was asked for;
     mask and weight are then as before.
     """
@@ -84,20 +84,20 @@ class Evolve(SparseLearner):
     """ESL-SNN: random masks of the given densities, rewired every `t_iter` iterations (Algorithm 1, chapter 16).
 
     densities: by key of params; other parameters stay dense. A full layer is left alone: it would only lose weights.
-    t_end:     the iteration at which the fraction replaced has come down to eta_min. Where eta_min is 0, as in ESL,
+    t_end:     the iteration at which the fraction replaced reaches eta_min. Where eta_min is 0, as in ESL,
         rewiring ends there; where it is above 0, eta_min of the connections go on being replaced to the end.
     t_iter:    iterations from one rewiring to the next.
     alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks.
     prune, grow:    rules of `prune.py` and `grow.py`, or your own; what they return is checked.
     sample:    how masks are drawn, `bernoulli_mask` or `exact_mask`.
     redistribute:   how many connections each layer gets back; as many as it lost, or see `redistribute.py`.
-    exclude_pruned: the just-pruned may not grow at once, as long as there are others.
-    keep_weights:   the just-pruned that do grow at once keep their weight (ITOP, RigL); ESL says 0.
-    reset_moments:  new connections start with the optimiser's moments at 0 (RigL); else these are
-        those that the absent connection has gathered.
+    exclude_pruned: connections just pruned do not grow as long as there are others.
+    keep_weights:   connections that are pruned and grown at once keep their weight (ITOP, RigL); ESL says 0.
+    reset_moments:  new connections start with the optimiser's moments at 0 (RigL); else they keep those gathered while
+        inactive.
 
     The number of connections is exact at every step, unless `redistribute` is right only on average. Raises ValueError
-    for values that make no sense, a state without a stream of chance or one of the weights, and for a rule that
+    for values out of range, a state without a random stream or one of the weights, and for a rule that
     returns anything but what it was asked for, naming rule and layer.
     """
 

@@ -1,4 +1,4 @@
-"""Grad R: pruned connections go on learning out of sight, and may come back. Not part of the two papers."""
+"""Grad R: pruned connections keep learning in the background, and may return. Not part of the two papers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minisnn.optim import Optimizer
 from minisnn.state import TrainingState
 from minisnn.structure.learner import SparseLearner, bias_corrected
 
-NONE = 1e-8  # a prior no stronger than this is none, as in the authors' code
+NONE = 1e-8  # a prior no stronger than this is ignored, as in the authors' code
 
 
 def laplace_location(density: float, alpha: float) -> float:
@@ -25,7 +25,7 @@ def laplace_location(density: float, alpha: float) -> float:
     $$ \mu = \frac{\ln(2 d)}{\alpha} = \frac{\ln(2 - 2 p)}{\alpha}, \qquad d = 1 - p \le \frac12 $$
 
     density: d, above 0 and at most 1/2; alpha: above 0. Raises ValueError for others. Beyond 1/2 mu would be positive,
-    and a prior that is centred there pulls strengths up without end instead of letting 1 - d of them go.
+    and a prior that is centred there pulls strengths up without end instead of pruning 1 - d of them.
     """
     check(
         "density",
@@ -45,7 +45,7 @@ def alpha_to_reach(
     beta1: float = 0.9,
     spread: float = 0.35,
 ) -> float:
-    r"""The alpha with which Grad R comes near a density in a training of so many steps of Adam.
+    r"""The alpha with which Grad R comes near a density in a given number of steps of Adam.
 
     Without gradients all strengths fall alike, so that theta ends at |w_0| - alpha L with
 
@@ -53,7 +53,8 @@ def alpha_to_reach(
 
     Adam's normalised steps move it by x L besides, where x, from -1 to 1, is the mean over training of the weight's
     normalised gradient, against its sign. A connection is active at the end if |w_0| / L + x > alpha: alpha is the
-    (1 - d)-quantile of |w_0| / L + x. Here x is taken for normal around 0 with the deviation `spread`, the same for all
+    (1 - d)-quantile of |w_0| / L + x. Here x is assumed normal with mean 0 and standard deviation `spread`, the same
+    for all
     weights, which is the only thing not known before training. For long trainings L is large and the initial weights
     hardly matter, for short ones they decide.
 
@@ -85,9 +86,9 @@ def alpha_to_reach(
 
 @dataclass(frozen=True)
 class GradR(SparseLearner):
-    r"""Gradient Rewiring (Chen, Yu, Fang, Huang and Tian 2021), to compare with. Not part of the two papers.
+    r"""Gradient Rewiring (Chen, Yu, Fang, Huang and Tian 2021), for comparison. Not part of the two papers.
 
-    Every connection has a sign s for good, that of its initial weight, and a strength theta, at first |w|. It is active
+    Every connection has a fixed sign s, that of its initial weight, and a strength theta, initially |w|. It is active
     while theta > 0: w = s max(0, theta). The gradient is redefined so that inactive connections learn as if they were
     there, and a Laplace prior pulls all towards mu:
 
@@ -95,12 +96,12 @@ class GradR(SparseLearner):
        - a_k\,\alpha\, \mathrm{sign}(\theta_{k-1} - \mu), \qquad a_k = \frac{\eta}{1 - \beta_1^k} $$
 
     where m and v are Adam's moments, so that the first two terms are Adam's step on u = s theta. Training starts dense.
-    A weight that is 0 at the start has no sign: it stays 0, and masked, for good. `.latent` keeps u where the weight is
+    A weight that is 0 at the start has no sign: it stays 0 and masked. `.latent` keeps u where the weight is
     masked.
 
     densities: 1 - p by key of params, one value for all of them, above 0 and at most 1/2. Hand over every weight of the
         network, the first and the last layer too, as the authors do: GradR(dict.fromkeys(keys, density), alpha).
-        Other parameters stay dense. They give mu, see `laplace_location`, and no more: nothing counts connections.
+        Other parameters stay dense. They only set mu, see `laplace_location`: nothing counts connections.
         For d = 0.05 and alpha = 1e-3, the authors', mu is -2303, which no weight reaches. What is left of the prior
         is a steady pull downwards of a_k alpha, the same for every d. So alpha alone sets how sparse the network gets,
         over the authors' 6.4 million steps. For a short training see `alpha_to_reach`.

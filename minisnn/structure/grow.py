@@ -1,10 +1,10 @@
-"""Grow rules: which connections come. One rule is one function (chapter 15):
+"""Grow rules: which connections are added. One rule is one function (chapter 15):
 
     rule(statistics, candidates, count, rng) -> positions
 
 statistics: what is known of every position of the layer, active or not. candidates: indices of the
-inactive positions, ascending, those pruned a moment ago included. count: how many of them come, exactly.
-positions: [count] indices into the flattened weight. Chance is drawn on the host and ties go to the
+inactive positions, ascending, those just pruned included. count: exactly how many of them grow.
+positions: [count] indices into the flattened weight. Random numbers are drawn on the host and ties go to the
 lowest index, so the same statistics give the same masks on every array library. What a rule returns is
 checked in `evolve.py`. To add a rule to the command line, name it in RULES.
 """
@@ -68,7 +68,7 @@ def grow_random_unfired(
 def grow_longest_inactive(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """Candidates that have been inactive for longest, never active ones first; among equals by lot.
+    """The candidates inactive for longest, never active ones first; ties are broken at random.
 
     ESL wants "the connections not activated for a long time to grow": random-unfired is ITOP's reading
     of that, this one is the literal one. Returns positions [count]. Raises ValueError for more than there are
@@ -105,7 +105,7 @@ def grow_momentum(
 
 
 def _highest(score: Array, candidates: Array, count: int) -> Array:
-    """The `count` candidates with the highest scores; ties go to those that stand first."""
+    """The `count` candidates with the highest scores; ties go to the first."""
     score = score.ravel()[candidates]
     xp = array_module(score)
     if xp.isnan(score).any():

@@ -20,7 +20,7 @@ from minisnn.structure.answers import checked_mask
 class StructureLearner:
     """Dense training: the learner that does nothing. Others override the hooks they need.
 
-    A learner is a description; what it must remember goes into `state.structure`, where a
+    A learner is a description; what it has to remember goes into `state.structure`, where a
     checkpoint saves it.
     """
 
@@ -54,7 +54,7 @@ class StructureLearner:
         return 1.0
 
     def target_density(self, state: TrainingState) -> float | None:
-        """The density that the learner was asked for, of all its weights together; None if it was asked for none."""
+        """The density asked for, of all the learner's weights together; None without a target."""
         return None
 
     def density(self, state: TrainingState) -> float | None:
@@ -62,13 +62,13 @@ class StructureLearner:
         return None
 
     def missed_target(self, state: TrainingState) -> str:
-        """A sentence for the user if the density asked for was not reached; empty if it was, or none was asked for."""
+        """A sentence for the user if the density asked for was not reached; else empty."""
         return ""
 
 
 @dataclass(frozen=True)
 class SparseLearner(StructureLearner):
-    """What learners with masks have in common: the masks at the start, and the count of what was tried.
+    """Base of learners with masks: draws the first masks, and counts which connections were ever active.
 
     densities: by key of params; other parameters stay dense. Raises ValueError for one outside 0 to 1.
     """
@@ -101,7 +101,7 @@ class SparseLearner(StructureLearner):
                 warn(f"{key}: no connection was drawn at density {density:g}")
 
     def _seen(self, state: TrainingState, key: str) -> None:
-        """Note which connections are active now."""
+        """Record which connections are active now."""
         last = state.structure[key + ".last_active"]
         last[...] = array_module(last).where(state.masks[key], state.iteration, last)
 
@@ -120,7 +120,8 @@ class SparseLearner(StructureLearner):
         return float(sum(mask.sum() for mask in found)) / total if total else None
 
     def missed_target(self, state: TrainingState) -> str:
-        """More than a tenth of the target off is missed, unless a random mask may be as far off by chance."""
+        """Missed is a density more than a tenth of the target off, unless a random mask may be that far off by
+        chance."""
         wanted, found = self.target_density(state), self.density(state)
         if wanted is None or found is None:
             return ""
@@ -135,7 +136,7 @@ NEAR = 0.1  # of the target: a density no further off is reached
 
 
 def structure_rng(state: TrainingState) -> np.random.Generator:
-    """The stream of chance that structure learners draw from. Raises ValueError if the state has none."""
+    """The random stream that structure learners draw from. Raises ValueError if the state has none."""
     if "structure" not in state.rngs:
         raise ValueError(
             f"state.rngs must hold a stream named 'structure', found {list(state.rngs)}: add "

@@ -33,7 +33,7 @@ def erk_densities(shapes: Shapes, density: float) -> dict[str, float]:
 
     $$ p_l = e \frac{\sum \mathrm{shape}_l}{\prod \mathrm{shape}_l}, \qquad \sum_l p_l N_l = d \sum_l N_l $$
 
-    N_l is the product of layer l's shape. shapes: of the weights, by key; density: d, of all of them together. Returns
+    N_l is the product of layer l's shape. shapes: of the weights, by key; density: d, of all weights together. Returns
     p_l by key. Layers whose p_l would exceed 1 are dense, and e is solved again for
     the others. Raises ValueError unless 0 < density <= 1.
     """
@@ -55,7 +55,7 @@ def uniform_densities(shapes: Shapes, density: float) -> dict[str, float]:
 
 
 def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, float]:
-    """min(1, e raw) for every layer, with e such that the whole network has the density wanted."""
+    """min(1, e raw) for every layer, with e such that the whole network has the density asked for."""
     if not 0 < density <= 1:
         raise ValueError(f"density must be above 0 and at most 1, found {density}")
     size = {name: prod(shape) for name, shape in shapes.items()}

@@ -1,9 +1,9 @@
-"""Prune rules: which connections go. One rule is one function (chapter 14):
+"""Prune rules: which connections are removed. One rule is one function (chapter 14):
 
     rule(weight, mask, count) -> positions
 
-weight: any shape. mask: bool, the same shape. count: how many of the active connections go, exactly.
-positions: [count] indices into the flattened weight. Equal weights go in order of their index, so
+weight: any shape. mask: bool, the same shape. count: exactly how many of the active connections to prune.
+positions: [count] indices into the flattened weight. Equal weights are pruned in order of their index, so
 the same weights give the same masks on every array library. What a rule returns is checked in `evolve.py`. To add
 a rule to the command line, name it in RULES.
 """
@@ -31,7 +31,7 @@ def prune_magnitude(weight: Array, mask: Array, count: int) -> Array:
 def prune_set(weight: Array, mask: Array, count: int) -> Array:
     """SET (Mocanu et al. 2018): the smallest positive and the least negative weights, each sign in its share.
 
-    Active weights that are exactly 0, grown and not yet trained, go first. Of the remaining r,
+    Active weights that are exactly 0, grown and not yet trained, are pruned first. Of the remaining r,
     round(r n_neg / (n_neg + n_pos)), halves to even, are the negatives closest to 0; the rest positives (chapter 14).
 
     weight: floating, any shape; mask: bool, of its shape. Returns positions [count]. Raises ValueError for more than

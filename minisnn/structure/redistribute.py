@@ -4,8 +4,8 @@
 
 layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
 more than are free, and in all as many as were lost unless the rule is `right_on_average`. `evolve.py` checks that.
-ESL says nothing of it; its Fig. 3b shows densities of layers that move, which `return_what_was_lost` cannot do and
-the other two can. To add a rule, write it and name it in RULES.
+ESL does not say how; its Fig. 3b shows layers whose densities change, which `return_what_was_lost` cannot do and the
+other two can. To add a rule, write it and name it in RULES.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 class Layer(NamedTuple):
     """A sparse layer between pruning and growing."""
 
-    lost: int  # connections pruned a moment ago
+    lost: int  # connections just pruned
     free: int  # inactive positions, these included
     momentum: float  # mean momentum of the connections that were active before
 
@@ -30,7 +30,7 @@ RedistributionRule = Callable[[Layers, np.random.Generator], dict[str, int]]
 
 
 def right_on_average(rule: RedistributionRule) -> RedistributionRule:
-    """Declare, as a decorator, that a rule gives back what was lost only on average: no sum of it is checked."""
+    """A decorator for rules that give back what was lost only on average: their sum is not checked."""
     rule.right_on_average = True  # type: ignore[attr-defined]
     return rule
 
@@ -52,7 +52,7 @@ def return_what_was_lost(layers: Layers, rng: np.random.Generator) -> dict[str, 
 
 @right_on_average
 def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
-    """Each free position grows with probability lost / free, on its own (sparse_learning, ITOP).
+    """Each free position grows with probability lost / free, independently (sparse_learning, ITOP).
 
     The number of connections is right only on average: each layer's density makes a random walk. layers: by key.
     Returns counts by key.
@@ -66,7 +66,7 @@ def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
 def share_by_momentum(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """All that was pruned is shared in proportion to mean momentum (Dettmers and Zettlemoyer 2019).
 
-    Connections move to layers whose weights want to move; the network's total is exact. No layer is
+    Connections move to layers whose weights have large momentum; the network's total is exact. No layer is
     filled beyond 99 % of what is free, as in sparse_learning, unless all are; what a layer
     cannot take is shared among the others, again by momentum (sparse_learning spreads it evenly). layers: by key.
     rng: not used. Returns counts by key.

@@ -32,5 +32,5 @@ def cosine_fraction(t: Array, alpha: float, t_end: float, eta_min: float = 0.0) 
 
 
 def round_up(x: float) -> int:
-    """The smallest integer not below x, forgiving rounding errors: 0.07 * 100 = 7.000000000000001 gives 7."""
+    """The smallest integer not below x, tolerating rounding errors: 0.07 * 100 = 7.000000000000001 gives 7."""
     return ceil(x - 1e-9)

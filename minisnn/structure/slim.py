@@ -1,4 +1,4 @@
-"""Channels leave for good: the small network computes what the masked one computed (SCA §4.1, chapter 19)."""
+"""Remove masked channels for good: the small network computes what the masked one computed (SCA §4.1, chapter 19)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from minisnn.structure.channel_graph import Axis, ChannelGraph
 
 
 class Slimmer:
-    """How a network loses the channels that masks take away, and with them all that hangs on them.
+    """Removes the masked channels of a network, and all that depends on them: filters, gamma, beta, running statistics,
+    and the next layers' weights on these inputs. A branch that
+        selects from a residual stream gets a `Select`; a stream loses channels that nothing reads any more. Stages and
+        parameters keep their names.
 
-    That is filters, gamma, beta, running statistics, and the next layers' weights on these inputs. A branch that
-    selects from a residual stream gets a `Select`; a stream loses what nothing reads any more. Names of stages and
-    keys of parameters stay.
-
-    net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
-    one stays whole. `net` is the small network, `take` cuts an array.
-    Raises ValueError for a mask that does not fit, or leaves nothing of a layer.
+        net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
+        one stays whole. `net` is the small network, `take` cuts an array.
+        Raises ValueError for a mask that does not fit, or leaves nothing of a layer.
     """
 
     def __init__(self, net: Sequential, shape: Shape, channels: Mapping[str, Array]):
@@ -40,7 +39,7 @@ class Slimmer:
                     f"mask {key}: expected bool ({sizes[key]},), found {mask.dtype} {mask.shape}"
                 )
             if not mask.any():
-                raise ValueError(f"mask {key} leaves no channel: signals must pass")
+                raise ValueError(f"mask {key} must keep at least one channel")
         self.kept = self.graph.kept(masks)
         self.net: Sequential = rebuilt(net, self._smaller)
 
@@ -65,7 +64,7 @@ class Slimmer:
         return {key: self.take(key, array) for key, array in arrays.items()}
 
     def state(self, state: TrainingState) -> TrainingState:
-        """What is left of a whole training state. Channel masks and the learner's memory end here."""
+        """What is left of a whole training state. Channel masks and the learner's memory are dropped."""
         return replace(
             state,
             params=self.arrays(state.params),
