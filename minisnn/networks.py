@@ -131,8 +131,7 @@ def first_spike_mlp(
     """ESL's multi-layer network of neurons that fire once, 784-800-10 in the paper (Table 1).
 
     hidden: neurons of each hidden layer. densities: the fraction of each hidden layer's incoming synapses that masks
-    will keep. The
-    output layer stays dense. Raises ValueError unless there is a density for each hidden layer.
+    will keep. The output layer stays dense. Raises ValueError unless there is a density for each hidden layer.
     """
     if len(densities) != len(hidden):
         raise ValueError(f"expected {len(hidden)} densities, one for each hidden layer, found {densities}")

@@ -126,8 +126,7 @@ class Linear(Plain):
 
     std: of the initial weights. None is uniform in +-1/sqrt(N), PyTorch's default, which the bias always has; a number
     is the standard deviation of a normal distribution. Parameters: weight [N, n_out] and, unless bias is
-    False,
-    bias [n_out].
+    False, bias [n_out].
     """
 
     emits = "mapped"

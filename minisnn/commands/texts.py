@@ -36,8 +36,7 @@ LIF_TEXTS: dict[str, Any] = {
 what happens
   The image is the input current of the first layer at each of --T steps (direct coding); a recording of an event
   camera is cut into --T frames with equal event counts, whose counts are the currents of the steps. In a notation nC3
-  is
-  a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
+  is a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
   neurons unless it is the last. The class is the output that is largest on average over time.
 
 examples

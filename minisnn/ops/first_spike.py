@@ -152,9 +152,7 @@ def _backward_at(
     if not need_dz_in:
         return None, dweight
     causal = (z_out > times[:, None, None]) * flow  # [K, B, M]
-    dz = product(causal.reshape(-1, M), weight.T).reshape(
-        -1, B, N
-    )  # of any input, had it arrived at each time
+    dz = product(causal.reshape(-1, M), weight.T).reshape(-1, B, N)  # of any input, had it come at each time
     return (dz * came).sum(0), dweight
 
 

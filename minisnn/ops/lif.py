@@ -162,8 +162,7 @@ def potential_magnitude(u: Array, spikes: Array, neuron: Neuron, score: str) -> 
 
     u, spikes: potentials before the reset and the spikes they cause, of equal shapes; v_t is the potential after the
     reset. "code" is what SCA's code does; the others are readings of the paper's text. Returns an array of u's shape
-    and
-    dtype. Raises ValueError for another score.
+    and dtype. Raises ValueError for another score.
     """
     one_of("score", score, SCORES)
     if score == "pre-reset":

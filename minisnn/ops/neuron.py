@@ -50,8 +50,7 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
     r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided.
 
     The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
-    further fields of
-    `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
+    further fields of `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
     """
     if not tau_m >= 1:
         raise ValueError(f"tau_m must be at least 1, found {tau_m}")

@@ -64,8 +64,7 @@ def regrow(masks: Vectors, gradients: Vectors, scores: Vectors, count: int, stri
     masks: of the channels kept, bool [C] by layer; gradients, scores: numbers [C] by layer. Where gradients are equal,
     0 above all, the higher score goes first, then the order of layers and channels. strict: pruned channels without a
     gradient are not regrown, as in the authors' code, so that fewer may return. Returns masks, bool [C] by layer.
-    Raises ValueError
-    if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
+    Raises ValueError if fewer than `count` are pruned, a gradient is NaN, or layers or shapes differ.
     """
     masks, gradients, scores = _vectors(masks=masks, gradients=gradients, scores=scores)
     count = whole("count", count)

@@ -21,8 +21,8 @@ class Slimmer:
         parameters keep their names.
 
         net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
-        one stays whole. `net` is the small network, `take` cuts an array.
-        Raises ValueError for a mask that does not fit, or leaves nothing of a layer.
+        one stays whole. `net` is the small network, `take` cuts an array. Raises ValueError for a mask that does not
+        fit, or leaves nothing of a layer.
     """
 
     def __init__(self, net: Sequential, shape: Shape, channels: Mapping[str, Array]):
