@@ -25,10 +25,15 @@ def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:
     """
     if not isinstance(value, str):
         return value
-    if ":" in value:
+    if is_own(value):
         return imported(setting, value)
     one_of(setting, value, table, or_else="module:name of your own")
     return table[value]
+
+
+def is_own(value: Any) -> bool:
+    """Is it a name that has to be imported, `module:name`?"""
+    return isinstance(value, str) and ":" in value
 
 
 def imported(setting: str, name: str) -> Any:

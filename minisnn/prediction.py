@@ -134,7 +134,12 @@ class Trace(Mapping[str, LayerTrace]):
     output: np.ndarray  # [T or 1, B, K], or z [B, K]
 
     def __getitem__(self, name: str) -> LayerTrace:
+        if name not in self.layers:
+            raise KeyError(f"there is no layer {name!r}, only {', '.join(self.layers)}")
         return self.layers[name]
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.output.shape[-2]} samples: {', '.join(self.layers)}>"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.layers)

@@ -54,6 +54,7 @@ class Run:
     note: str = ""  # what is needed to read the log rightly
     data: DataSet | None = None  # the data set itself, where it is at hand
     handed_over: bool = False  # data were made in Python: the recipe does not say how to get them
+    reads_only: bool = False  # what is your own in the recipe is not imported: it is needed to train only
 
     def __repr__(self) -> str:
         reached = f"epoch {self.state.epoch} of {self.recipe.epochs}"
@@ -68,12 +69,16 @@ class Run:
     @cached_property
     def setup(self) -> Setup:
         """Everything that training and evaluation need."""
-        return self.recipe.setup(self.info)
+        return self._readable.setup(self.info)
 
     @cached_property
     def plain(self) -> Sequential:
         """The network as one reads it; `setup.net` is its fast twin, with the same parameters."""
-        return self.recipe.plain(self.info)
+        return self._readable.plain(self.info)
+
+    @property
+    def _readable(self) -> Recipe:
+        return self.recipe.without_own() if self.reads_only else self.recipe
 
     @property
     def classes(self) -> np.ndarray:
@@ -130,7 +135,9 @@ class Run:
         one_of("split", split, SPLITS)
         found, setup = self.readable(data), self.setup
         if found.info.max_value != self.info.max_value:
-            setup = self.recipe.setup(replace(self.info, max_value=found.info.max_value))  # its own max_value
+            setup = self._readable.setup(
+                replace(self.info, max_value=found.info.max_value)
+            )  # its own max_value
         part = getattr(found, split)
         return Evaluation(*training.evaluate(setup, self.state, part), len(part.labels))
 

@@ -38,6 +38,11 @@ def train(
     these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings, and
     FileExistsError if the folder holds a run already.
     """
+    if not (data is None or isinstance(data, (str, PathLike, DataSet))):
+        kind_of = type(data).__name__
+        raise ValueError(
+            f"data must be a name, a path or a DataSet, found {kind_of}: DataSet.from_arrays(images, labels) makes one"
+        )
     source = data if data is None or isinstance(data, DataSet) else str(data)
     if isinstance(kind, str):
         recipe = make(kind, "digits" if source is None else source, **settings)
@@ -55,15 +60,19 @@ def train(
 def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> Run:
     """The run in a folder, as of its last checkpoint. The data set is not needed.
 
-    device: "cpu" or "gpu" in place of the one that it was trained on. own: rules, learners, optimisers or surrogates of
-    yours that the run was started with, if they cannot be imported by the name that the folder keeps. Raises
+    device: "cpu" or "gpu" in place of the one that it was trained on. Rules, learners, optimisers and surrogates of
+    your own are not imported: to read a run they are not needed. own: these, if you hand them over. Raises
     FileNotFoundError if there is no run, ValueError for files that are damaged or do not belong together.
     """
-    folder = Path(folder)
+    return _load(Path(folder), device, own, reads_only=True)
+
+
+def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: bool) -> Run:
     config = run_folder.read_config(folder)
     try:
         here = {"device": device} if device else {}
-        recipe = RECIPES[config["train"]].from_json(config["recipe"] | here | _own(config["recipe"], own))
+        stored = {name: _name(value) if reads_only else value for name, value in config["recipe"].items()}
+        recipe = RECIPES[config["train"]].from_json(stored | here | _own(config["recipe"], own))
         info = DataInfo.from_json(config["data"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: not the configuration of a run ({error})") from error
@@ -80,7 +89,14 @@ def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> 
         result=run_folder.read_result(folder),
         note=str(config.get("note", "")),
         handed_over=bool(config.get("handed_over", False)),
+        reads_only=reads_only,
     )  # fmt: skip
+
+
+def _name(value: Any) -> Any:
+    """In place of an instance of a class of yours its name, which need not be imported."""
+    own = isinstance(value, dict) and not str(value.get("is")).startswith("minisnn.")
+    return value["is"] if own else value
 
 
 def _own(recipe: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +125,7 @@ def resume(
     progress, test, pictures: see `Run.finish`. kind: a run of another kind is refused. own: see `load`.
     Raises ValueError, and changes nothing, for data that are not those that the run was trained on; else as `load`.
     """
-    run = load(folder, **own)
+    run = _load(Path(folder), None, own, reads_only=False)
     assert run.folder
     if kind not in (None, run.kind):
         raise ValueError(

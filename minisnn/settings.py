@@ -6,7 +6,7 @@ epochs: int = setting(10, "passes over the training data", at_least=1)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import inf, isfinite
 from numbers import Number
 from types import NoneType
@@ -89,7 +89,8 @@ class Settings:
             if value is None and optional:
                 continue
             if about.table is not None:
-                lookup.find(f.name, value, about.table)
+                if not lookup.is_own(value):  # what has to be imported is, when it is needed
+                    lookup.find(f.name, value, about.table)
                 continue
             value = _plain(value, kind)
             object.__setattr__(self, f.name, value)
@@ -103,7 +104,28 @@ class Settings:
         """What a setting stands for: the function or class behind a name, or the value itself."""
         about = next(f for f in fields(self) if f.name == name).metadata["about"]
         value = getattr(self, name)
-        return value if about.table is None or value is None else lookup.find(name, value, about.table)
+        if about.table is None or value is None:
+            return value
+        found = lookup.find(name, value, about.table)
+        if all(map(callable, about.table.values())) and not hasattr(
+            found, "step"
+        ):  # instances of optimisers have one
+            check(
+                name,
+                repr(value),
+                callable(found),
+                f"a function, module:name or one of {', '.join(about.table)}",
+            )
+        return found
+
+    def without_own(self) -> Any:
+        """The same settings with the default in place of what would have to be imported: enough to read a run."""
+        default = type(self)()
+        own = [f.name for f in fields(self) if f.metadata["about"].table is not None]
+        changes = {name: getattr(default, name) for name in own if lookup.is_own(getattr(self, name))}
+        if "optimizer" in changes:
+            changes |= {"momentum": None, "weight_decay": 0.0}
+        return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it. Raises ValueError for a function or class that has no name to be found by again."""

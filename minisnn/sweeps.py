@@ -63,6 +63,8 @@ def sweep(
     labels = {name: _labels(recipe, varied) for name, recipe in recipes.items()}
     with ExitStack() as stack:
         folder = Path(out or stack.enter_context(TemporaryDirectory()))
+        if (folder / "config.json").exists():
+            raise FileExistsError(f"{folder} holds a run: choose another folder for the sweep")
         path = folder / "rows.csv"
         run_grid(
             path, recipes, seeds, jobs, test, folder.resolve() / "runs" if out else None, scheduler, threads, labels

@@ -172,3 +172,27 @@ def test_a_rule_without_a_name_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(ValueError, match=r"prune: found .*<lambda>'?, which has no name"):
         run_grid(tmp_path / "grid.csv", {"a": recipe}, [0])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_read_without_the_rules_it_was_trained_with(tmp_path, monkeypatch):
+    """The script is not run again, and need not be there; to go on with the training it is needed."""
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "my_script.py"
+    script.write_text(
+        "import numpy as np, minisnn as snn\n"
+        "class Step:\n"
+        "    def step(self, x): return 0.5 + 0 * x\n"
+        "    def slope(self, x): return 0 * x + 0.5\n"
+        "def mine(weight, mask, count): return np.flatnonzero(mask)[:count]\n"
+        "snn.train('lif', net='4C3-AP4-10FC', T=1, epochs=1, density=0.5, prune=mine, surrogate=Step, out='run')\n"
+    )
+    subprocess.run([sys.executable, "my_script.py"], check=True, cwd=tmp_path)
+    for missing in (False, True):
+        if missing:
+            script.unlink()
+        run = minisnn.load("run")
+        assert run.recipe.prune == "my_script:mine"
+        assert run.predict(minisnn.load_data("digits").test.images[:3]).shape == (3,)
+    with pytest.raises(ValueError, match="cannot find my_script:"):
+        minisnn.resume("run", epochs=2)
+    assert minisnn.load("run").result

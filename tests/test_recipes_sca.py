@@ -258,7 +258,7 @@ def asked(monkeypatch):
     def fake(kind, data, out, progress, **settings):
         recipe = make(kind, data, **settings)
         calls.append((recipe, str(out)))
-        return SimpleNamespace(result=dict.fromkeys(keys, 1) | {"recipe": recipe.to_json()})
+        return SimpleNamespace(result=dict.fromkeys(keys, 1) | {"recipe": recipe.to_json(), "densities": {}})
 
     monkeypatch.setattr(runs, "train", fake)
     return calls

@@ -18,7 +18,7 @@ from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
 from minisnn.optim import SGD, Adam
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make
 from minisnn.settings import Settings, setting
-from minisnn.structure.evolve import Evolve
+from minisnn.structure.evolve import Evolve, prune_layer
 from minisnn.structure.learner import SparseLearner
 
 DATA = load_digits()
@@ -78,7 +78,6 @@ class Few(Settings):
         ({"yes": "no"}, "yes must be True or False, found 'no'"),
         ({"yes": 1}, "yes must be True or False, found 1"),
         ({"rule": "c"}, "rule must be one of a, b, or module:name of your own, found 'c'"),
-        ({"rule": "no_such:thing"}, "rule: cannot find no_such:thing .No module named 'no_such'"),
     ],
     ids=str,
 )
@@ -334,3 +333,34 @@ def test_a_script_s_rule_is_found_again(tmp_path):
 
 def test_scanet_is_a_recipe_of_the_authors():
     assert make("sca-vgg16", "cifar10") == SCANet()
+
+
+def test_what_has_to_be_imported_is_imported_when_it_is_needed():
+    few = Few(rule="no_such:thing")
+    assert few.without_own() == Few()
+    with pytest.raises(ValueError, match=r"rule: cannot find no_such:thing .No module named 'no_such'"):
+        few.found("rule")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surrogate": len}, "surrogate must be something with a step and a slope"),
+        ({"optimizer": Outer, "lr": 0.1}, "optimizer must be something with init, step and momentum"),
+        ({"density": 0.5, "prune": 3}, "prune must be a function"),
+    ],
+)
+def test_what_cannot_stand_in_the_place_of_a_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        LIFNet(**change).setup(DATA)
+
+
+def test_a_rule_cannot_change_what_it_looks_at():
+    def greedy(weight, mask, count):
+        mask[...] = True
+        return np.flatnonzero(mask)[:count]
+
+    weight, mask = np.ones((3, 4)), np.eye(3, 4, dtype=bool)
+    with pytest.raises(ValueError, match="read-only"):
+        prune_layer(weight, mask, 1, greedy)
+    assert mask.sum() == 3

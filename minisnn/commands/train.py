@@ -11,7 +11,7 @@ from typing import Any
 
 from minisnn.commands.options import add_settings, flag, folder_name
 from minisnn.commands.texts import TEXTS
-from minisnn.recipes import DEFAULTS
+from minisnn.recipes import DEFAULTS, chosen
 
 
 def add(commands: Any) -> None:
@@ -66,13 +66,26 @@ def _train(name: str, arguments: argparse.Namespace) -> None:
             if (folder / "config.json").exists():
                 print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)
             raise
+        if data not in DEFAULTS[name] and not (arguments.json or arguments.quiet):
+            follows = chosen(name, run.info, set(given))
+            print(
+                "chosen for these data: "
+                + ", ".join(f"{flag(key)} {value}" for key, value in follows.items())
+            )
     result = run.result or {}
     if arguments.json:
         print(json.dumps(result))
     elif not arguments.quiet:
-        print(
-            f"test accuracy {result['test_accuracy']:.2f} % (validation {result['val_accuracy']:.2f} %) with "
-            f"{result['connections']:,} connections, density {result['density']:.3f}, "
-            f"{result['synops']:,.0f} synaptic operations an image, in {result['seconds']:.0f} s\n"
-            f"{folder}/ holds the log, the checkpoint and pictures"
-        )
+        print(f"{_said(result)}\n{folder}/ holds the log, the checkpoint and pictures")
+
+
+def _said(result: dict[str, Any]) -> str:
+    """What came out, in a sentence; of a layer that is left dense beside sparse ones, too."""
+    layers = {key.removesuffix(".weight"): values[-1] for key, values in result["densities"].items()}
+    only = f" ({', '.join(f'{key} {d:.3f}' for key, d in layers.items())})" if len(layers) == 1 else ""
+    synops = "" if result["synops"] is None else f", {result['synops']:,.0f} synaptic operations an image"
+    return (
+        f"test accuracy {result['test_accuracy']:.2f} % (validation {result['val_accuracy']:.2f} %) with "
+        f"{result['connections']:,} connections, density {result['density']:.3f}{only}{synops}, "
+        f"in {result['seconds']:.0f} s"
+    )

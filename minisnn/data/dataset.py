@@ -98,6 +98,11 @@ class DataSet:
         """Train, validation and test by their names."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
+    def __repr__(self) -> str:
+        counts = "+".join(f"{len(split.labels):,}" for split in self.splits.values())
+        shape = "x".join(map(str, self.train.images.shape[1:]))
+        return f"<DataSet {self.name}: {counts} samples of {shape}, {self.n_classes} classes>"
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of a picture or a frame."""

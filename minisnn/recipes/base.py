@@ -111,9 +111,11 @@ class Base(Settings):
             check(
                 key, value, field in known, f"left out, because the optimizer {_shown(name)} does not take it"
             )
-        if isinstance(made, type):
-            return made(**dict(given.values()))
-        return made if hasattr(made, "step") else made()
+        if isinstance(made, type) or not hasattr(made, "step"):
+            made = made(**dict(given.values()))
+        fits = all(hasattr(made, method) for method in ("init", "step", "momentum"))
+        check("optimizer", repr(self.optimizer), fits, "something with init, step and momentum")
+        return made
 
     def learning_rates(self, optimizer: Optimizer, defaults: Mapping[type, float]) -> Callable[[int], float]:
         """The learning rate of each epoch. defaults: of the first, by optimiser."""

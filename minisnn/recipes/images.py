@@ -134,7 +134,10 @@ class Images(Base):
             changes["v_reset"] = None
         if self.surrogate is not None:
             surrogate = self.found("surrogate")
-            changes["surrogate"] = surrogate() if isinstance(surrogate, type) else surrogate
+            made = surrogate() if isinstance(surrogate, type) else surrogate
+            fits = hasattr(made, "step") and hasattr(made, "slope")
+            check("surrogate", repr(self.surrogate), fits, "something with a step and a slope")
+            changes["surrogate"] = made
         return changes
 
     def training(self, data: About, net: Sequential, paper: str, learner: StructureLearner) -> Setup:

@@ -28,7 +28,9 @@ def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: 
     unless it is `count` different positions of active connections; the mask is then as before.
     """
     xp = array_module(mask)
-    pruned = xp.sort(checked_positions("prune", rule, layer, rule(weight, mask, count), count, mask))
+    pruned = xp.sort(
+        checked_positions("prune", rule, layer, rule(_locked(weight), _locked(mask), count), count, mask)
+    )
     xp.put(mask, pruned, False)
     return pruned
 
@@ -69,6 +71,14 @@ def grow_layer(
     xp.put(mask, grown, True)
     xp.put(weight, grown[~_among(grown, pruned, mask.size)] if keep_weights else grown, 0)
     return grown
+
+
+def _locked(x: Array) -> Array:
+    """The same array, which a rule can read but not change (where the library knows how)."""
+    if isinstance(x, np.ndarray):
+        x = x.view()
+        x.flags.writeable = False
+    return x
 
 
 def _among(positions: Array, others: Array, size: int) -> Array:
