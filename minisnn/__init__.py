@@ -127,7 +127,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *(name for name in __all__ if name not in globals())]
+    here = [name for name in globals() if not name.startswith("_") or name.startswith("__")]
+    return [*here, *(name for name in __all__ if name not in globals())]
 
 
 def _nearest(name: str) -> str:

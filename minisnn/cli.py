@@ -17,7 +17,11 @@ from minisnn.commands.options import Parser
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. Errors and warnings are one sentence each, on stderr."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if not words:
+        parser.print_help()
+        return 0
+    arguments = parser.parse_args(words)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

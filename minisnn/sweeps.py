@@ -18,6 +18,7 @@ from minisnn.checkpoint import write_csv
 from minisnn.data.dataset import DataSet
 from minisnn.grid import run_grid
 from minisnn.recipes import Recipe, make
+from minisnn.recipes.choose import OF_CONNECTIONS
 from minisnn.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 
 Source = str | PathLike[str]
@@ -81,7 +82,8 @@ def sweep(
 def combinations(kind: str, settings: Mapping[str, Any]) -> dict[str, Recipe]:
     """The recipe of each combination, by a name that says what varies.
 
-    settings: a list is several values. None for data is the digits. Raises ValueError that names every combination
+    settings: a list is several values. None for data is the digits. Where density varies, a single dense network stands
+    for all settings of its connections, which it has not. Raises ValueError that names every combination
     which the recipe, or the network that it describes, refuses.
     """
     values = {name: list(x) if isinstance(x, list) else [x] for name, x in settings.items()}
@@ -93,7 +95,9 @@ def combinations(kind: str, settings: Mapping[str, Any]) -> dict[str, Recipe]:
     builds = _builder()
     for combination in product(*values.values()):
         given = dict(zip(values, combination, strict=True))
-        name = ", ".join(f"{each} {said(given[each])}" for each in varied) or kind
+        if "density" in varied and given["density"] == 1:  # one dense network stands for all rules
+            given = {each: value for each, value in given.items() if each not in OF_CONNECTIONS}
+        name = ", ".join(f"{each} {said(given[each])}" for each in varied if each in given) or kind
         data = given.pop("data", None)
         if not isinstance(data, (str, PathLike, NoneType)):
             raise ValueError(

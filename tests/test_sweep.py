@@ -312,3 +312,13 @@ def test_pictures_of_sweeps(made_up, tmp_path, settings, seeds):
     sweep("lif", jobs=1, seeds=seeds, out=tmp_path, **{"density": 0.5} | settings)
     image = imread(tmp_path / "sweep.png")[..., :3]
     assert (image != 1).any(-1).mean() > 0.005
+
+
+def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
+    rows = sweep("lif", density=[0.1, 1.0], grow=["random", "gradient"], jobs=1, out=tmp_path)
+    assert [(r["setting_density"], r["setting_grow"]) for r in rows] == [
+        (0.1, "random"), (0.1, "gradient"), (1.0, "momentum"),
+    ]  # fmt: skip
+    assert len(made_up) == 3
+    with pytest.raises(ValueError, match="grow: a dense network has no connections to choose"):
+        sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)

@@ -7,6 +7,7 @@ batch. Chance is drawn for each sample, never for each time step: a recording mo
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -73,10 +74,10 @@ def in_turn(*steps: Augmentation) -> Augmentation:
 
     steps: functions of pictures and a generator, (images, rng=...) -> images. Returns one such function.
     """
+    return partial(_each, steps)  # not a closure, which could not be pickled
 
-    def augment(images: Array, rng: np.random.Generator) -> Array:
-        for step in steps:
-            images = step(images, rng=rng)
-        return images
 
-    return augment
+def _each(steps: tuple[Augmentation, ...], images: Array, rng: np.random.Generator) -> Array:
+    for step in steps:
+        images = step(images, rng=rng)
+    return images

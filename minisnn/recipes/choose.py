@@ -96,6 +96,9 @@ def _notation(kind: str, side: int, n_classes: int) -> str:
     return "-".join([*(layers or ["200FC"]), f"{n_classes}FC"])
 
 
+OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
+"""Settings that do nothing in a dense network."""
+
 NEEDS: dict[str, tuple[str, str]] = {
     "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
     "deep_r_noise": ("learner", "deep-r"),
@@ -110,8 +113,7 @@ NEEDS: dict[str, tuple[str, str]] = {
 
 def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:
     """Raise ValueError for settings that are given and would do nothing."""
-    connections = {f.name for f in fields(Connections)} | {"distribution"}
-    idle = [name for name in settings if name in connections]
+    idle = [name for name in settings if name in OF_CONNECTIONS]
     dense = isinstance(recipe, Connections) and recipe.density == 1  # type: ignore[attr-defined]
     if idle and dense:
         raise ValueError(
