@@ -20,6 +20,8 @@ from minisnn import runs
 from minisnn.arguments import check
 from minisnn.blocks import use_threads
 from minisnn.extras import needs
+from minisnn.finite import Diverged
+from minisnn.notices import warn
 from minisnn.recipes import Recipe
 from minisnn.rows import Row, plain, portable, read, row_of, same, write
 
@@ -44,8 +46,8 @@ def run_grid(
     last digits, and so in the end on its masks and its accuracy, therefore a row says it. test: False leaves the test
     set alone. folder: where the runs keep their checkpoints, so that an interrupted run goes on, too; None keeps
     nothing. scheduler: address of a Dask scheduler whose workers do the runs in place of this machine's cores; they
-    should see the same folder. labels: more columns, by name of the recipe. Raises ModuleNotFoundError without
-    joblib, ChildProcessError if a worker is killed.
+    should see the same folder. labels: more columns, by name of the recipe. A run that diverges is warned of and has no
+    row; the others go on. Raises ModuleNotFoundError without joblib, ChildProcessError if a worker is killed.
     """
     check("threads", threads, threads >= 1, "at least 1")
     check("jobs", jobs, jobs is None or jobs >= 1, "at least 1")
@@ -66,12 +68,15 @@ def run_grid(
         tqdm(total=len(todo), unit="run", desc=path.stem) as bar,
     ):
         results = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        for row in results(joblib.delayed(one)(job) for job in todo):
+        for row in results(joblib.delayed(_attempt)(job) for job in todo):
+            bar.update()
+            if "diverged" in row:
+                warn(f"{row['name']}, seed {row['seed']}, has no row: {row['diverged']}")
+                continue
             write(path, [*read(path), row | (labels or {}).get(row["name"], {})])
             accuracy = row.get("test_accuracy", row["val_accuracy"])
             text = f"{row['name']}, seed {row['seed']}: {accuracy:.2f} % in {row['seconds']:.0f} s"
             bar.write(text, file=sys.stderr)
-            bar.update()
 
 
 class Job(NamedTuple):
@@ -86,6 +91,14 @@ class Job(NamedTuple):
     test: bool = True
     folder: Path | None = None  # of all runs
     threads: int = 1
+
+
+def _attempt(job: Job) -> Row:
+    """`one`; of a run whose numbers went wrong only what it says, so that the others go on."""
+    try:
+        return one(job)
+    except Diverged as error:
+        return {"name": job.name, "seed": job.recipe.seed, "diverged": str(error)}
 
 
 def one(job: Job) -> Row:

@@ -71,6 +71,8 @@ def sweep(
             path, recipes, seeds, jobs, test, folder.resolve() / "runs" if out else None, scheduler, threads, labels
         )  # fmt: skip
         found = of_recipes(read(path), recipes, key)
+        if not found:
+            raise ValueError(f"no run of the sweep came to its end; runs that were begun are in {folder}")
         rows = [_summarised(s, recipes[name], varied, key) for name, s in found.items()]
         if out:
             cells = [{k: said(v) if k.startswith(SETTING) else v for k, v in row.items()} for row in rows]

@@ -322,3 +322,18 @@ def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
     assert len(made_up) == 3
     with pytest.raises(ValueError, match="grow: a dense network has no connections to choose"):
         sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_diverges_does_not_stop_the_others(tmp_path, jobs):
+    for _ in range(2):  # called again, too
+        with pytest.warns(
+            UserWarning, match=r"lr 1e\+30, seed 0, has no row: epoch 1, step \d: conv1.weight holds"
+        ):
+            rows = sweep("lif", lr=[1e30, 0.01], out=tmp_path, jobs=jobs, **TINY)
+        assert [row["setting_lr"] for row in rows] == [0.01]
+    with (
+        pytest.warns(UserWarning, match="has no row"),
+        pytest.raises(ValueError, match="no run of the sweep came to its end"),
+    ):
+        sweep("lif", lr=1e30, jobs=1, **TINY)
