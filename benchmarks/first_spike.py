@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from textbook import textbook_backward, textbook_forward  # noqa: E402
 
-from minisnn import training  # noqa: E402
 from minisnn.data import Split, load_mnist  # noqa: E402
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward  # noqa: E402
 from minisnn.recipes import ESL_MLP_DEFAULTS  # noqa: E402
+from minisnn.training import loop  # noqa: E402
 
 B, STEPS = 100, 600
 
@@ -73,9 +73,9 @@ def epoch(repeats: int) -> dict[str, object]:
     for levels in (2, 4):
         for name, recipe in (("sparse", sparse), ("dense", replace(sparse, epsilon=None, density=1.0))):
             setup = replace(recipe, levels=levels).setup(data)
-            state = training.start(setup, seed=0)
-            functions[f"{name}, {levels} grey levels"] = lambda setup=setup, state=state: (
-                training.train_epoch(setup, state, split, tqdm(disable=True))
+            state = loop.start(setup, seed=0)
+            functions[f"{name}, {levels} grey levels"] = lambda setup=setup, state=state: loop.train_epoch(
+                setup, state, split, tqdm(disable=True)
             )
     seconds = timed(functions, repeats)
     base = seconds.pop("three products")

@@ -42,13 +42,13 @@ MINISNN = "minisnn"
 
 def steps(case: str, names: tuple[str, ...]) -> dict[str, Callable[[], float]]:
     """A training step of each library by name; all start from the same parameters. Returns functions -> loss."""
-    from minisnn import networks
     from minisnn.faster import fast
-    from minisnn.losses import tet_loss_backward, tet_loss_forward
-    from minisnn.optim import Adam
+    from minisnn.networks import architectures
+    from minisnn.training.losses import tet_loss_backward, tet_loss_forward
+    from minisnn.training.optim import Adam
 
     name, shape, T, B, _ = CASES[case]
-    net, _ = networks.build(name, shape, 10, T)
+    net, _ = architectures.build(name, shape, 10, T)
     rng = np.random.default_rng(0)
     params, buffers = (
         {k: a.astype(np.float32) for k, a in arrays.items()} for arrays in net.init(rng, shape)
@@ -139,10 +139,10 @@ def agreement(case: str) -> dict[str, dict[str, float]]:
     """Largest errors against every peer over three steps in float64, two samples a batch."""
     import peers
 
-    from minisnn import networks
+    from minisnn.networks import architectures
 
     name, shape, T, _, others = CASES[case]
-    net, _ = networks.build(name, shape, 10, T)
+    net, _ = architectures.build(name, shape, 10, T)
     return {
         library: peers.compare(net, shape, batch=2, neurons=library, optimizer="sgd") for library in others
     }
@@ -160,7 +160,7 @@ def machine() -> dict[str, object]:
 
     from threadpoolctl import threadpool_info
 
-    from minisnn import doctor
+    from minisnn.commands import doctor_report as doctor
 
     kernels = next(
         (lib.get("architecture") for lib in threadpool_info() if lib["user_api"] == "blas"), "unknown"

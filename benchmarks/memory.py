@@ -17,10 +17,10 @@ import time
 import numpy as np
 from lif import ROOT, machine
 
-from minisnn import networks
 from minisnn.faster import fast
-from minisnn.losses import tet_loss_backward, tet_loss_forward
-from minisnn.optim import Adam
+from minisnn.networks import architectures
+from minisnn.training.losses import tet_loss_backward, tet_loss_forward
+from minisnn.training.optim import Adam
 
 STEPS = [  # title, name in NETWORKS, shape, classes, T, B, does the input come as frames?
     ("multi-spike MLP", "mlp", (28, 28, 1), 10, 8, 100, False),
@@ -37,7 +37,7 @@ def step(number: int) -> dict[str, object]:
     """Build, one step, and what it took."""
     title, name, shape, classes, T, B, frames = STEPS[number]
     rng = np.random.default_rng(0)
-    net, _ = networks.build(name, shape, classes, None if frames else T)
+    net, _ = architectures.build(name, shape, classes, None if frames else T)
     ours, adam = fast(net, shape), Adam()
     params, buffers = (
         {k: a.astype(np.float32) for k, a in arrays.items()} for arrays in net.init(rng, shape)

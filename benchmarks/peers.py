@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from minisnn import compose, stages
 from minisnn.faster import fast
-from minisnn.losses import tet_loss_backward, tet_loss_forward
+from minisnn.networks import compose, stages
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Triangle
-from minisnn.optim import SGD, Adam
+from minisnn.training.losses import tet_loss_backward, tet_loss_forward
+from minisnn.training.optim import SGD, Adam
 
 
 class Spike(torch.autograd.Function):

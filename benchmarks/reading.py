@@ -42,7 +42,6 @@ import numpy as np
 from lif import ROOT, machine, spread
 from tqdm import tqdm
 
-from minisnn import training
 from minisnn.blocks import keep_memory
 from minisnn.data import cifar, load_cifar10
 from minisnn.data.aedat import Events, read_aedat, write_aedat
@@ -51,6 +50,7 @@ from minisnn.data.frames import count_frames
 from minisnn.data.idx import read_idx
 from minisnn.data.rows import Rows, Split
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
+from minisnn.training import loop
 
 OUT = ROOT / "docs" / "results" / "bench_reading.json"
 MINISNN = "minisnn"
@@ -307,14 +307,14 @@ def epochs(repeats: int) -> dict[str, Any]:
             np.save(f"{folder}/images.npy", split.images)
             mapped = np.load(f"{folder}/images.npy", mmap_mode="r")
             on_disk = Split(Rows(mapped, np.arange(len(mapped))), split.labels)
-            rng = training.start(setup, recipe.seed).rngs["data"]
+            rng = loop.start(setup, recipe.seed).rngs["data"]
             made = batches(setup, split, rng)
             losses = set()
 
             def epoch(split: Split, prefetch: Callable | None, setup=setup, seed=recipe.seed) -> None:
-                state = training.start(setup, seed)
-                with mock.patch.object(training, "prefetch", prefetch or training.prefetch):
-                    losses.add(training.train_epoch(setup, state, split, tqdm(disable=True))["train_loss"])  # noqa: B023
+                state = loop.start(setup, seed)
+                with mock.patch.object(loop, "prefetch", prefetch or loop.prefetch):
+                    losses.add(loop.train_epoch(setup, state, split, tqdm(disable=True))["train_loss"])  # noqa: B023
 
             times = timed(
                 {
@@ -348,11 +348,11 @@ def none(items: Iterator, together: int) -> Iterator:
     return items
 
 
-def batches(setup: training.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
+def batches(setup: loop.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
     """As `train_epoch` makes them."""
     return [
         (setup.augment(split.images[index], rng=rng), split.labels[index])
-        for index in training.batches(len(split.labels), setup.batch_size, rng)
+        for index in loop.batches(len(split.labels), setup.batch_size, rng)
     ]
 
 

@@ -23,10 +23,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 import numpy as np
 from first_spike import machine
 
-from minisnn import training
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import LIFNet
 from minisnn.targets.esl_fig4 import GROW, PRUNE
+from minisnn.training import loop
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "results" / "bench_rewiring.json"
 T_ITER = 1000
@@ -47,10 +47,10 @@ def measure() -> dict[str, Any]:
     split = Split(images, rng.integers(0, 10, 64))
     data = DataSet("random", split, split, split, max_value=255)
     setup = RECIPE.setup(data)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     batch = (split.images[: RECIPE.batch_size], split.labels[: RECIPE.batch_size])
-    training.step(setup, state, *batch, lr=1e-3)
-    *_, grads = training.gradients(setup, state, *batch)
+    loop.step(setup, state, *batch, lr=1e-3)
+    *_, grads = loop.gradients(setup, state, *batch)
     pairs = {f"{p} + {g}": replace(RECIPE, prune=p, grow=g).setup(data).learner for p in PRUNE for g in GROW}
     steps, masking = [], []
     rewirings: dict[str, list[float]] = {name: [] for name in pairs}
@@ -61,7 +61,7 @@ def measure() -> dict[str, Any]:
 
     for _ in range(5):
         state.iteration = 1
-        steps += [timed(lambda: training.step(setup, state, *batch, lr=1e-3)) for _ in range(3)]
+        steps += [timed(lambda: loop.step(setup, state, *batch, lr=1e-3)) for _ in range(3)]
         masking.append(timed(mask))
         for name, learner in pairs.items():
             state.iteration = T_ITER

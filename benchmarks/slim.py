@@ -24,14 +24,15 @@ import numpy as np
 from first_spike import machine
 from rewiring import timed
 
-from minisnn import runs, training
 from minisnn.blocks import keep_memory
-from minisnn.cost import measure, total
 from minisnn.data.dataset import DataSet, Split
-from minisnn.describe import to_text
+from minisnn.networks.cost import measure, total
+from minisnn.networks.describe import to_text
 from minisnn.recipes import LIFNet, SCANet
 from minisnn.recipes.images import Images
+from minisnn.runs import start
 from minisnn.structure.slim import Slimmer
+from minisnn.training import loop
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "results" / "bench_slim.json"
 SHAPES = {"cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "mnist": (28, 28, 1), "digits": (8, 8, 1)}
@@ -41,7 +42,7 @@ REPEATS = 15
 def compare(folder: Path, batch: int) -> dict[str, Any]:
     """Medians of interleaved repeats, and their ratios."""
     keep_memory()  # as training does
-    recipe, state = (loaded := runs.load(folder)).recipe, loaded.state
+    recipe, state = (loaded := start.load(folder)).recipe, loaded.state
     assert isinstance(recipe, SCANet)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (max(batch, 64), *SHAPES[recipe.data]), dtype=np.uint8)
@@ -55,12 +56,12 @@ def compare(folder: Path, batch: int) -> dict[str, Any]:
     }
     whole = replace(state, channels={}, structure={})
     states = {"dense": whole, "slim": slimmer.state(state)}
-    validation = runs.load(folder).log[-1]["val_accuracy"]
+    validation = start.load(folder).log[-1]["val_accuracy"]
     few = Split(images[:batch], split.labels[:batch])
     works: dict[str, dict[str, Callable[[], Any]]] = {
-        "evaluation": {n: lambda n=n: training.evaluate(setups[n], states[n], few) for n in setups},
+        "evaluation": {n: lambda n=n: loop.evaluate(setups[n], states[n], few) for n in setups},
         "training step": {
-            n: lambda n=n: training.step(setups[n], states[n], few.images, few.labels, lr=0.0) for n in setups
+            n: lambda n=n: loop.step(setups[n], states[n], few.images, few.labels, lr=0.0) for n in setups
         },
     }
     nets = {"dense": recipe.plain(data), "slim": slimmer.net}

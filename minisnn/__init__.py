@@ -30,22 +30,22 @@ _PAGES = {
         "ops.surrogate": "Surrogate, Triangle, Rectangle, Sigmoid, ArcTan",
     },
     "losses": {
-        "losses": "first_spike_loss_forward, first_spike_loss_backward, FirstSpikeLossCache, "
+        "training.losses": "first_spike_loss_forward, first_spike_loss_backward, FirstSpikeLossCache, "
         "first_spike_prediction, tet_loss_forward, tet_loss_backward, TETCache, mean_loss_forward, "
         "mean_loss_backward, mean_prediction, weight_sum_cost_forward, weight_sum_cost_backward, "
         "WeightSumCache, l1_cost_forward, l1_cost_backward",
     },
     "networks": {
-        "networks": "build, from_notation, NotationError, Style, first_spike_mlp, mlp, vggsnn, five_conv, "
-        "resnet19, vgg16, pre_resnet18",
-        "compose": "Sequential, Residual, firing_rates, activities, scored",
+        "networks.architectures": "build, from_notation, NotationError, Style, first_spike_mlp, mlp, vggsnn, "
+        "five_conv, resnet19, vgg16, pre_resnet18",
+        "networks.compose": "Sequential, Residual, firing_rates, activities, scored",
         "faster": "fast",
-        "describe": "to_text, from_text",
-        "stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
+        "networks.describe": "to_text, from_text",
+        "networks.stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
         "GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",
     },
     "optimisers": {
-        "optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
+        "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
         "clip_neurons, clip_rows, divide_by_norm",
     },
     "structure": {
@@ -60,16 +60,16 @@ _PAGES = {
         "structure.evolve": "Evolve, prune_layer, grow_layer",
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",
-        "state": "TrainingState",
+        "training.state": "TrainingState",
     },
     "channels": {
         "structure.channels": "SCA, channel_counts, keep_most_active, regrow, draw_channels",
         "structure.channel_graph": "ChannelGraph, ChannelGroup, Channels",
         "structure.slim": "Slimmer",
-        "slim_run": "slim_run as slim",
+        "runs.slim": "slim_run as slim",
     },
     "cost": {
-        "cost": "connections, Connections, measure, LayerCost, total",
+        "networks.cost": "connections, Connections, measure, LayerCost, total",
     },
     "data": {
         "data.dataset": "DataSet",
@@ -92,12 +92,12 @@ _PAGES = {
         "data.aedat": "Events, read_aedat, parse_aedat, write_aedat",
     },
     "runs": {
-        "runs": "train, load, resume",
-        "run": "Run, Evaluation",
-        "prediction": "Trace, LIFTrace, FirstSpikeTrace",
+        "runs.start": "train, load, resume",
+        "runs.run": "Run, Evaluation",
+        "runs.prediction": "Trace, LIFTrace, FirstSpikeTrace",
         "recipes": "make, ESLMLP, LIFNet, SCANet",
-        "sweeps": "sweep",
-        "comparison": "compare, Comparison",
+        "grids.sweeps": "sweep",
+        "grids.comparison": "compare, Comparison",
         "targets": "reproduce",
     },
 }

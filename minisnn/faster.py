@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.compose import Residual, Sequential
-from minisnn.ops.norm import NormLIFCache, RunningStats, norm_lif_backward, norm_lif_forward
-from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages import (
     LIF,
     Arrays,
     AveragePool,
@@ -36,6 +34,8 @@ from minisnn.stages import (
     named,
     split_time,
 )
+from minisnn.ops.norm import NormLIFCache, RunningStats, norm_lif_backward, norm_lif_forward
+from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
 
 Named = tuple[str, Stage]
 FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than they save

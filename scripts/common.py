@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from minisnn.rows import read, summarise
+from minisnn.grids.rows import read, summarise
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 

@@ -26,11 +26,11 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn import runs
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import markdown, read
 from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
-from minisnn.rows import markdown, read
+from minisnn.runs import start
 from minisnn.targets.esl_fig4 import GROW, PRUNE
 
 SPARSE = ESL_MLP_DEFAULTS["mnist"]
@@ -58,7 +58,7 @@ def measurement() -> dict[str, ESLMLP]:
 def rounded(block: int) -> float:
     """Validation accuracy of the sparse net, seed 100, when the first-spike layer sums in blocks of this size."""
     first_spike.BLOCK = block
-    return runs.train(replace(SPARSE, prune="magnitude", seed=100), test=False).result["val_accuracy"]
+    return start.train(replace(SPARSE, prune="magnitude", seed=100), test=False).result["val_accuracy"]
 
 
 def rounding(path: Path, jobs: int) -> None:

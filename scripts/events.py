@@ -21,9 +21,9 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import markdown
 from minisnn.recipes import LIF_DEFAULTS, LIFNet
-from minisnn.rows import markdown
 
 DIGITS = LIF_DEFAULTS["event-digits"]
 SIMULATED = replace(

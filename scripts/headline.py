@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.rows import markdown
+from minisnn.grids.rows import markdown
 
 ROWS = (
     ("esl_mlp_mnist.csv", "dense", "784-800-10, neurons that fire once, dense", "96.7"),

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import markdown
 from minisnn.recipes import LIF_DEFAULTS, LIFNet
-from minisnn.rows import markdown
 
 CONV = replace(LIF_DEFAULTS["mnist"], epochs=8, lr=0.003, shift=1)
 MLP = replace(LIF_DEFAULTS["mnist"], net="mlp", batch_size=100, epochs=20)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import Summary, markdown, read
 from minisnn.recipes import LIFNet, SCANet
-from minisnn.rows import Summary, markdown, read
 from minisnn.targets import TARGETS, esl_fig3, esl_fig4, esl_table2, sca_fig2
 from minisnn.targets.target import ordered, table
 

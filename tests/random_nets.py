@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 from strategies import neurons
 
-from minisnn.compose import Residual, Sequential
-from minisnn.ops.lif import SCORES
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     BatchNorm,
@@ -21,6 +20,7 @@ from minisnn.stages import (
     Repeat,
     Select,
 )
+from minisnn.ops.lif import SCORES
 
 norms = st.builds(
     BatchNorm,

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs, sizes
 
-from minisnn import arguments, losses
+from minisnn import arguments
 from minisnn.backend import as_array, is_array, to_host
 from minisnn.data.augment import flip, roll, shift
 from minisnn.data.encode import direct_code, event_code, latency_code
 from minisnn.gradcheck import check_gradient
+from minisnn.networks.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
 from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate, winograd
 from minisnn.ops.neuron import Neuron
-from minisnn.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
+from minisnn.training import losses
 
 LABELS = np.array([0, 2])
 # name of the pair: (forward, backward, the shapes of its floating arguments, those that may be spikes)

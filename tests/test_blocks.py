@@ -30,7 +30,8 @@ def run_python(script, timeout=120):
 TRAIN = """
     import hashlib, threading, multiprocessing, warnings
     from dataclasses import replace
-    from minisnn import blocks, training
+    from minisnn import blocks
+    from minisnn.training import loop
     from minisnn.data import LOADERS
     from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
@@ -44,8 +45,8 @@ TRAIN = """
     def train(name, epochs=2):
         "Everything that a run changes, as a number."
         setup = replace(RECIPES[name], epochs=epochs).setup(DATA)
-        state = training.start(setup, 0)
-        training.fit(setup, state, DATA)
+        state = loop.start(setup, 0)
+        loop.fit(setup, state, DATA)
         arrays = [*state.params.values(), *state.masks.values(), *state.buffers.values()]
         return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()
 """

@@ -12,21 +12,24 @@ from strict_array import xp as strict
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import checkpoint, networks, run_result, runs, training
 from minisnn.backend import array_module, to_host
-from minisnn.compose import activities, neuron_caches, scored
 from minisnn.data.rows import Split
 from minisnn.faster import fast
-from minisnn.losses import l1_cost_backward, l1_cost_forward
+from minisnn.networks import architectures
+from minisnn.networks.compose import activities, neuron_caches, scored
 from minisnn.ops.lif import SCORES
 from minisnn.ops.surrogate import Triangle
-from minisnn.optim import SGD, Adam, unlimited
 from minisnn.recipes.images import MEAN
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
-from minisnn.state import TrainingState
+from minisnn.runs import result as run_result
+from minisnn.runs import start
 from minisnn.structure.channel_graph import ChannelGraph, Channels
 from minisnn.structure.channels import SCA, channel_counts, draw_channels, keep_most_active, regrow
 from minisnn.structure.learner import StructureLearner
+from minisnn.training import checkpoint, loop
+from minisnn.training.losses import l1_cost_backward, l1_cost_forward
+from minisnn.training.optim import SGD, Adam, unlimited
+from minisnn.training.state import TrainingState
 
 # The rules.
 
@@ -243,21 +246,21 @@ pytestmark = pytest.mark.filterwarnings("ignore:epoch .*fires:UserWarning")
 
 T, N, LR = 2, 13, 0.03
 SHAPE = (6, 6, 2)
-NEURON = networks.SCA_STYLE.neuron
+NEURON = architectures.SCA_STYLE.neuron
 
 
 def chain(neuron=NEURON):
-    style = replace(networks.SCA_STYLE, neuron=neuron)
-    return networks.from_notation("6C3-AP2-8C3-AP2-8C3-3FC", SHAPE, T, style)
+    style = replace(architectures.SCA_STYLE, neuron=neuron)
+    return architectures.from_notation("6C3-AP2-8C3-AP2-8C3-3FC", SHAPE, T, style)
 
 
 def tied(neuron=NEURON):
     """Post-activation: the channels of each stage's residual stream are one layer."""
-    return networks.resnet19(SHAPE, 3, T, neuron, widths=(4, 4, 5, 6, 4))
+    return architectures.resnet19(SHAPE, 3, T, neuron, widths=(4, 4, 5, 6, 4))
 
 
 def pre_activation(neuron=NEURON):
-    return networks.pre_resnet18(SHAPE, 3, T, neuron, widths=(4, 4, 5, 6))
+    return architectures.pre_resnet18(SHAPE, 3, T, neuron, widths=(4, 4, 5, 6))
 
 
 NETS = {"chain": chain, "tied": tied, "pre-activation": pre_activation}
@@ -267,7 +270,7 @@ NETS = {"chain": chain, "tied": tied, "pre-activation": pre_activation}
 def there(xp, monkeypatch):
     """What training moves to its device goes to xp."""
     array = type(xp.asarray(np.ones(1)))
-    monkeypatch.setattr(training, "to_device", lambda x, _: x if isinstance(x, array) else xp.asarray(x))
+    monkeypatch.setattr(loop, "to_device", lambda x, _: x if isinstance(x, array) else xp.asarray(x))
     return xp
 
 
@@ -280,14 +283,14 @@ def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code",
     """A setup and its first state. fields: of SCA, or none for dense training."""
     learner = SCA(ChannelGraph(net, SHAPE).layers, **fields) if fields else StructureLearner()
     net = scored(net, score)
-    penalty = training.Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
-    setup = training.Setup(
+    penalty = loop.Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
+    setup = loop.Setup(
         fast(net, SHAPE) if quick else net, SHAPE, encode=lambda images: images[None],
         augment=lambda images, rng: images, objective=MEAN, penalties=(penalty,) if l1 else (),
         optimizer=optimizer, normalise=unlimited, lr=lambda epoch: LR, learner=learner,
         batch_size=batch_size, epochs=9, accumulate=accumulate,
     )  # fmt: skip
-    state = training.start(replace(setup, learner=StructureLearner()), 0, np.float64)
+    state = loop.start(replace(setup, learner=StructureLearner()), 0, np.float64)
     rng = np.random.default_rng(1)
     for key, w in state.params.items():  # all neurons fire at times, and no two norms are alike
         if key.endswith(("gamma", "beta")):
@@ -297,7 +300,7 @@ def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code",
 
 
 def epoch(setup, state):
-    return training.train_epoch(setup, state, split(), tqdm(disable=True))
+    return loop.train_epoch(setup, state, split(), tqdm(disable=True))
 
 
 def held(arrays):
@@ -347,7 +350,7 @@ def test_epochs_by_hand(there, monkeypatch, name, fields):
     """Scores are means over all images since the last update, dgamma is the last batch's; the rules do the rest."""
     plain = NETS[name]()
     setup, state = begin(plain, **fields)
-    learner, seen, step = setup.learner, [], training.step
+    learner, seen, step = setup.learner, [], loop.step
 
     def watched(setup, state, images, labels, lr):
         dense = replace(setup, net=plain, learner=StructureLearner())
@@ -365,10 +368,10 @@ def test_epochs_by_hand(there, monkeypatch, name, fields):
             )
             for part in np.array_split(np.arange(len(labels)), min(setup.accumulate, len(labels)))
         ]
-        seen.append((parts, held(training.gradients(dense, before, images, labels)[3])))
+        seen.append((parts, held(loop.gradients(dense, before, images, labels)[3])))
         return step(setup, state, images, labels, lr)
 
-    monkeypatch.setattr(training, "step", watched)
+    monkeypatch.setattr(loop, "step", watched)
     n = sum(layer.size for layer in learner.layers)
     n_keep, n_grow = channel_counts(n, learner.p, learner.q)
     masks = {layer.key: np.ones(layer.size, bool) for layer in learner.layers}
@@ -428,14 +431,14 @@ def test_twins_measure_the_same_activity(xp, name, score):
 def gradients(setup, state, n=5):
     images, labels = split(n=n)
     copy = TrainingState(dict(state.params), dict(state.buffers))
-    return held(training.gradients(replace(setup, learner=StructureLearner()), copy, images, labels)[3])
+    return held(loop.gradients(replace(setup, learner=StructureLearner()), copy, images, labels)[3])
 
 
 def steps(setup, state, n=1):
     images, labels = split()
     for k in range(n):
         part = np.arange(5 * k, 5 * k + 5) % N
-        training.step(setup, state, images[part], labels[part], LR)
+        loop.step(setup, state, images[part], labels[part], LR)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -532,7 +535,7 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
                 gamma[c] = h
                 lifted = TrainingState(state.params | {key: there.asarray(gamma)}, state.buffers)
                 dense = replace(setup, learner=StructureLearner())
-                ends.append(float(training.gradients(dense, lifted, images, labels)[0]))
+                ends.append(float(loop.gradients(dense, lifted, images, labels)[0]))
             np.testing.assert_allclose(grads[key][c], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-9)
             checked += abs(grads[key][c]) > 1e-6
     assert checked > 3
@@ -551,10 +554,10 @@ def test_evaluation_sees_masks(there, name, mode):
         if mode == "soft":
             state.params[key] += 2.0 * ~stays  # as if learned in longer training
         silenced[key] = there.where(stays, state.params[key], 0 * state.params[key])
-    found = training.evaluate(setup, state, split(1))
+    found = loop.evaluate(setup, state, split(1))
     dense = replace(setup, learner=StructureLearner())
-    assert found == training.evaluate(dense, replace(state, params=silenced), split(1))
-    assert (found != training.evaluate(dense, state, split(1))) == (mode == "soft")
+    assert found == loop.evaluate(dense, replace(state, params=silenced), split(1))
+    assert (found != loop.evaluate(dense, state, split(1))) == (mode == "soft")
     params = setup.learner.parameters(state)
     x = there.asarray(split(1).images[None])
     _, cache, _ = setup.net.forward(params, state.buffers, x, False)
@@ -663,8 +666,8 @@ QUICK = replace(
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, stop):
     recipe = replace(QUICK, **change)
-    whole = runs.train(recipe, out=tmp_path / "whole", pictures=False).result
-    calls, step = [], training.step
+    whole = start.train(recipe, out=tmp_path / "whole", pictures=False).result
+    calls, step = [], loop.step
 
     def breaks_off(*args):
         calls.append(1)
@@ -673,10 +676,10 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
         return step(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "step", breaks_off)
+        patch.setattr(loop, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=tmp_path / "broken", pictures=False)
-    resumed = runs.resume(tmp_path / "broken", pictures=False).result
+            start.train(recipe, out=tmp_path / "broken", pictures=False)
+    resumed = start.resume(tmp_path / "broken", pictures=False).result
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert not all(mask.all() for mask in states[0].channels.values())
@@ -689,17 +692,17 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
 def test_runs_on_a_device(xp, monkeypatch, tmp_path, change):
     recipe = replace(QUICK, epochs=3, device="gpu", **change)
     if xp is strict:
-        for module in training, runs, run_result:
+        for module in loop, start, run_result:
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = runs.train(recipe, out=tmp_path / "run", pictures=False).result
-    rows = runs.load(tmp_path / "run").log
+    whole = start.train(recipe, out=tmp_path / "run", pictures=False).result
+    rows = start.load(tmp_path / "run").log
     assert whole["channels"] == {key: [row[f"channels_{key}"] for row in rows] for key in ("lif1", "lif2")}
     assert whole["regrown"] == [row["regrown"] for row in rows]
     kept = sum(counts[-1] for counts in whole["channels"].values())
     assert kept == (4 + 5 if "mode" in change and change["mode"] == "random" else 8)
-    again = runs.resume(tmp_path / "run", pictures=False).result
+    again = start.resume(tmp_path / "run", pictures=False).result
     assert again["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
 
 
@@ -708,7 +711,7 @@ def test_networks_that_measure_nothing_are_refused():
     data = recipe.load()
     setup = replace(recipe.setup(data), net=recipe.plain(data))
     with pytest.raises(ValueError, match=r"lif1, lif2: no activity was measured; train `compose.scored"):
-        training.step(setup, training.start(setup, 0), data.train.images[:4], data.train.labels[:4], 0.1)
+        loop.step(setup, loop.start(setup, 0), data.train.images[:4], data.train.labels[:4], 0.1)
 
 
 def test_lists_and_shapes_of_channels():

@@ -9,13 +9,14 @@ import pytest
 from matplotlib.image import imread
 from scipy import stats
 
-from minisnn import cli, training
-from minisnn.checkpoint import write_csv
-from minisnn.comparison import compare
+from minisnn import cli
+from minisnn.grids.comparison import compare
+from minisnn.grids.rows import kind_of
 from minisnn.recipes import LIF_DEFAULTS
-from minisnn.rows import kind_of
-from minisnn.run_folder import write_json
-from minisnn.runs import train
+from minisnn.runs.folder import write_json
+from minisnn.runs.start import train
+from minisnn.training import loop
+from minisnn.training.checkpoint import write_csv
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
 BASE = replace(LIF_DEFAULTS["digits"], net="8C3-AP2-10FC", T=1, epochs=2)
@@ -185,5 +186,5 @@ def test_no_run_and_the_same_run_twice_are_refused(tmp_path):
 
 
 def test_comparing_trains_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "fit", lambda *args: pytest.fail("trained"))
+    monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("trained"))
     compare([folder(tmp_path / "a", BASE)], tmp_path / "out")

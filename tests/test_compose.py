@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from strategies import few, rngs
 
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential
 from minisnn.gradcheck import check_gradient
-from minisnn.stages import LIF, Linear, Repeat, Select
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages import LIF, Linear, Repeat, Select
 
 
 def test_two_spikes_add_up_to_two(xp):

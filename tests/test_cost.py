@@ -6,15 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, kinds, rngs, sizes, spikes, weights
 
-from minisnn import networks
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential
-from minisnn.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
 from minisnn.faster import fast
-from minisnn.networks import ESL_STYLE, SCA_STYLE, first_spike_mlp, from_notation
-from minisnn.ops.conv import output_size
-from minisnn.ops.first_spike import Z_MAX, first_spike_forward
-from minisnn.stages import (
+from minisnn.networks import architectures
+from minisnn.networks.architectures import ESL_STYLE, SCA_STYLE, first_spike_mlp, from_notation
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     Conv,
@@ -26,6 +24,8 @@ from minisnn.stages import (
     MeanOverTime,
     Repeat,
 )
+from minisnn.ops.conv import output_size
+from minisnn.ops.first_spike import Z_MAX, first_spike_forward
 
 
 def naive(stage, x, mask):
@@ -175,17 +175,17 @@ def test_a_convolution_by_hand():
 
 T = 3
 NETS = {  # name: net, shape of a sample, whether the input is a static image, {weight with analog input: its frames}
-    "resnet19": (networks.resnet19((8, 8, 2), 3, T, widths=(2, 3, 2, 3, 4)), (8, 8, 2), True, {"conv1": 1}),
+    "resnet19": (architectures.resnet19((8, 8, 2), 3, T, widths=(2, 3, 2, 3, 4)), (8, 8, 2), True, {"conv1": 1}),
     "pre_resnet18": (
-        networks.pre_resnet18((8, 6, 2), 3, T, widths=(2, 3, 2, 3)), (8, 6, 2), True,
+        architectures.pre_resnet18((8, 6, 2), 3, T, widths=(2, 3, 2, 3)), (8, 6, 2), True,
         {"conv1": 1} | {f"block{n}.shortcut.conv": T for n in (3, 5, 7)},
     ),
     "pre_resnet18 on events": (
-        networks.pre_resnet18((8, 6, 2), 3, None, widths=(2, 3, 2, 3)), (8, 6, 2), False,
+        architectures.pre_resnet18((8, 6, 2), 3, None, widths=(2, 3, 2, 3)), (8, 6, 2), False,
         {f"block{n}.shortcut.conv": T for n in (3, 5, 7)},
     ),
     "vgg16": (
-        networks.vgg16((32, 32, 1), 3, T, channels=(2, 1, 2, 2, 3, 2, 3, 2, 2, 3, 3, 2, 3), hidden=5),
+        architectures.vgg16((32, 32, 1), 3, T, channels=(2, 1, 2, 2, 3, 2, 3, 2, 2, 3, 3, 2, 3), hidden=5),
         (32, 32, 1), True, {"conv1": 1},
     ),
     "pools on events": (from_notation("3C3S2-AP2-4C5-MP2-6FC-3FC", (11, 9, 2), None, ESL_STYLE), (11, 9, 2), False, {}),

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from minisnn import cli
-from minisnn.demo import story
+from minisnn.commands.demo_story import story
 from minisnn.recipes import ESL_MLP_DEFAULTS
 
 RESULTS = {

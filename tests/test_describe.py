@@ -11,14 +11,14 @@ from strategies import few, neurons, rngs, surrogates
 from test_faster import notations
 from test_slim import TINY, draw_masks, residual_nets
 
-from minisnn import networks, stages
-from minisnn.compose import Residual, Sequential, scored
-from minisnn.describe import KNOWN, from_text, to_text
 from minisnn.faster import fast
-from minisnn.networks import STYLES, NotationError, first_spike_mlp, from_notation
+from minisnn.networks import architectures, stages
+from minisnn.networks.architectures import STYLES, NotationError, first_spike_mlp, from_notation
+from minisnn.networks.compose import Residual, Sequential, scored
+from minisnn.networks.describe import KNOWN, from_text, to_text
+from minisnn.networks.stages import Conv, Flatten, Linear
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid
-from minisnn.stages import Conv, Flatten, Linear
 from minisnn.structure.slim import Slimmer
 
 
@@ -31,12 +31,12 @@ def check_round_trip(net):
 
 
 @pytest.mark.parametrize("T", [None, 2])
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_every_network(name, T):
     shape = (48, 48, 2)
-    net, paper = networks.build(name, shape, 7, T)
+    net, paper = architectures.build(name, shape, 7, T)
     text = check_round_trip(net)
-    assert networks.build(text, shape, 7, None, paper) == (net, paper)
+    assert architectures.build(text, shape, 7, None, paper) == (net, paper)
 
 
 @given(drawn=notations(), T=st.none() | st.integers(1, 4), style=st.sampled_from([*STYLES.values()]))
@@ -260,8 +260,8 @@ def test_nothing_but_known_classes():
     for name, cls in KNOWN.items():
         assert cls.__name__ == name
         assert cls.__module__ in (
-            "minisnn.stages",
-            "minisnn.compose",
+            "minisnn.networks.stages",
+            "minisnn.networks.compose",
             "minisnn.ops.neuron",
             "minisnn.ops.surrogate",
         )
@@ -302,15 +302,15 @@ def test_nothing_but_known_classes():
 )
 def test_texts_that_cannot_be_built(content, shape, width, message):
     with pytest.raises(NotationError, match=message):
-        networks.build(content, shape, 5, 2, width=width)
+        architectures.build(content, shape, 5, 2, width=width)
 
 
 def test_a_text_is_a_name():
     """It has its own time steps and neurons; the paper says how it is trained."""
     net = from_notation("4C3-AP2-3FC", (4, 4, 1), 2, STYLES["sca"])
-    found, paper = networks.build(to_text(net), (4, 4, 1), 3, 7)
+    found, paper = architectures.build(to_text(net), (4, 4, 1), 3, 7)
     assert (found, paper) == (net, "esl")
-    assert networks.build(to_text(net), (4, 4, 1), 3, 7, "sca") == (net, "sca")
+    assert architectures.build(to_text(net), (4, 4, 1), 3, 7, "sca") == (net, "sca")
     params, buffers = found.init(np.random.default_rng(0), (4, 4, 1))
     y, _, _ = found.forward(params, buffers, np.ones((1, 2, 4, 4, 1)), False)
     assert y.shape == (1, 2, 3)

@@ -8,8 +8,9 @@ import pytest
 from strict_array import StrictArray
 from strict_array import xp as strict
 
-from minisnn import checkpoint, runs
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
+from minisnn.runs import start
+from minisnn.training import checkpoint
 
 CONV = replace(
     LIF_DEFAULTS["digits"], net="8C3-MP2-8C3-AP2-10FC", epochs=2, batch_size=400, T=2, device="gpu"
@@ -50,10 +51,10 @@ def test_runs_on_a_device(xp, monkeypatch, tmp_path, name):
             monkeypatch.setattr(
                 module, "to_device", lambda x, device: x if isinstance(x, StrictArray) else xp.asarray(x)
             )
-    whole = runs.train(RECIPES[name], out=tmp_path / "run").result
+    whole = start.train(RECIPES[name], out=tmp_path / "run").result
     saved = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     assert all(isinstance(w, np.ndarray) for w in saved.params.values())
-    assert runs.resume(tmp_path / "run").result["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
+    assert start.resume(tmp_path / "run").result["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
     monkeypatch.undo()
-    host = runs.train(replace(RECIPES[name], device="cpu"), test=False).result
+    host = start.train(replace(RECIPES[name], device="cpu"), test=False).result
     assert abs(host["val_accuracy"] - whole["val_accuracy"]) < 10  # the same start; rounding soon parts them

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import minisnn
-from minisnn import backend, cli, doctor
+from minisnn import backend, cli
 from minisnn.backend import NoGPUError, to_device
 from minisnn.blocks import use_threads
+from minisnn.commands import doctor_report as doctor
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from random_nets import random_nets
 from strategies import neurons, rngs
 
-from minisnn import losses, training
 from minisnn.backend import to_host
-from minisnn.compose import firing_rates
 from minisnn.data import load_digits
 from minisnn.data.augment import flip, roll, shift
 from minisnn.data.encode import direct_code, event_code, latency_code
 from minisnn.faster import fast
-from minisnn.networks import first_spike_mlp
+from minisnn.networks.architectures import first_spike_mlp
+from minisnn.networks.compose import firing_rates
 from minisnn.ops.conv import conv_backward, conv_forward
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward
 from minisnn.ops.lif import SCORES, lif_backward, lif_forward
@@ -39,6 +38,7 @@ from minisnn.ops.pool import (
 )
 from minisnn.ops.winograd import winograd_backward, winograd_forward
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
+from minisnn.training import loop, losses
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
@@ -179,10 +179,10 @@ def test_recordings_of_nothing(xp, shape):
 def test_training_and_evaluating_on_nothing_is_refused(recipe):
     data = load_digits()
     setup = recipe.setup(data)
-    state, nothing = training.start(setup, 0), data.train.take(slice(0))
+    state, nothing = loop.start(setup, 0), data.train.take(slice(0))
     with pytest.raises(ValueError, match="samples to evaluate must be at least 1, found 0"):
-        training.evaluate(setup, state, nothing)
+        loop.evaluate(setup, state, nothing)
     with pytest.raises(ValueError, match="samples in the batch must be at least 1, found 0"):
-        training.step(replace(setup, accumulate=2), state, *nothing, 0.1)
+        loop.step(replace(setup, accumulate=2), state, *nothing, 0.1)
     with pytest.raises(ValueError, match="samples to train on must be at least 1, found 0"):
-        training.train_epoch(setup, state, nothing, None)
+        loop.train_epoch(setup, state, nothing, None)

@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from random_nets import random_nets
 from strategies import pieces, rngs
 
-from minisnn import networks
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential, activities, firing_rates
 from minisnn.faster import NormLIF, Scaled, Winograd, fast
-from minisnn.networks import STYLES, from_notation
-from minisnn.ops import conv, lif, norm, winograd
-from minisnn.ops.neuron import Neuron
-from minisnn.stages import (
+from minisnn.networks import architectures
+from minisnn.networks.architectures import STYLES, from_notation
+from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     BatchNorm,
@@ -28,6 +26,8 @@ from minisnn.stages import (
     Repeat,
     SumPool,
 )
+from minisnn.ops import conv, lif, norm, winograd
+from minisnn.ops.neuron import Neuron
 
 
 def close(a, b):
@@ -126,12 +126,12 @@ def test_a_pool_behind_smooth_neurons_sums_no_spikes(xp):
 
 
 SMALL = {
-    "resnet19": lambda T: networks.resnet19((8, 8, 2), 3, T, widths=(8, 8, 9, 10, 6)),
-    "resnet19 of sca's neurons": lambda T: networks.resnet19(
-        (8, 8, 2), 3, T, networks.SCA_STYLE.neuron, widths=(4, 8, 8, 8, 6)
+    "resnet19": lambda T: architectures.resnet19((8, 8, 2), 3, T, widths=(8, 8, 9, 10, 6)),
+    "resnet19 of sca's neurons": lambda T: architectures.resnet19(
+        (8, 8, 2), 3, T, architectures.SCA_STYLE.neuron, widths=(4, 8, 8, 8, 6)
     ),
-    "pre_resnet18": lambda T: networks.pre_resnet18((8, 8, 2), 3, T, widths=(8, 8, 9, 10)),
-    "vgg16": lambda T: networks.vgg16((32, 32, 2), 3, T, channels=(3, 3, *[8] * 11), hidden=9),
+    "pre_resnet18": lambda T: architectures.pre_resnet18((8, 8, 2), 3, T, widths=(8, 8, 9, 10)),
+    "vgg16": lambda T: architectures.vgg16((32, 32, 2), 3, T, channels=(3, 3, *[8] * 11), hidden=9),
 }
 
 
@@ -194,7 +194,7 @@ def test_what_is_not_replaced():
         "pool2": AveragePool, "pool3": AveragePool, "conv2": Winograd, "bn2": NormLIF,  # no weights, no spikes
         "pool4": MaxPool, "flatten": Flatten, "fc1": Linear,
     }  # fmt: skip
-    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, networks.SCA_STYLE)
+    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, architectures.SCA_STYLE)
     assert kinds(mean, (8, 8, 8)) == {  # the mean over time stands between pool and weights
         "conv1": Winograd, "bn1": NormLIF, "pool1": AveragePool, "flatten": Flatten,
         "mean": MeanOverTime, "fc1": Linear,
@@ -220,7 +220,7 @@ def test_a_full_pool_does_not_overflow(xp):
 
 
 def test_residuals_are_walked_too():
-    net = fast(networks.pre_resnet18((32, 32, 3), 10, 4, widths=(8, 8, 8, 8)), (32, 32, 3))
+    net = fast(architectures.pre_resnet18((32, 32, 3), 10, 4, widths=(8, 8, 8, 8)), (32, 32, 3))
     stages = dict(net.stages)
     assert [name for name, _ in net.stages][:4] == ["conv1", "bn1", "repeat", "block1"]
     blocks = [stage for stage in stages.values() if isinstance(stage, Residual)]
@@ -233,7 +233,7 @@ def test_residuals_are_walked_too():
         assert isinstance(
             inner["conv1"], Conv if dict(inner)["conv1"] == Conv(8, 3, 2, 1, bias=False) else Winograd
         )
-    repeated = fast(networks.resnet19((32, 32, 3), 10, 4, widths=(8, 8, 8, 8, 8)), (32, 32, 3))
+    repeated = fast(architectures.resnet19((32, 32, 3), 10, 4, widths=(8, 8, 8, 8, 8)), (32, 32, 3))
     assert "repeat" not in dict(repeated.stages)
     assert dict(repeated.stages)["bn1"].repeat == 4
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisnn import checkpoint, cli, runs, training
-from minisnn.compose import Residual, Sequential
+from minisnn import cli
 from minisnn.data import load_digits, load_event_digits
 from minisnn.data.rows import Split
 from minisnn.faster import fast
-from minisnn.finite import Diverged, origin, sound, trouble
-from minisnn.networks import pre_resnet18
+from minisnn.networks.architectures import pre_resnet18
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages import FirstSpike, Linear
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
-from minisnn.stages import FirstSpike, Linear
+from minisnn.runs import start
+from minisnn.training import checkpoint, loop
+from minisnn.training.finite import Diverged, origin, sound, trouble
 
 DATA = load_digits()
 SMALL = replace(DATA, train=DATA.train.take(slice(200)), validation=DATA.validation.take(slice(40)))
@@ -28,7 +30,7 @@ ESL = replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=2, b
 
 def diverged(recipe, tmp_path, data=SMALL, state=None):
     """The message of a run that stops."""
-    run = runs.Run(recipe, data.info, state or training.start(recipe.setup(data), 0), data=data)
+    run = start.Run(recipe, data.info, state or loop.start(recipe.setup(data), 0), data=data)
     run.keep(tmp_path / "run")
     with pytest.raises(Diverged) as caught:
         run.finish()
@@ -68,26 +70,26 @@ def test_steps_that_are_too_long_stop_at_once(tmp_path, recipe, where):
 @pytest.mark.parametrize("key", ["conv1.weight", "bn1.gamma", "bn1.var", "fc1.weight", "fc1.bias"])
 def test_a_damaged_checkpoint_is_not_trained_on(key, value):
     setup = LIF.setup(SMALL)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     (state.params | state.buffers)[key].reshape(-1)[0] = value
     holds = "NaN" if np.isnan(value) else "infinity"
     with pytest.raises(Diverged, match=f"before epoch 1: {key} holds {holds}"):
-        training.fit(setup, state, SMALL)
+        loop.fit(setup, state, SMALL)
     with pytest.raises(Diverged, match=f"evaluation after epoch 0: {key} holds {holds}"):
-        training.evaluate(setup, state, SMALL.validation)
+        loop.evaluate(setup, state, SMALL.validation)
     images, labels = SMALL.train.images[:9], SMALL.train.labels[:9]
     with pytest.raises(Diverged, match=f"epoch 1, step 1: {key} holds {holds}"):
-        training.step(setup, state, images, labels, 0.0)
+        loop.step(setup, state, images, labels, 0.0)
 
 
 def test_first_spike_networks_name_the_layer_too():
     setup = ESL.setup(SMALL)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     state.params["output.weight"][3, 1] = np.nan
     with pytest.raises(Diverged, match=r"epoch 1, step 1: output\.weight holds NaN"):
-        training.step(setup, state, SMALL.train.images[:9], SMALL.train.labels[:9], 0.1)
+        loop.step(setup, state, SMALL.train.images[:9], SMALL.train.labels[:9], 0.1)
     with pytest.raises(Diverged, match=r"output\.weight holds NaN"):
-        training.evaluate(setup, state, SMALL.validation)
+        loop.evaluate(setup, state, SMALL.validation)
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
@@ -101,7 +103,7 @@ def test_one_pixel_of_the_data(part, value, holds):
     object.__setattr__(data, part, Split(images, data.splits[part].labels))  # as if it came from disk
     when = "epoch 1, step [12]" if part == "train" else "evaluation after epoch 1"
     with pytest.raises(Diverged, match=f"{when}: images of the batch hold {holds}; repair these data"):
-        training.fit(setup, training.start(setup, 0), data)
+        loop.fit(setup, loop.start(setup, 0), data)
 
 
 def test_the_checkpoint_of_the_epoch_before_stays(tmp_path, monkeypatch):
@@ -111,12 +113,12 @@ def test_the_checkpoint_of_the_epoch_before_stays(tmp_path, monkeypatch):
     assert re.match(r"epoch 2, step [5-9]: conv1.weight", text), text
     assert "checkpoint.npz, of epoch 1; try a learning rate below 1e+30" in text
     kept = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
-    assert kept.epoch == len(runs.load(tmp_path / "run").log) == 1
+    assert kept.epoch == len(start.load(tmp_path / "run").log) == 1
 
 
 def test_a_bad_last_step_is_not_saved(tmp_path, monkeypatch):
     """A weight that is not its turn, after the last step of an epoch."""
-    real = training.step
+    real = loop.step
 
     def step(setup, state, *args):
         found = real(setup, state, *args)
@@ -124,7 +126,7 @@ def test_a_bad_last_step_is_not_saved(tmp_path, monkeypatch):
             state.params["fc1.bias"][2] = np.nan
         return found
 
-    monkeypatch.setattr(training, "step", step)
+    monkeypatch.setattr(loop, "step", step)
     assert "after epoch 1: fc1.bias holds NaN; the last good" in diverged(LIF, tmp_path)
 
 
@@ -132,12 +134,12 @@ def test_a_loss_that_is_not_finite_is_not_reported():
     setup = LIF.setup(SMALL)
     objective = setup.objective._replace(forward=lambda y, labels: (y.sum() * np.nan, None))
     with pytest.raises(Diverged, match="evaluation after epoch 0: the loss is nan"):
-        training.evaluate(replace(setup, objective=objective), training.start(setup, 0), SMALL.validation)
+        loop.evaluate(replace(setup, objective=objective), loop.start(setup, 0), SMALL.validation)
     forward = setup.objective.forward
     objective = setup.objective._replace(forward=lambda y, labels: (np.float32("inf"), forward(y, labels)[1]))
     with pytest.raises(Diverged, match="epoch 1, step 1: the loss is inf"):
-        training.step(
-            replace(setup, objective=objective), training.start(setup, 0),
+        loop.step(
+            replace(setup, objective=objective), loop.start(setup, 0),
             SMALL.train.images[:9], SMALL.train.labels[:9], 0.1,
         )  # fmt: skip
 
@@ -148,8 +150,8 @@ def test_a_gradient_is_named_where_it_first_goes_wrong():
     backward = setup.objective.backward
     objective = setup.objective._replace(backward=lambda dloss, cache: backward(dloss, cache) * np.nan)
     with pytest.raises(Diverged, match=r"the gradient of fc1\.(weight|bias) holds NaN"):
-        training.step(
-            replace(setup, objective=objective), training.start(setup, 0),
+        loop.step(
+            replace(setup, objective=objective), loop.start(setup, 0),
             SMALL.train.images[:9], SMALL.train.labels[:9], 0.1,
         )  # fmt: skip
 
@@ -157,7 +159,7 @@ def test_a_gradient_is_named_where_it_first_goes_wrong():
 def test_other_errors_stay_what_they_are():
     setup = LIF.setup(SMALL)
     with pytest.raises(ValueError, match="labels must be 0 to 9"):
-        training.step(setup, training.start(setup, 0), SMALL.train.images[:2], np.array([1, 10]), 0.1)
+        loop.step(setup, loop.start(setup, 0), SMALL.train.images[:2], np.array([1, 10]), 0.1)
 
 
 @pytest.mark.parametrize("twin", [False, True])
@@ -266,7 +268,7 @@ def test_memory_that_ends_anywhere_is_said_in_one_sentence(tmp_path, capsys, mon
     def step(*args):
         raise MemoryError
 
-    monkeypatch.setattr(training, "step", step)
+    monkeypatch.setattr(loop, "step", step)
     assert command("esl-mlp", "--out", str(tmp_path / "run")) == 2
     err = capsys.readouterr().err.replace("\r", "\n")
     assert "minisnn: error: out of memory: there is no more to be had; make the network smaller" in err

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import checkpoint, grid, runs, training
 from minisnn.blocks import use_threads
 from minisnn.data import load_digits
-from minisnn.grid import Job, run_grid
+from minisnn.grids import grid
+from minisnn.grids.grid import Job, run_grid
+from minisnn.grids.rows import COLUMNS, plain, read, summarise
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS
-from minisnn.rows import COLUMNS, plain, read, summarise
+from minisnn.runs import start
+from minisnn.training import checkpoint, loop
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed"),
@@ -47,7 +49,7 @@ def timeless(rows):
 def alone(recipe):
     """A run outside of any grid; sums depend on the number of threads."""
     with use_threads(1):
-        return runs.train(recipe).result
+        return start.train(recipe).result
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def no_training(monkeypatch):
     """A function that from now on makes every training step a failure."""
 
     def forbid():
-        monkeypatch.setattr(training, "step", lambda *args: pytest.fail("this should not have trained"))
+        monkeypatch.setattr(loop, "step", lambda *args: pytest.fail("this should not have trained"))
 
     return forbid
 
@@ -65,7 +67,7 @@ def breaks(monkeypatch):
     """A function: after so many training steps somebody presses Ctrl+C, once. Returns a list of all steps done."""
 
     def after(n):
-        done, step = [], training.step
+        done, step = [], loop.step
 
         def counted(*args):
             done.append(1)
@@ -73,7 +75,7 @@ def breaks(monkeypatch):
                 raise KeyboardInterrupt
             return step(*args)
 
-        monkeypatch.setattr(training, "step", counted)
+        monkeypatch.setattr(loop, "step", counted)
         return done
 
     return after
@@ -167,7 +169,7 @@ def test_an_interrupted_grid_goes_on(tmp_path, monkeypatch, breaks, breaks_at):
     assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
     before = rows_of(path)
     path.unlink()
-    monkeypatch.setattr(runs, "resume", lambda *args, **kwargs: pytest.fail("this run is finished"))
+    monkeypatch.setattr(start, "resume", lambda *args, **kwargs: pytest.fail("this run is finished"))
     run_grid(path, GRID, [0], jobs=1, folder=folder)  # finished folders speak for themselves
     assert rows_of(path) == before
 
@@ -188,7 +190,7 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
         run_grid(path, recipes, [0], jobs=1, folder=folder)
     run_grid(path, recipes, [0], jobs=1, folder=folder)
     (only,) = folder.iterdir()
-    assert [row["epoch"] for row in runs.load(only).log] == [1, 2]
+    assert [row["epoch"] for row in start.load(only).log] == [1, 2]
     monkeypatch.undo()
     run_grid(tmp_path / "whole.csv", recipes, [0], jobs=1)
     assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
@@ -196,9 +198,9 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
 
 def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     """Also by a run that goes on. Without a test set there is nothing to look at."""
-    looked, evaluate = [], training.evaluate
+    looked, evaluate = [], loop.evaluate
     monkeypatch.setattr(
-        training,
+        loop,
         "evaluate",
         lambda setup, state, split: looked.append(split) or evaluate(setup, state, split),
     )
@@ -227,7 +229,7 @@ def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):
         assert {p.name for p in folder.iterdir()} == {
             "config.json", "log.csv", "checkpoint.npz", "result.json",
         }  # fmt: skip
-    runs.resume(folder)
+    start.resume(folder)
     assert (folder / "learning_curves.png").stat().st_size > 0
     assert (folder / "densities.png").exists()
 
@@ -243,7 +245,7 @@ def folder_of(monkeypatch, tmp_path):
     """A function: the folder in which a recipe would run."""
     result = {"densities": {}}
     asked = []
-    monkeypatch.setattr(runs, "train", lambda recipe, out, **_: asked.append(out) or Finished(result))
+    monkeypatch.setattr(start, "train", lambda recipe, out, **_: asked.append(out) or Finished(result))
 
     def find(name, recipe):
         grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=tmp_path))
@@ -292,7 +294,7 @@ def test_any_name_has_a_folder_on_any_system(name, seed):
     with pytest.MonkeyPatch.context() as patch:
         asked = []
         patch.setattr(
-            runs, "train", lambda recipe, out, **_: asked.append(out) or Finished({"densities": {}})
+            start, "train", lambda recipe, out, **_: asked.append(out) or Finished({"densities": {}})
         )
         recipe = replace(MLP, seed=seed)
         grid.one(Job(name, recipe, plain(recipe), os.getpid(), folder=LONG_GONE))
@@ -318,9 +320,9 @@ def test_threads_are_those_asked_for(tmp_path, monkeypatch):
     """BLAS and the network have them, and the row says so; a row that is there is not run again."""
     from minisnn import blocks
 
-    seen, train = [], runs.train
+    seen, train = [], start.train
     monkeypatch.setattr(
-        runs, "train", lambda *args, **kw: (seen.append(blocks.threads()), train(*args, **kw))[1]
+        start, "train", lambda *args, **kw: (seen.append(blocks.threads()), train(*args, **kw))[1]
     )
     recipes = {"conv": replace(CONV, epochs=1)}
     run_grid(tmp_path / "grid.csv", recipes, [0], jobs=1, threads=2)
@@ -333,7 +335,7 @@ def test_a_run_that_gets_nothing_right_is_done(tmp_path, monkeypatch):
     """An accuracy of 0 is one."""
     result = {"densities": {}, "test_accuracy": 0.0, "val_accuracy": 0.0, "seconds": 1.0}
     done = []
-    monkeypatch.setattr(runs, "train", lambda *args, **kw: done.append(1) or Finished(result))
+    monkeypatch.setattr(start, "train", lambda *args, **kw: done.append(1) or Finished(result))
     for _ in range(2):
         run_grid(tmp_path / "grid.csv", {"conv": CONV}, [0], jobs=1)
     assert len(done) == 1

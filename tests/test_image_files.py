@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minisnn import cli, runs
+from minisnn import cli
 from minisnn.data import load_digits
 from minisnn.data.catalogue import load
 from minisnn.data.idx import DataError
 from minisnn.data.info import DataInfo
-from minisnn.image_files import predict_files, read_images
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
+from minisnn.runs import start
+from minisnn.runs.image_files import predict_files, read_images
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
@@ -25,13 +26,13 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) lay
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "lif"
     recipe = replace(LIF_DEFAULTS["digits"], net="8C3-AP2-10FC", T=2, epochs=3, batch_size=50, lr=0.01)
-    runs.train(recipe, out=out, pictures=False)
+    start.train(recipe, out=out, pictures=False)
     return out
 
 
 @pytest.fixture(scope="module")
 def run(folder):
-    return runs.load(folder)
+    return start.load(folder)
 
 
 IMAGES = load_digits().test.images[:6]  # 0 to 16
@@ -97,7 +98,7 @@ def test_several_files(tmp_path, run, folder, capsys):
 
 def test_no_class_has_no_score(tmp_path, capsys):
     out = tmp_path / "mlp"
-    run = runs.train(
+    run = start.train(
         replace(ESL_MLP_DEFAULTS["digits"], hidden=(20,), epsilon=4.0, epochs=1), out=out, pictures=False
     )
     run.state.params["output.weight"][:] = 0
@@ -171,7 +172,7 @@ def test_half_a_picture(tmp_path, run):
 
 def test_recordings(tmp_path):
     recipe = replace(LIF_DEFAULTS["event-digits"], net="4C3-AP4-10FC", epochs=1, batch_size=100)
-    run = runs.train(recipe, out=tmp_path / "run", pictures=False)
+    run = start.train(recipe, out=tmp_path / "run", pictures=False)
     frames = load("event-digits", 5).test.images[:3]
     np.savez(tmp_path / "a.npz", images=frames)
     rows = predict_files(run, [tmp_path / "a.npz"])
@@ -261,4 +262,4 @@ def test_a_run_of_a_gpu_is_used_without_one(folder, tmp_path, capsys, monkeypatc
     for words in (["evaluate", str(away)], ["predict", str(away), str(tmp_path / "a.npy")],
                   ["inspect", str(away), "--out", str(tmp_path / "page.png")]):  # fmt: skip
         assert cli.main([*words, "--device", "cpu"]) == 0
-    assert runs.load(away, "cpu").predict(IMAGES).tolist() == runs.load(folder).predict(IMAGES).tolist()
+    assert start.load(away, "cpu").predict(IMAGES).tolist() == start.load(folder).predict(IMAGES).tolist()

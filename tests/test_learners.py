@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs, sizes
 
-from minisnn import checkpoint, training
 from minisnn.backend import to_host
-from minisnn.optim import SGD, Adam
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.state import TrainingState
 from minisnn.structure.deep_r import DeepR
 from minisnn.structure.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.structure.masks import check_masks
+from minisnn.training import checkpoint, loop
+from minisnn.training.optim import SGD, Adam
+from minisnn.training.state import TrainingState
 
 LR, STEPS = 0.1, 8
 optimizers = st.sampled_from([SGD(0), SGD(0.9), Adam()])
 
 
 def begin(xp, learner, optimizer, weight, seed=0):
-    """A network of one layer, as training.start leaves it; `dense` has no mask."""
+    """A network of one layer, as loop.start leaves it; `dense` has no mask."""
     state = TrainingState(
         {"a": xp.asarray(weight.copy()), "dense": xp.asarray(weight.copy())},
         rngs={"structure": np.random.default_rng(seed)},
@@ -36,7 +36,7 @@ def begin(xp, learner, optimizer, weight, seed=0):
 
 
 def step(xp, learner, optimizer, state, gradient, lr=LR):
-    """The end of training.step."""
+    """The end of loop.step."""
     grads = {key: xp.asarray(gradient.copy()) for key in state.params}
     learner.before_step(state, grads)
     state.iteration += 1
@@ -243,15 +243,15 @@ def test_alpha_to_reach_on_digits():
     )
     data = recipe.load()
     setup = recipe.setup(data)
-    state = training.start(setup, seed=0)
+    state = loop.start(setup, seed=0)
     weights = [state.params[key] for key in setup.learner.densities]
     lr = np.mean([setup.lr(epoch) for epoch in range(recipe.epochs)])
     alpha = alpha_to_reach(recipe.density, weights, lr, recipe.iterations(data))
     setup = replace(recipe, grad_r_alpha=alpha).setup(data)
-    state = training.start(setup, seed=0)
-    training.fit(setup, state, data)
+    state = loop.start(setup, seed=0)
+    loop.fit(setup, state, data)
     assert 0.05 < setup.learner.density(state) < 0.2
-    accuracy, _ = training.evaluate(setup, state, data.test)
+    accuracy, _ = loop.evaluate(setup, state, data.test)
     assert accuracy > 50
 
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from strategies import rngs, sizes, spikes, weights
 
 from minisnn.backend import to_host
-from minisnn.compose import Sequential
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.losses import (
+from minisnn.networks.compose import Sequential
+from minisnn.networks.stages import FirstSpike
+from minisnn.ops.first_spike import Z_MAX
+from minisnn.training.losses import (
     first_spike_loss_backward,
     first_spike_loss_forward,
     first_spike_prediction,
@@ -25,8 +27,6 @@ from minisnn.losses import (
     weight_sum_cost_backward,
     weight_sum_cost_forward,
 )
-from minisnn.ops.first_spike import Z_MAX
-from minisnn.stages import FirstSpike
 
 
 def test_worked_loss(xp):

@@ -7,10 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import networks
-from minisnn.networks import ESL_STYLE, NETWORKS, SCA_STYLE, NotationError, build, from_notation, widened
+from minisnn.networks import architectures
+from minisnn.networks.architectures import (
+    ESL_STYLE,
+    NETWORKS,
+    SCA_STYLE,
+    NotationError,
+    build,
+    from_notation,
+    widened,
+)
+from minisnn.networks.stages import (
+    LIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Linear,
+    MaxPool,
+    MeanOverTime,
+    Repeat,
+)
 from minisnn.ops.neuron import Neuron, integrate_and_fire
-from minisnn.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, Linear, MaxPool, MeanOverTime, Repeat
 
 
 class Numbers:
@@ -43,16 +61,22 @@ def parameters(net, shape, ndims=(1, 2, 4)):
 MNIST, CIFAR, DVS = (28, 28, 1), (32, 32, 3), (48, 48, 2)
 SLIM = (64, 64, 128, 128, 256, 256, 252, 462, 401, 450, 419, 409, 512)
 COUNTS = [
-    (networks.mlp, MNIST, 10, {}, {(2,): 635_200, (1,): 810}),
-    (networks.vggsnn, DVS, 10, {}, {(1, 2, 4): 9_271_498, (4,): 9_217_152, (2, 4): 9_263_232}),
-    (networks.resnet19, CIFAR, 10, {}, {(1, 2, 4): 12_630_858, (4,): 12_486_336, (2, 4): 12_619_968}),
-    (networks.resnet19, CIFAR, 100, {}, {(1, 2, 4): 12_653_988}),
-    (networks.vgg16, CIFAR, 10, {}, {(1, 2, 4): 15_250_378}),
-    (networks.vgg16, CIFAR, 100, {}, {(1, 2, 4): 15_296_548}),
-    (networks.vgg16, CIFAR, 10, {"channels": SLIM}, {(1, 2, 4): 11_727_373}),
-    (networks.five_conv, DVS, 10, {}, {(1, 2, 4): 1_111_306}),
-    (networks.five_conv, (128, 128, 2), 10, {}, {(1, 2, 4): 1_149_706}),  # 4x4 maps before the linear layer
-    (networks.pre_resnet18, CIFAR, 10, {}, {(1, 2, 4): 11_172_298}),
+    (architectures.mlp, MNIST, 10, {}, {(2,): 635_200, (1,): 810}),
+    (architectures.vggsnn, DVS, 10, {}, {(1, 2, 4): 9_271_498, (4,): 9_217_152, (2, 4): 9_263_232}),
+    (architectures.resnet19, CIFAR, 10, {}, {(1, 2, 4): 12_630_858, (4,): 12_486_336, (2, 4): 12_619_968}),
+    (architectures.resnet19, CIFAR, 100, {}, {(1, 2, 4): 12_653_988}),
+    (architectures.vgg16, CIFAR, 10, {}, {(1, 2, 4): 15_250_378}),
+    (architectures.vgg16, CIFAR, 100, {}, {(1, 2, 4): 15_296_548}),
+    (architectures.vgg16, CIFAR, 10, {"channels": SLIM}, {(1, 2, 4): 11_727_373}),
+    (architectures.five_conv, DVS, 10, {}, {(1, 2, 4): 1_111_306}),
+    (
+        architectures.five_conv,
+        (128, 128, 2),
+        10,
+        {},
+        {(1, 2, 4): 1_149_706},
+    ),  # 4x4 maps before the linear layer
+    (architectures.pre_resnet18, CIFAR, 10, {}, {(1, 2, 4): 11_172_298}),
 ]
 
 
@@ -72,9 +96,12 @@ def test_parameters_to_the_last_weight(builder, shape, n_classes, others, expect
             "vggsnn",
             from_notation("32C3-64C3-AP2-128C3-128C3-AP2-256C3-256C3-AP2-256C3-256C3-AP2-7FC", CIFAR, 2),
         ),
-        ("resnet19", networks.resnet19(CIFAR, 7, 2, widths=(32, 64, 128, 256, 128))),
-        ("vgg16", networks.vgg16(CIFAR, 7, 2, channels=(32, 32, 64, 64, *[128] * 3, *[256] * 6), hidden=256)),
-        ("pre-resnet18", networks.pre_resnet18(CIFAR, 7, 2, widths=(32, 64, 128, 256))),
+        ("resnet19", architectures.resnet19(CIFAR, 7, 2, widths=(32, 64, 128, 256, 128))),
+        (
+            "vgg16",
+            architectures.vgg16(CIFAR, 7, 2, channels=(32, 32, 64, 64, *[128] * 3, *[256] * 6), hidden=256),
+        ),
+        ("pre-resnet18", architectures.pre_resnet18(CIFAR, 7, 2, widths=(32, 64, 128, 256))),
         ("5conv", from_notation("32C3-AP2-64C3-AP2-64C3-AP2-128C3-AP2-128C3-AP2-7FC", CIFAR, 2, SCA_STYLE)),
         ("10C5S2-MP2-3FC-7FC", from_notation("5C5S2-MP2-2FC-7FC", CIFAR, 2)),  # halves go to even numbers
     ],
@@ -104,13 +131,13 @@ def test_width_does_not_mend_a_notation(name, width):
 
 
 def test_first_spike_mlp():
-    net = networks.first_spike_mlp()
+    net = architectures.first_spike_mlp()
     assert parameters(net, (784,)) == 635_200
-    assert [name for name, _ in networks.first_spike_mlp((5, 4), 3, (0.5, 1.0)).stages] == [
+    assert [name for name, _ in architectures.first_spike_mlp((5, 4), 3, (0.5, 1.0)).stages] == [
         "hidden1", "hidden2", "output",
     ]  # fmt: skip
     with pytest.raises(ValueError, match="expected 2 densities, one for each hidden layer"):
-        networks.first_spike_mlp((5, 4), 3, (0.5,))
+        architectures.first_spike_mlp((5, 4), 3, (0.5,))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -222,7 +249,7 @@ def test_a_notation_is_read_in_any_case():
 @pytest.mark.parametrize("name", [*NETWORKS, "4C3-7FC-10FC"])
 def test_every_network_takes_changes_of_its_neurons(name):
     """All of its neurons have them, and nothing else differs."""
-    from minisnn.compose import rebuilt
+    from minisnn.networks.compose import rebuilt
 
     changes = {"decay": 0.75, "v_th": 0.5, "v_reset": None}
     plain, changed = (build(name, (64, 64, 2), 10, 2, neuron=n)[0] for n in (None, changes))

@@ -8,9 +8,10 @@ import warnings
 import numpy as np
 import pytest
 
-from minisnn import cli, training
+from minisnn import cli
 from minisnn.commands import data
 from minisnn.notices import MinisnnWarning, warn, warn_of_silence
+from minisnn.training import loop
 
 
 def test_a_script_or_a_notebook_shows_one_line():
@@ -61,13 +62,13 @@ def test_a_silent_layer_is_reported_when_it_begins_and_when_it_begins_again():
 
 
 def test_the_command_line_shows_one_line_that_no_bar_runs_into(tmp_path, capsys, monkeypatch):
-    real = training.gradients
+    real = loop.gradients
 
     def gradients(*args):
         loss, correct, firing, grads = real(*args)
         return loss, correct, firing | {"lif1": 0.0}, grads
 
-    monkeypatch.setattr(training, "gradients", gradients)
+    monkeypatch.setattr(loop, "gradients", gradients)
     before = warnings.showwarning
     monkeypatch.setattr("warnings.filters", [("default", None, Warning, None, 0)])  # as outside of the tests
     options = "--net 4C3-AP4-10FC --T 1 --epochs 2 --batch-size 500"

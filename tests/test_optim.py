@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import pieces, rngs, sizes
 
-from minisnn import optim
 from minisnn.backend import to_host
-from minisnn.optim import SGD, Adam
+from minisnn.training import optim
+from minisnn.training.optim import SGD, Adam
 
 
 @given(rng=rngs)

@@ -13,31 +13,35 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import peers  # noqa: E402
 
-from minisnn import networks  # noqa: E402
 from minisnn.faster import fast  # noqa: E402
+from minisnn.networks import architectures  # noqa: E402
 from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402
 
 NARROW = {
-    "mlp": lambda T: (networks.from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
+    "mlp": lambda T: (architectures.from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
     "vggsnn": lambda T: (
-        networks.from_notation("8C3-9C3-AP2-10C3-10C3-AP2-12C3-12C3-AP2-9C3-9C3-AP2-5FC", (16, 16, 2), T),
+        architectures.from_notation(
+            "8C3-9C3-AP2-10C3-10C3-AP2-12C3-12C3-AP2-9C3-9C3-AP2-5FC", (16, 16, 2), T
+        ),
         (16, 16, 2),
     ),
     "resnet19": lambda T: (
-        networks.resnet19((12, 12, 3), 5, T, widths=(8, 9, 10, 12, 11)),
+        architectures.resnet19((12, 12, 3), 5, T, widths=(8, 9, 10, 12, 11)),
         (12, 12, 3),
     ),
     "vgg16": lambda T: (
-        networks.vgg16((32, 32, 3), 5, T, channels=(8, 8, 9, 9, 8, 8, 8, 9, 9, 9, 8, 8, 8), hidden=12),
+        architectures.vgg16((32, 32, 3), 5, T, channels=(8, 8, 9, 9, 8, 8, 8, 9, 9, 9, 8, 8, 8), hidden=12),
         (32, 32, 3),
     ),
     "pre-resnet18": lambda T: (
-        networks.pre_resnet18((12, 12, 3), 5, T, widths=(8, 9, 10, 12)),
+        architectures.pre_resnet18((12, 12, 3), 5, T, widths=(8, 9, 10, 12)),
         (12, 12, 3),
     ),
     "5conv": lambda T: (
-        networks.from_notation("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, networks.SCA_STYLE),
+        architectures.from_notation(
+            "8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, architectures.SCA_STYLE
+        ),
         (11, 9, 2),
     ),
 }
@@ -76,7 +80,7 @@ def test_networks_agree_with_spikingjelly(name):
 def test_a_damaged_network_does_not_agree():
     """The comparison notices a neuron of another kind, and a gradient that is left out of the reset."""
     net, shape = NARROW["5conv"](4)
-    other, _ = networks.build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
+    other, _ = architectures.build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
     with pytest.raises((AssertionError, KeyError)):
         agree(
             peers.compare(net, shape, batch=4, optimizer="sgd", build=lambda net, shape: fast(other, shape))

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minisnn.grid import run_grid
-from minisnn.optim import SGD
+from minisnn.grids.grid import run_grid
+from minisnn.training.optim import SGD
 from minisnn.recipes import LIF_DEFAULTS
 from minisnn.structure import prune, redistribute
 from minisnn.structure.learner import SparseLearner
@@ -165,7 +165,7 @@ def test_a_stopped_grid_with_rules_of_a_script_goes_on(tmp_path, jobs):
 def test_a_rule_without_a_name_is_refused_before_anything_runs(tmp_path):
     from dataclasses import replace
 
-    from minisnn.grid import run_grid
+    from minisnn.grids.grid import run_grid
     from minisnn.recipes import LIF_DEFAULTS
 
     recipe = replace(LIF_DEFAULTS["digits"], density=0.5, prune=lambda weight, mask, count: None)

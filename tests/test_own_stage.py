@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from strategies import few, rngs
 
-from minisnn import cost, describe, training
-from minisnn.compose import Sequential, firing_rates
 from minisnn.data import load_digits
 from minisnn.faster import fast
 from minisnn.gradcheck import GradientError, check_gradient
+from minisnn.networks import cost, describe
+from minisnn.networks.compose import Sequential, firing_rates
+from minisnn.networks.stages import LIF, BatchNorm, Conv, Flatten, Linear, Plain, Repeat
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Surrogate
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.stages import LIF, BatchNorm, Conv, Flatten, Linear, Plain, Repeat
 from minisnn.structure.channel_graph import ChannelGraph
+from minisnn.training import loop
 
 
 class PLIFCache(NamedTuple):
@@ -160,8 +161,8 @@ def test_it_trains():
     histories = []
     for network in (net, fast(net, data.shape)):
         mine = replace(setup, net=network)
-        state = training.start(mine, seed=0)
-        steps = [training.step(mine, state, images, labels, lr=0.02) for _ in range(15)]
+        state = loop.start(mine, seed=0)
+        steps = [loop.step(mine, state, images, labels, lr=0.02) for _ in range(15)]
         histories.append([step.loss for step in steps])
         assert steps[-1].loss < steps[0].loss / 2
         assert steps[-1].correct > 150

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import prediction, runs
 from minisnn.data import load_digits
 from minisnn.data.catalogue import load
 from minisnn.ops.first_spike import Z_MAX
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
+from minisnn.runs import prediction, start
 
 CONV = replace(LIF_DEFAULTS["digits"], net="6C3-AP2-8C3-AP2-10FC", T=3, epochs=2, batch_size=100, lr=0.01)
 RECIPES = {
@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
     def get(name):
         if name not in there:
             there[name] = tmp_path_factory.mktemp("runs") / name
-            runs.train(RECIPES[name], out=there[name], pictures=False)
+            start.train(RECIPES[name], out=there[name], pictures=False)
         return there[name]
 
     return get
@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(params=list(RECIPES))
 def run(request, trained, monkeypatch):
     """A loaded run, which must do without its data set."""
-    loaded = runs.load(trained(request.param))
+    loaded = start.load(trained(request.param))
     monkeypatch.setattr(type(loaded.recipe), "load", lambda self: pytest.fail("this needs no data set"))
     return loaded
 
@@ -66,7 +66,7 @@ def test_classes_are_those_of_the_plain_network(run):
 
 def test_evaluate_is_the_result_and_the_share_of_right_classes(trained):
     for name in RECIPES:
-        run = runs.load(trained(name))
+        run = start.load(trained(name))
         found = run.evaluate()
         images, labels = split_of(run)
         assert found.accuracy == pytest.approx(100 * (run.predict(images) == labels).mean())
@@ -76,7 +76,7 @@ def test_evaluate_is_the_result_and_the_share_of_right_classes(trained):
 
 
 def test_images_as_they_lie_on_disk(trained):
-    run = runs.load(trained("lif"))
+    run = start.load(trained("lif"))
     images = load_digits().test.images[:7]
     expected = run.scores(images)
     for same in (images[..., 0], images.astype(int), images / 16, list(images), (images / 16).astype("f4"),
@@ -123,14 +123,14 @@ def test_floats_are_the_integers_that_they_were(data):
     ],
 )  # fmt: skip
 def test_other_images_are_refused(trained, images, message):
-    run = runs.load(trained("lif"))
+    run = start.load(trained("lif"))
     for method in (run.predict, run.scores, run.trace):
         with pytest.raises(ValueError, match=message):
             method(images)
 
 
 def test_recordings_have_as_many_frames_as_those_trained_on(trained):
-    run = runs.load(trained("events"))
+    run = start.load(trained("events"))
     frames = load("event-digits", 5).test.images[:3]
     np.testing.assert_array_equal(run.predict(frames)[:1], run.predict(frames[0]))
     np.testing.assert_array_equal(run.scores(frames), run.scores(frames.astype(np.int64)))
@@ -143,7 +143,7 @@ def test_recordings_have_as_many_frames_as_those_trained_on(trained):
 
 
 def test_classes_that_have_names(trained):
-    run = runs.load(trained("esl-mlp"))
+    run = start.load(trained("esl-mlp"))
     images = load_digits().test.images[:20]
     numbers = run.predict(images)
     names = tuple("abcdefghij")
@@ -203,7 +203,7 @@ def test_a_trace_is_what_the_neurons_did(run):
 
 def test_masked_channels_are_silent_in_a_trace(trained):
     """In soft mode they learn on after they were masked."""
-    run = runs.load(trained("sca"))
+    run = start.load(trained("sca"))
     masked = {key: ~mask for key, mask in run.masks.items()}
     assert any(mask.any() for mask in masked.values())
     for key, mask in masked.items():
@@ -215,7 +215,7 @@ def test_masked_channels_are_silent_in_a_trace(trained):
 
 
 def test_weights_and_masks_are_copies(trained):
-    run = runs.load(trained("sparse"))
+    run = start.load(trained("sparse"))
     assert set(run.weights) == {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}
     assert set(run.masks) == {"fc1.weight", "fc2.weight"}
     for key, mask in run.masks.items():
@@ -224,7 +224,7 @@ def test_weights_and_masks_are_copies(trained):
     run.masks["fc1.weight"][:] = False
     assert not (run.state.params["fc1.weight"] == 7).any()
     assert run.state.masks["fc1.weight"].any()
-    assert set(runs.load(trained("sca")).masks) == {"lif1", "lif2"}
+    assert set(start.load(trained("sca")).masks) == {"lif1", "lif2"}
 
 
 def test_another_white_is_scaled(trained):
@@ -234,7 +234,7 @@ def test_another_white_is_scaled(trained):
     digits = load_digits()
     brighter = changed(digits, images=lambda x: x * np.uint8(15), max_value=240)
     for name in ("lif", "esl-mlp"):
-        run = runs.load(trained(name))
+        run = start.load(trained(name))
         found, own = run.evaluate(brighter), run.evaluate()
         assert found.accuracy == own.accuracy
         assert found.loss == pytest.approx(own.loss, rel=1e-4)
@@ -242,9 +242,9 @@ def test_another_white_is_scaled(trained):
 
 def test_what_a_run_is_called(trained):
     folder = trained("lif")
-    run = runs.load(folder)
+    run = start.load(folder)
     assert repr(run) == f"<Run in {folder}: lif on digits, epoch 2 of 2>"
-    assert run.log == runs.load(folder).log
+    assert run.log == start.load(folder).log
     assert [row["epoch"] for row in run.log] == [1, 2]
     assert run.result["connections"] > 0
     assert run.folder == folder

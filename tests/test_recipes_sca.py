@@ -11,19 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs
 
-from minisnn import cli, optim, runs, stages, training
-from minisnn.compose import scored
+from minisnn import cli
 from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
 from minisnn.data.catalogue import CATALOGUE
 from minisnn.data.dataset import DataSet, Split
 from minisnn.faster import fast
-from minisnn.losses import mean_loss_forward
-from minisnn.networks import NETWORKS
+from minisnn.networks import stages
+from minisnn.networks.architectures import NETWORKS
+from minisnn.networks.compose import scored
 from minisnn.ops.lif import SCORES
-from minisnn.optim import SGD
 from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet, make
+from minisnn.runs import start
 from minisnn.structure.channels import MODES, SCA
 from minisnn.structure.learner import StructureLearner
+from minisnn.training import loop, optim
+from minisnn.training.losses import mean_loss_forward
+from minisnn.training.optim import SGD
 
 TINY = replace(SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400)
 
@@ -221,13 +224,13 @@ def test_more_images_than_there_are(seven, recipe, tmp_path):
     with pytest.raises(ValueError, match=r"^images must be at most 7 for digits, found 8$"):
         recipe.load()
     with pytest.raises(ValueError, match="images must be at most 7"):
-        runs.train(recipe, out=tmp_path / "run")
+        start.train(recipe, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_and_its_resumption_train_on_so_many(tmp_path, monkeypatch):
     """Steps are those of the images, also where schedules count them."""
-    sizes, step = [], training.step
+    sizes, step = [], loop.step
 
     def counted(setup, state, images, labels, lr):
         sizes.append(len(images))
@@ -235,12 +238,12 @@ def test_a_run_and_its_resumption_train_on_so_many(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return step(setup, state, images, labels, lr)
 
-    monkeypatch.setattr(training, "step", counted)
+    monkeypatch.setattr(loop, "step", counted)
     recipe = replace(TINY, images=100, batch_size=40, epochs=2, p=0.3)
     assert recipe.iterations(recipe.load()) == 2 * 3
     with pytest.raises(KeyboardInterrupt):
-        runs.train(recipe, out=tmp_path / "run")
-    result = runs.resume(tmp_path / "run", pictures=False).result
+        start.train(recipe, out=tmp_path / "run")
+    result = start.resume(tmp_path / "run", pictures=False).result
     assert sizes == [40, 40, 20, 40, 40, 40, 40, 20]  # the epoch that was broken off begins again
     assert result["recipe"]["images"] == 100
     assert sum(counts[-1] for counts in result["channels"].values()) == 9  # of 14: 8 by score, 1 comes back
@@ -260,7 +263,7 @@ def asked(monkeypatch):
         calls.append((recipe, str(out)))
         return SimpleNamespace(result=dict.fromkeys(keys, 1) | {"recipe": recipe.to_json(), "densities": {}})
 
-    monkeypatch.setattr(runs, "train", fake)
+    monkeypatch.setattr(start, "train", fake)
     return calls
 
 

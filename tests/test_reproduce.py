@@ -12,13 +12,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from minisnn import cli, commands, targets, training
+from minisnn import cli, commands, targets
 from minisnn.commands.reproduce import SCALES
 from minisnn.data import load_digits
-from minisnn.networks import NETWORKS
+from minisnn.grids.rows import row_of, summarise
+from minisnn.networks.architectures import NETWORKS
 from minisnn.recipes import ESLMLP, LIFNet, SCANet
-from minisnn.rows import row_of, summarise
 from minisnn.targets import TARGETS, esl_fig4, reproduce
+from minisnn.training import loop
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed"),
@@ -38,7 +39,7 @@ def no_training(monkeypatch):
     """A function that from now on makes every training step a failure."""
 
     def forbid():
-        monkeypatch.setattr(training, "step", lambda *args: pytest.fail("this should not have trained"))
+        monkeypatch.setattr(loop, "step", lambda *args: pytest.fail("this should not have trained"))
 
     return forbid
 

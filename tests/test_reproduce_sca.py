@@ -18,10 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from strategies import rngs, sizes
 
-from minisnn import grid, plots, rows, runs
+from minisnn import plots
 from minisnn.data.dataset import DataSet, Split
+from minisnn.grids import grid, rows
+from minisnn.grids.rows import summarise
 from minisnn.recipes import SCANet
-from minisnn.rows import summarise
+from minisnn.runs import start
 from minisnn.structure.channels import SCA
 from minisnn.structure.learner import StructureLearner
 from minisnn.targets import TARGETS, reproduce
@@ -77,7 +79,7 @@ def ran(monkeypatch):
         done.append(recipe)
         return SimpleNamespace(result=made_up(recipe))
 
-    monkeypatch.setattr(runs, "train", fake)
+    monkeypatch.setattr(start, "train", fake)
     return done
 
 

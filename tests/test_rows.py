@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from minisnn.recipes import ESLMLP, LIFNet, SCANet
-from minisnn.rows import (
+from minisnn.grids.rows import (
     COLUMNS,
     half_width,
     kind_of_row,
@@ -24,6 +23,7 @@ from minisnn.rows import (
     summarise,
     write,
 )
+from minisnn.recipes import ESLMLP, LIFNet, SCANet
 
 RECIPES = {
     "a": LIFNet(data="digits", density=0.1),

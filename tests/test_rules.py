@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from strategies import rngs
 
 from minisnn.backend import to_host
-from minisnn.optim import SGD
-from minisnn.state import TrainingState
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.answers import name_of
 from minisnn.structure.evolve import Evolve, grow_layer, prune_layer
 from minisnn.structure.grow import GrowthStatistics
 from minisnn.structure.redistribute import right_on_average
 from minisnn.structure.schedule import cosine_fraction
+from minisnn.training.optim import SGD
+from minisnn.training.state import TrainingState
 
 
 def train(xp, steps=4, **rules):

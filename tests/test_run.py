@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import checkpoint, cli, plots, runs, training
-from minisnn.checkpoint import CheckpointError
+from minisnn import cli, plots
 from minisnn.data import load_digits
 from minisnn.files import write_atomically
 from minisnn.recipes import ESL_MLP_DEFAULTS
+from minisnn.runs import start
 from minisnn.structure import grow, prune
 from minisnn.structure.masks import check_masks
+from minisnn.training import checkpoint, loop
+from minisnn.training.checkpoint import CheckpointError
 
 QUICK = replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=3, batch_size=200, t_iter=3)
 
@@ -40,7 +42,7 @@ def states_equal(a, b):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, breaks_at):
     recipe = replace(QUICK, optimizer=optimizer, grow="random-unfired", shift=1)
-    whole = runs.train(recipe, out=tmp_path / "whole").result
+    whole = start.train(recipe, out=tmp_path / "whole").result
     with monkeypatch.context() as patch:
         calls = []
 
@@ -50,27 +52,27 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, 
                 raise KeyboardInterrupt
             return step(*args)
 
-        step = training.step
-        patch.setattr(training, "step", breaks_off)
+        step = loop.step
+        patch.setattr(loop, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=tmp_path / "broken")
-    resumed = runs.resume(tmp_path / "broken").result
+            start.train(recipe, out=tmp_path / "broken")
+    resumed = start.resume(tmp_path / "broken").result
     states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
     for name in ("seconds", "recipe"):
         whole.pop(name), resumed.pop(name)
     assert whole == resumed
-    logs = [runs.load(tmp_path / name).log for name in ("whole", "broken")]
+    logs = [start.load(tmp_path / name).log for name in ("whole", "broken")]
     assert [{**row, "seconds": 0} for row in logs[0]] == [{**row, "seconds": 0} for row in logs[1]]
 
 
 def test_a_run_and_its_folder(tmp_path):
-    result = runs.train(QUICK, out=tmp_path / "run").result
+    result = start.train(QUICK, out=tmp_path / "run").result
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json",
         "learning_curves.png", "firing_rates.png", "densities.png", "receptive_fields.png", "turnover.png",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "result.json").read_text())["connections"] == result["connections"]
-    rows = runs.load(tmp_path / "run").log
+    rows = start.load(tmp_path / "run").log
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert {"train_loss", "train_accuracy", "val_accuracy", "density", "connections", "replaced", "exploration_rate",
             "firing_hidden", "firing_output"} <= set(rows[0])  # fmt: skip
@@ -80,13 +82,13 @@ def test_a_run_and_its_folder(tmp_path):
     check_masks(state.params, state.masks)
     assert result["connections"] == state.masks["hidden.weight"].sum() + 30 * 10
     with pytest.raises(FileExistsError, match="holds a run already"):
-        runs.train(QUICK, out=tmp_path / "run")
+        start.train(QUICK, out=tmp_path / "run")
 
 
 def test_it_learns():
     """The defaults on digits: far above chance, dense and sparse, in seconds."""
-    sparse = runs.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6)).result
-    dense = runs.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0)).result
+    sparse = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6)).result
+    dense = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0)).result
     assert sparse["val_accuracy"] > 85
     assert dense["val_accuracy"] > 85
     assert dense["density"] == 1
@@ -96,31 +98,31 @@ def test_it_learns():
 @pytest.mark.parametrize("prune_rule", list(prune.RULES))
 @pytest.mark.parametrize("grow_rule", list(grow.RULES))
 def test_every_pair_of_rules_trains(prune_rule, grow_rule):
-    result = runs.train(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1)).result
+    result = start.train(replace(QUICK, prune=prune_rule, grow=grow_rule, hidden=(30, 20), epochs=1)).result
     assert result["exploration_rate"] > 0.2
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not():
-    results = [runs.train(replace(QUICK, epochs=1, seed=seed)).result["test_loss"] for seed in (1, 1, 2)]
+    results = [start.train(replace(QUICK, epochs=1, seed=seed)).result["test_loss"] for seed in (1, 1, 2)]
     assert results[0] == results[1] != results[2]
 
 
 def test_a_rule_changes_the_structure_but_not_the_data(monkeypatch):
     """Runs that differ in a rule see the same images in the same order and start from the same weights."""
     seen = []
-    real = training.step
+    real = loop.step
     monkeypatch.setattr(
-        training, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
+        loop, "step", lambda s, state, x, y, lr: seen.append(y.tolist()) or real(s, state, x, y, lr)
     )
     for rule in ("random", "momentum"):
-        runs.train(replace(QUICK, epochs=2, grow=rule))
+        start.train(replace(QUICK, epochs=2, grow=rule))
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
 @given(damage=st.binary(min_size=1, max_size=200), at=st.integers(0, 20_000))
 def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
     folder = tmp_path_factory.mktemp("checkpoint")
-    state = training.start(QUICK.setup(load_digits()), seed=0)
+    state = loop.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(folder / "good.npz", state)
     states_equal(state, checkpoint.load(folder / "good.npz"))
     content = bytearray((folder / "good.npz").read_bytes())
@@ -140,7 +142,7 @@ def test_what_is_written_is_as_readable_as_any_file(tmp_path):
 
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    state = training.start(QUICK.setup(load_digits()), seed=0)
+    state = loop.start(QUICK.setup(load_digits()), seed=0)
     checkpoint.save(tmp_path / "c.npz", state)
     before = (tmp_path / "c.npz").read_bytes()
     monkeypatch.setattr(np, "savez", lambda file, **arrays: file.write(b"half") and 1 / 0)
@@ -252,10 +254,10 @@ def test_plots_return_their_axes():
 def test_training_keeps_its_dtype(dtype):
     data = load_digits()
     setup = QUICK.setup(data)
-    state = training.start(setup, seed=0, dtype=dtype)
+    state = loop.start(setup, seed=0, dtype=dtype)
     images, labels = data.train.images[:50], data.train.labels[:50]
     for _ in range(4):
-        training.step(setup, state, images, labels, lr=0.1)
+        loop.step(setup, state, images, labels, lr=0.1)
     assert {w.dtype for w in state.params.values()} == {np.dtype(dtype)}
     assert {m.dtype for moment in state.moments.values() for m in moment} == {np.dtype(dtype)}
 

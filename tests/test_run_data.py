@@ -8,10 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minisnn import cli, runs, slim_run, training
+from minisnn import cli
 from minisnn.data import load_digits
 from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, LIFNet
+from minisnn.runs import slim as slim_run
+from minisnn.runs import start
+from minisnn.training import loop
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
 SETTINGS = {"T": 2, "epochs": 2, "batch_size": 50}
@@ -48,7 +51,7 @@ NET = "4C3-AP2-7FC"
 def trained(tmp_path_factory):
     """A finished run on own data."""
     folder = tmp_path_factory.mktemp("own") / "run"
-    runs.train("lif", own(), out=folder, net=NET, **SETTINGS)
+    start.train("lif", own(), out=folder, net=NET, **SETTINGS)
     return folder
 
 
@@ -69,7 +72,7 @@ def test_a_run_on_own_data_says_what_it_needs(copy):
     assert config["data"]["n_classes"] == 7
     fingerprint = own().info.fingerprint
     said = rf"{copy} was trained on 'own' \(fingerprint {fingerprint}, 12x20x1, 7 classes\), a DataSet made in Python: "
-    for attempt in (lambda: runs.resume(copy), lambda: runs.load(copy).evaluate()):
+    for attempt in (lambda: start.resume(copy), lambda: start.load(copy).evaluate()):
         with pytest.raises(ValueError, match=said + rf"hand it over, as in snn.resume\('{copy}', data=...\)"):
             attempt()
     assert contents(copy) == before
@@ -93,41 +96,41 @@ def test_other_data_are_refused_and_nothing_is_written(copy, monkeypatch, other,
     if not finished:
         (copy / "result.json").unlink()
     before = contents(copy)
-    monkeypatch.setattr(training, "fit", lambda *args: pytest.fail("this must not train"))
+    monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("this must not train"))
     with pytest.raises(
         ValueError, match=rf"was trained on 'own' \(fingerprint \w+, 12x20x1, 7 classes\), found .*{words}"
     ):
-        runs.resume(copy, data=other(), epochs=5)
+        start.resume(copy, data=other(), epochs=5)
     assert contents(copy) == before
 
 
 def test_the_same_data_go_on_whatever_their_name(copy):
-    before = runs.load(copy).result
-    again = runs.resume(copy, data=own(name="another"))
+    before = start.load(copy).result
+    again = start.resume(copy, data=own(name="another"))
     assert again.result["test_accuracy"] == before["test_accuracy"]
     assert again.evaluate(own()).accuracy == before["test_accuracy"]
 
 
 def test_a_name_that_comes_to_mean_other_data(tmp_path, monkeypatch):
     """The folder that a recipe names has other files than when it was trained; in a grid, too."""
-    from minisnn import grid
+    from minisnn.grids import grid
 
     recipe = replace(LIF_DEFAULTS["digits"], net="4C3-AP2-10FC", **SETTINGS)
     job = grid.Job("name", recipe, recipe.to_json(), os.getpid(), folder=tmp_path / "grid")
     loads = [load_digits(), changed(load_digits(), images=lambda x: x[:, ::-1])]
     monkeypatch.setattr(LIFNet, "load", lambda self: loads[0])
-    runs.train(recipe, out=tmp_path / "run", pictures=False)
-    step = training.train_epoch
+    start.train(recipe, out=tmp_path / "run", pictures=False)
+    step = loop.train_epoch
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_epoch", lambda *a: 1 / 0)
+        patch.setattr(loop, "train_epoch", lambda *a: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             grid.one(job)
     del loads[0]
-    assert training.train_epoch is step
+    assert loop.train_epoch is step
     for attempt in (
-        lambda: runs.resume(tmp_path / "run"),
-        lambda: runs.load(tmp_path / "run").evaluate(),
-        lambda: runs.load(tmp_path / "run").plot("raster"),
+        lambda: start.resume(tmp_path / "run"),
+        lambda: start.load(tmp_path / "run").evaluate(),
+        lambda: start.load(tmp_path / "run").plot("raster"),
         lambda: grid.one(job),
     ):
         with pytest.raises(ValueError, match=r"was trained on 'digits' .* found 'digits'"):
@@ -138,7 +141,7 @@ def test_slim_knows_the_data(tmp_path, capsys):
     data = changed(load_digits(), name="own", images=lambda x: x[:, ::-1])
     folder = tmp_path / "run"
     recipe = replace(SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=1, batch_size=100)
-    runs.train(recipe, data, out=folder, pictures=False)
+    start.train(recipe, data, out=folder, pictures=False)
     assert cli.main(["slim", str(folder)]) == 2
     assert "a DataSet made in Python" in capsys.readouterr().err
     with pytest.raises(ValueError, match="found 'digits'"):
@@ -146,13 +149,13 @@ def test_slim_knows_the_data(tmp_path, capsys):
     assert not (tmp_path / "slim").exists()
     small = slim_run.slim_run(folder, tmp_path / "slim", data=data, pictures=False)
     assert small["test_accuracy"] == pytest.approx(small["before"]["test_accuracy"], abs=1)
-    assert runs.load(tmp_path / "slim").info == data.info
+    assert start.load(tmp_path / "slim").info == data.info
     with pytest.raises(ValueError, match="a DataSet made in Python"):
-        runs.resume(tmp_path / "slim")
+        start.resume(tmp_path / "slim")
 
 
 def test_predictions_need_no_data(copy):
-    run = runs.load(copy)
+    run = start.load(copy)
     images, labels = own().test
     assert 100 * (run.predict(images) == labels).mean() == pytest.approx(run.result["test_accuracy"])
 
@@ -172,11 +175,11 @@ def test_predictions_need_no_data(copy):
 )
 def test_evaluating_on_what_does_not_fit(copy, data, message):
     with pytest.raises(ValueError, match=message):
-        runs.load(copy).evaluate(data())
+        start.load(copy).evaluate(data())
 
 
 def test_evaluating_on_other_images_of_the_same_kind(copy):
-    run = runs.load(copy)
+    run = start.load(copy)
     found = run.evaluate(own(seed=5), "train")
     images, labels = own(seed=5).train
     assert found.n == 140
@@ -186,9 +189,9 @@ def test_evaluating_on_other_images_of_the_same_kind(copy):
 
 
 def test_classes_of_other_names(copy):
-    run, data = runs.load(copy), own()
+    run, data = start.load(copy), own()
     run.info = replace(run.info, class_names=tuple("abcdefg"))
-    from minisnn.run_data import check_fits
+    from minisnn.runs.run_data import check_fits
 
     check_fits(run.info, data.info, "mine")
     with pytest.raises(ValueError, match="mine tells the classes a, b, c, d, e, f, g apart, 'own' has z, b"):
@@ -196,10 +199,10 @@ def test_classes_of_other_names(copy):
 
 
 def test_the_first_images_of_data_handed_over(tmp_path):
-    run = runs.train("lif", own(), out=tmp_path / "run", net=NET, images=60, **SETTINGS)
+    run = start.train("lif", own(), out=tmp_path / "run", net=NET, images=60, **SETTINGS)
     assert run.info.n_train == 60
-    assert runs.resume(tmp_path / "run", data=own()).info == run.info
-    assert runs.load(tmp_path / "run").evaluate(own(), "train").n == 140
+    assert start.resume(tmp_path / "run", data=own()).info == run.info
+    assert start.load(tmp_path / "run").evaluate(own(), "train").n == 140
 
 
 def test_a_folder_says_what_results_depend_on(trained, copy, monkeypatch):
@@ -209,10 +212,10 @@ def test_a_folder_says_what_results_depend_on(trained, copy, monkeypatch):
     assert {"minisnn", "numpy", "python"} <= set(found["versions"])
     assert found["threads"] >= 1
     assert {"internal_api", "version", "architecture"} <= set(found["blas"][0])
-    runs.resume(copy, data=own(), pictures=False)
+    start.resume(copy, data=own(), pictures=False)
     assert json.loads((copy / "config.json").read_text()) == config  # the same machine: once
-    monkeypatch.setattr("minisnn.run_folder.threads", lambda: 77)
-    runs.resume(copy, data=own(), pictures=False)
+    monkeypatch.setattr("minisnn.runs.folder.threads", lambda: 77)
+    start.resume(copy, data=own(), pictures=False)
     assert [e["threads"] for e in json.loads((copy / "config.json").read_text())["environments"]][-1] == 77
 
 
@@ -232,7 +235,7 @@ def test_configurations_that_are_none(copy, change, message):
     change(config)
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=message):
-        runs.load(copy)
+        start.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -254,13 +257,13 @@ def test_files_that_are_damaged(copy, name, text, message):
     if text is not None:
         (copy / name).write_text(text)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        runs.load(copy)
+        start.load(copy)
 
 
 def interrupted(recipe, folder, monkeypatch, after):
     """A run that is cut off in its epoch after `after`."""
     with monkeypatch.context() as patch:
-        real, done = training.train_epoch, []
+        real, done = loop.train_epoch, []
 
         def breaks_off(*args):
             if len(done) == after:
@@ -268,9 +271,9 @@ def interrupted(recipe, folder, monkeypatch, after):
             done.append(1)
             return real(*args)
 
-        patch.setattr(training, "train_epoch", breaks_off)
+        patch.setattr(loop, "train_epoch", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=folder, pictures=False)
+            start.train(recipe, out=folder, pictures=False)
 
 
 @pytest.mark.parametrize(
@@ -286,9 +289,9 @@ def interrupted(recipe, folder, monkeypatch, after):
 )
 def test_files_of_a_resumed_run_are_those_of_an_undisturbed_one(tmp_path, monkeypatch, recipe):
     """To the byte, but for the time that it took."""
-    runs.train(recipe, out=tmp_path / "whole", pictures=False)
+    start.train(recipe, out=tmp_path / "whole", pictures=False)
     interrupted(recipe, tmp_path / "broken", monkeypatch, 1)
-    runs.resume(tmp_path / "broken", pictures=False)
+    start.resume(tmp_path / "broken", pictures=False)
 
     def timeless(folder):
         log = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
@@ -308,21 +311,21 @@ def test_files_of_a_resumed_run_are_those_of_an_undisturbed_one(tmp_path, monkey
 
 def test_more_epochs(copy, monkeypatch):
     """The log goes on, and until the run is finished again there is no result that would be of another length."""
-    before = runs.load(copy)
-    run = runs.resume(copy, data=own(), epochs=4)
+    before = start.load(copy)
+    run = start.resume(copy, data=own(), epochs=4)
     assert [row["epoch"] for row in run.log] == [1, 2, 3, 4]
     assert run.log[:2] == before.log
-    assert runs.load(copy).recipe == replace(before.recipe, epochs=4)
+    assert start.load(copy).recipe == replace(before.recipe, epochs=4)
     with pytest.raises(
         ValueError, match="epochs must be at least 4, as many as the run was started with, found 3"
     ):
-        runs.resume(copy, data=own(), epochs=3)
+        start.resume(copy, data=own(), epochs=3)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_epoch", lambda *args: 1 / 0)
+        patch.setattr(loop, "train_epoch", lambda *args: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            runs.resume(copy, data=own(), epochs=6)
-    assert runs.load(copy).result is None
-    assert runs.resume(copy, data=own()).result["recipe"]["epochs"] == 6
+            start.resume(copy, data=own(), epochs=6)
+    assert start.load(copy).result is None
+    assert start.resume(copy, data=own()).result["recipe"]["epochs"] == 6
 
 
 @pytest.mark.parametrize("kind", list(RECIPES))

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from minisnn import run_result, runs, sample_page, slim_run, training
-from minisnn.compose import Sequential
 from minisnn.data import load_digits
+from minisnn.networks.compose import Sequential
+from minisnn.networks.stages import LIF, Linear, Plain
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
-from minisnn.run_pictures import OF_A_SAMPLE, PICTURES, draw_potentials
-from minisnn.stages import LIF, Linear, Plain
-from minisnn.state import TrainingState
+from minisnn.runs import result as run_result
+from minisnn.runs import sample_page, start
+from minisnn.runs import slim as slim_run
+from minisnn.runs.pictures import OF_A_SAMPLE, PICTURES, draw_potentials
+from minisnn.training import loop
+from minisnn.training.state import TrainingState
 
 CONV = replace(LIF_DEFAULTS["digits"], net="6C3-AP2-8C3-AP2-10FC", T=3, epochs=1, batch_size=100, lr=0.01)
 RECIPES = {
@@ -37,7 +40,7 @@ def trained(tmp_path_factory):
     def get(name):
         if name not in there:
             there[name] = tmp_path_factory.mktemp("runs") / name.replace(" ", "-")
-            runs.train(RECIPES[name], out=there[name])
+            start.train(RECIPES[name], out=there[name])
         return there[name]
 
     return get
@@ -51,7 +54,7 @@ def has(name):
 def test_pictures_by_name(trained, name):
     folder = trained(name)
     assert {path.stem for path in folder.glob("*.png")} == has(name)
-    run = runs.load(folder)
+    run = start.load(folder)
     for picture in PICTURES:
         if picture in has(name) | set(OF_A_SAMPLE):
             figure = run.plot(picture)
@@ -72,7 +75,7 @@ def texts(figure):
 
 
 def test_a_picture_of_given_images(trained):
-    run = runs.load(trained("conv"))
+    run = start.load(trained("conv"))
     spikes = run.trace(load_digits().test.images[5:6])["lif1"].spikes[:, 0].reshape(3, -1)
     line = run.plot("raster", load_digits().test.images[5:9]).axes[0].lines[0]
     np.testing.assert_array_equal(
@@ -81,16 +84,16 @@ def test_a_picture_of_given_images(trained):
 
 
 def test_firing_rates_say_what_they_count(trained):
-    assert "spikes per neuron and image" in texts(runs.load(trained("esl-mlp")).plot("firing_rates"))
-    assert "spikes per neuron and step" in texts(runs.load(trained("conv")).plot("firing_rates"))
+    assert "spikes per neuron and image" in texts(start.load(trained("esl-mlp")).plot("firing_rates"))
+    assert "spikes per neuron and step" in texts(start.load(trained("conv")).plot("firing_rates"))
 
 
 def test_a_slim_run_says_whose_curves_it_shows(trained, tmp_path):
     slim_run.slim_run(trained("sca"), tmp_path / "slim")
-    for run in (runs.load(tmp_path / "slim"), runs.resume(tmp_path / "slim")):
+    for run in (start.load(tmp_path / "slim"), start.resume(tmp_path / "slim")):
         assert "the network of sca, before it was slimmed" in texts(run.plot("learning_curves"))
     slim_run.slim_run(trained("sca"), tmp_path / "on", epochs=1, pictures=False)
-    assert "slimmed" not in texts(runs.load(tmp_path / "on").plot("learning_curves"))
+    assert "slimmed" not in texts(start.load(tmp_path / "on").plot("learning_curves"))
 
 
 def overlap(figure):
@@ -107,7 +110,7 @@ def overlap(figure):
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_the_page_of_a_sample(trained, tmp_path, name):
-    run = runs.load(trained(name))
+    run = start.load(trained(name))
     figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
     assert text == figure.get_suptitle()
@@ -127,7 +130,7 @@ def test_the_page_of_a_sample(trained, tmp_path, name):
 
 def test_the_page_of_a_silent_network(trained):
     for name, key in (("esl-mlp", "hidden.weight"), ("conv", "conv1.weight")):
-        run = runs.load(trained(name))
+        run = start.load(trained(name))
         run.state.params[key] *= 0
         if name == "conv":
             run.state.params["bn1.beta"] -= 100
@@ -138,7 +141,7 @@ def test_the_page_of_a_silent_network(trained):
 def test_the_page_of_another_white(trained):
     from test_run_data import changed
 
-    run = runs.load(trained("conv"))
+    run = start.load(trained("conv"))
     brighter = changed(load_digits(), images=lambda x: x * np.uint8(15), max_value=240)
     (one, said), (other, too) = sample_page.inspect(run, 4), sample_page.inspect(run, 4, data=brighter)
     assert said == too
@@ -147,7 +150,7 @@ def test_the_page_of_another_white(trained):
 
 def test_potentials_reach_the_threshold_when_neurons_fire(trained):
     """ESL Eq. 4, V(z) = sum of w max(0, 1 - z_i / z), and the time of Eq. 5 are of one mind."""
-    run = runs.load(trained("esl-mlp"))
+    run = start.load(trained("esl-mlp"))
     layer = run.trace(load_digits().test.images[:1])["output"]
     ax = draw_potentials(Figure().subplots(), layer, np.arange(10))
     curves = [line for line in ax.lines if len(line.get_xdata()) > 2]
@@ -166,11 +169,11 @@ def test_a_density_that_was_not_reached_is_said(tmp_path):
     with pytest.warns(
         UserWarning, match=r"the density asked for, 0.1, was not reached: GradR ended at 0\.\d+"
     ):
-        run = runs.train(recipe, out=tmp_path / "run", pictures=False)
+        run = start.train(recipe, out=tmp_path / "run", pictures=False)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result == json.loads(json.dumps(run.result))
     assert "was not reached" in result["missed_density"]
-    assert runs.train(replace(recipe, learner="evolve")).result["missed_density"] is None
+    assert start.train(replace(recipe, learner="evolve")).result["missed_density"] is None
 
 
 @dataclass(frozen=True)
@@ -190,11 +193,11 @@ class PLIF(Plain):
 def test_a_network_of_ones_own_is_trained_to_its_result(tmp_path):
     """It used to die at the very end, with a KeyError, and to leave nothing."""
     data = load_digits()
-    run = runs.Run(replace(CONV, net="20FC-10FC"), data.info, TrainingState({}), data=data)
+    run = start.Run(replace(CONV, net="20FC-10FC"), data.info, TrainingState({}), data=data)
     stages = [(name, PLIF() if isinstance(stage, LIF) else stage) for name, stage in run.plain.stages]
     run.plain = Sequential(tuple(stages))
     run.setup = replace(run.setup, net=run.plain)
-    run.state = training.start(run.setup, 0)
+    run.state = loop.start(run.setup, 0)
     run.keep(tmp_path / "run")
     with pytest.warns(UserWarning, match="the costs of this network could not be measured .*PLIF"):
         run.finish()
@@ -211,12 +214,12 @@ def test_a_network_of_ones_own_is_trained_to_its_result(tmp_path):
 def test_a_network_that_the_recipe_does_not_know_at_all(tmp_path):
     """Only the setup was changed: costs are those of another network, and cannot be counted."""
     data = load_digits()
-    run = runs.Run(replace(CONV, net="20FC-10FC"), data.info, TrainingState({}), data=data)
+    run = start.Run(replace(CONV, net="20FC-10FC"), data.info, TrainingState({}), data=data)
     names = {"fc1": "first", "fc2": "last"}
     net = Sequential(tuple((names.get(name, name), stage) for name, stage in run.plain.stages))
     assert any(isinstance(stage, Linear) for _, stage in net.stages)
     run.setup = replace(run.setup, net=net)
-    run.state = training.start(run.setup, 0)
+    run.state = loop.start(run.setup, 0)
     with pytest.warns(UserWarning, match=r"costs of this network could not be measured .KeyError: 'weight'"):
         assert run.finish().result["synops"] is None
 
@@ -224,4 +227,4 @@ def test_a_network_that_the_recipe_does_not_know_at_all(tmp_path):
 def test_nothing_is_warned_of_in_a_healthy_run():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert runs.train(CONV).result["synops"] > 0
+        assert start.train(CONV).result["synops"] > 0

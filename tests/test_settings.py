@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import lookup, optim, training
 from minisnn.data.dataset import DataSet
 from minisnn.data.digits import load_digits
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
-from minisnn.optim import SGD, Adam
-from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make
-from minisnn.settings import Settings, setting
+from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, lookup, make
+from minisnn.recipes.settings import Settings, setting
 from minisnn.structure.evolve import Evolve, prune_layer
 from minisnn.structure.learner import SparseLearner
+from minisnn.training import loop, optim
+from minisnn.training.optim import SGD, Adam
 
 DATA = load_digits()
 
@@ -118,10 +118,12 @@ def test_functions_instances_and_names_are_looked_up():
     table = {"set": len}
     assert lookup.find("prune", "set", table) is len
     assert lookup.find("prune", lowest, table) is lowest
-    assert lookup.find("prune", "minisnn.optim:SGD", table) is SGD
+    assert lookup.find("prune", "minisnn.training.optim:SGD", table) is SGD
     assert lookup.find("prune", f"{__name__}:Outer.Inner", table) is Outer.Inner
     for word, message in (
-        ("minisnn.optim:SDG", "has no attribute 'SDG'"), ("minisnn.optim:", "cannot find"), (":SGD", "cannot find"),
+        ("minisnn.training.optim:SDG", "has no attribute 'SDG'"),
+        ("minisnn.training.optim:", "cannot find"),
+        (":SGD", "cannot find"),
         ("sett", "did you mean set"), ("..:x", "cannot find"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -145,7 +147,7 @@ def test_functions_keep_their_names():
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"is": 3}, {"is": "minisnn.optim:SGD", "nu": 1}, {"is": "os:getcwd", "x": 1}]
+    "content", [{}, {"is": 3}, {"is": "minisnn.training.optim:SGD", "nu": 1}, {"is": "os:getcwd", "x": 1}]
 )
 def test_what_json_cannot_build(content):
     with pytest.raises(ValueError, match="optimizer"):
@@ -178,8 +180,8 @@ def test_a_third_optimiser_in_the_table_trains_both_recipes(monkeypatch):
             recipe.setup(DATA)
         setup = replace(recipe, lr=0.01, momentum=0.5, weight_decay=0.1).setup(DATA)
         assert setup.optimizer == Signed(0.5, 0.1)
-        state = training.start(setup, 0)
-        training.step(setup, state, DATA.train.images[:9], DATA.train.labels[:9], 0.01)
+        state = loop.start(setup, 0)
+        loop.step(setup, state, DATA.train.images[:9], DATA.train.labels[:9], 0.01)
 
 
 def test_momentum_and_weight_decay_belong_to_optimisers_that_have_them():
@@ -261,8 +263,8 @@ def test_any_shape_gets_a_network(H, W, C, n_classes, kind):
     assert recipe.data == "own"
     assert (recipe.epochs, recipe.batch_size) == ((30, 25) if kind == "esl-mlp" else (20, 32))
     setup = recipe.setup(data)
-    state = training.start(setup, 0)
-    told = training.step(setup, state, data.train.images[:4], data.train.labels[:4], 0.01)
+    state = loop.start(setup, 0)
+    told = loop.step(setup, state, data.train.images[:4], data.train.labels[:4], 0.01)
     assert np.isfinite(told.loss)
 
 

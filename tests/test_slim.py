@@ -8,17 +8,15 @@ from strategies import rngs, seeds
 from test_cost import on
 from test_faster import close, notations
 
-from minisnn import checkpoint, networks
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential, neuron_caches
-from minisnn.cost import connections, measure
-from minisnn.describe import from_text, to_text
 from minisnn.faster import fast
 from minisnn.gradcheck import check_gradient
-from minisnn.networks import SCA_STYLE, STYLES, from_notation
-from minisnn.ops.neuron import Neuron
-from minisnn.optim import OPTIMIZERS
-from minisnn.stages import (
+from minisnn.networks import architectures
+from minisnn.networks.architectures import SCA_STYLE, STYLES, from_notation
+from minisnn.networks.compose import Residual, Sequential, neuron_caches
+from minisnn.networks.cost import connections, measure
+from minisnn.networks.describe import from_text, to_text
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     BatchNorm,
@@ -32,9 +30,12 @@ from minisnn.stages import (
     Repeat,
     Select,
 )
-from minisnn.state import TrainingState
+from minisnn.ops.neuron import Neuron
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.slim import Slimmer
+from minisnn.training import checkpoint
+from minisnn.training.optim import OPTIMIZERS
+from minisnn.training.state import TrainingState
 
 BN, IF = BatchNorm(), LIF(SCA_STYLE.neuron)
 
@@ -123,17 +124,17 @@ def check_slim(xp, net, shape, rng, T=1, B=3):
 
 
 TINY = {
-    "vgg16": ((32, 32, 1), lambda T: networks.vgg16((32, 32, 1), 3, T, channels=(3,) * 13, hidden=4)),
-    "vggsnn": ((16, 16, 2), lambda T: networks.vggsnn((16, 16, 2), 3, T, width=0.05)),
-    "resnet19": ((8, 8, 2), lambda T: networks.resnet19((8, 8, 2), 3, T, widths=(4, 4, 5, 9, 4))),
-    "pre-resnet18": ((8, 8, 2), lambda T: networks.pre_resnet18((8, 8, 2), 3, T, widths=(4, 4, 5, 9))),
-    "5conv": ((32, 32, 1), lambda T: networks.five_conv((32, 32, 1), 3, T, width=0.05)),
-    "mlp": ((4, 4, 1), lambda T: networks.mlp((4, 4, 1), 3, T, width=0.01)),
+    "vgg16": ((32, 32, 1), lambda T: architectures.vgg16((32, 32, 1), 3, T, channels=(3,) * 13, hidden=4)),
+    "vggsnn": ((16, 16, 2), lambda T: architectures.vggsnn((16, 16, 2), 3, T, width=0.05)),
+    "resnet19": ((8, 8, 2), lambda T: architectures.resnet19((8, 8, 2), 3, T, widths=(4, 4, 5, 9, 4))),
+    "pre-resnet18": ((8, 8, 2), lambda T: architectures.pre_resnet18((8, 8, 2), 3, T, widths=(4, 4, 5, 9))),
+    "5conv": ((32, 32, 1), lambda T: architectures.five_conv((32, 32, 1), 3, T, width=0.05)),
+    "mlp": ((4, 4, 1), lambda T: architectures.mlp((4, 4, 1), 3, T, width=0.01)),
 }
 
 
 def test_no_network_is_forgotten():
-    assert set(TINY) == set(networks.NETWORKS)
+    assert set(TINY) == set(architectures.NETWORKS)
 
 
 @pytest.mark.parametrize("T", [None, 2])
@@ -256,7 +257,7 @@ def test_the_layers_of_vgg():
 
 def test_the_layers_of_resnet19():
     """A stage's sums tie the channels of all its blocks; the first tie the stem's too if it is as wide."""
-    net = networks.resnet19((8, 8, 1), 3, 2, widths=(4, 4, 5, 6, 7))
+    net = architectures.resnet19((8, 8, 1), 3, 2, widths=(4, 4, 5, 6, 7))
     layers = {c.key: c for c in ChannelGraph(net, (8, 8, 1)).layers}
     assert list(layers) == ["lif1", *(f"block{n}.main.lif1" for n in (1, 2, 3)), "block4.main.lif1", "lif5",
         *(f"block{n}.main.lif1" for n in (5, 6)), "block7.main.lif1", "lif8", "block8.main.lif1"]  # fmt: skip
@@ -270,10 +271,10 @@ def test_the_layers_of_resnet19():
                                           ("block4.main.conv1",))  # fmt: skip
     assert (
         "lif2"
-        in ChannelGraph(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
+        in ChannelGraph(architectures.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
         .layers[1]
         .neurons
-        + ChannelGraph(networks.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
+        + ChannelGraph(architectures.resnet19((8, 8, 1), 3, 2, widths=(3, 4, 5, 6, 7)), (8, 8, 1))
         .layers[2]
         .neurons
     )
@@ -334,13 +335,13 @@ def test_the_authors_vgg16():
     """Their published network at p = 0.1, reached by slimming."""
     counts = (64, 64, 128, 128, 256, 256, 252, 462, 401, 450, 419, 409, 512)
     shape, rng = (32, 32, 3), np.random.default_rng(0)
-    net = networks.vgg16(shape, 10, 4)
+    net = architectures.vgg16(shape, 10, 4)
     layers = ChannelGraph(net, shape).layers
     masks = {}
     for layer, count in zip(layers, counts, strict=True):
         masks[layer.key] = rng.permutation(layer.size) < count
     slimmer = Slimmer(net, shape, masks)
-    expected = networks.vgg16(shape, 10, 4, channels=counts)
+    expected = architectures.vgg16(shape, 10, 4, channels=counts)
     assert to_text(slimmer.net) == to_text(expected)
     params = net.init(Zeros(), shape)[0]
     assert sum(w.size for w in params.values()) == 15_250_378
@@ -536,7 +537,7 @@ def test_networks_that_cannot_be_followed():
     ):
         Slimmer(fast(NET, SHAPE), SHAPE, {})
     with pytest.raises(ValueError, match="hidden: cannot follow channels through FirstSpike"):
-        ChannelGraph(networks.first_spike_mlp(), (784,))
+        ChannelGraph(architectures.first_spike_mlp(), (784,))
     with pytest.raises(ValueError, match="mask lif: there is no such layer of channels; there are none"):
         Slimmer(TINY["mlp"][1](2), (4, 4, 1), {"lif": np.ones(3, bool)})
     with pytest.raises(ValueError, match="a pool of 2x2 leaves nothing of 1x1"):
@@ -598,4 +599,4 @@ def test_a_slim_network_is_one_like_any_other():
     small = Slimmer(net, shape, draw_masks(rng, net, shape)).net
     assert "Select" in to_text(small)
     assert from_text(to_text(small)) == small
-    assert networks.build(to_text(small), shape, 3, None) == (small, "esl")
+    assert architectures.build(to_text(small), shape, 3, None) == (small, "esl")

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import checkpoint, cli, describe, networks, runs, slim_run, training
+from minisnn import cli
 from minisnn.data import load_digits
+from minisnn.networks import architectures, describe
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet
+from minisnn.runs import slim as slim_run
+from minisnn.runs import start
 from minisnn.structure.slim import Slimmer
+from minisnn.training import checkpoint, loop
 
 TINY = "6C3-MP2-8C3-MP2-10FC"
 QUICK = replace(SCA_VGG16_DEFAULTS["digits"], net=TINY, epochs=2, batch_size=100)
@@ -36,11 +40,11 @@ def small_digits():
 def trained(tmp_path_factory, small_digits):
     """A run with masked channels, and its result."""
     folder = tmp_path_factory.mktemp("sca") / "run"
-    return folder, runs.train(QUICK, out=folder).result
+    return folder, start.train(QUICK, out=folder).result
 
 
 def rows_of(folder):
-    return [{**row, "seconds": 0} for row in runs.load(folder).log]
+    return [{**row, "seconds": 0} for row in start.load(folder).log]
 
 
 def without(result, *names):
@@ -59,13 +63,13 @@ def test_a_run_with_channels(trained):
     assert {path.name for path in folder.iterdir()} == FILES | {"channels.png"}
     config = json.loads((folder / "config.json").read_text())
     assert (config["train"], config["recipe"]["net"]) == ("sca-vgg16", TINY)
-    state = runs.load(folder).state
+    state = start.load(folder).state
     assert {key: mask.shape for key, mask in state.channels.items()} == {"lif1": (6,), "lif2": (8,)}
     assert sum(int(mask.sum()) for mask in state.channels.values()) == 5 + 1  # floor(.4 * 14), floor(.1 * 14)
     assert {key: counts[-1] for key, counts in result["channels"].items()} == {
         key: int(mask.sum()) for key, mask in state.channels.items()
     }
-    assert result["regrown"][-1] == runs.load(folder).log[-1]["regrown"]
+    assert result["regrown"][-1] == start.load(folder).log[-1]["regrown"]
     assert set(result["scores"]) == {"lif1", "lif2"}
 
 
@@ -74,18 +78,18 @@ def test_a_run_with_channels(trained):
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change):
     recipe = replace(QUICK, epochs=3, **change)
-    whole = runs.train(recipe, out=tmp_path / "whole", pictures=False).result
+    whole = start.train(recipe, out=tmp_path / "whole", pictures=False).result
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=tmp_path / "broken")
-    resumed = runs.resume(tmp_path / "broken", pictures=False).result
+            start.train(recipe, out=tmp_path / "broken")
+    resumed = start.resume(tmp_path / "broken", pictures=False).result
     states_equal(*(checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")))
     assert without(resumed) == without(whole) | {"recipe": resumed["recipe"]}
     assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
 
 
-def stop_after(patch, epochs, module=training):
+def stop_after(patch, epochs, module=loop):
     """An interrupt in the middle of the next epoch."""
     real = module.train_epoch
     done = []
@@ -165,16 +169,16 @@ def test_a_slim_run(trained, tmp_path):
     assert contents(folder) == before
     assert {path.name for path in out.iterdir()} == FILES
     assert json.loads((out / "result.json").read_text()) == small
-    recipe, state = (loaded := runs.load(out)).recipe, loaded.state
-    whole = runs.load(folder).state
+    recipe, state = (loaded := start.load(out)).recipe, loaded.state
+    whole = start.load(folder).state
     counts = {key: int(mask.sum()) for key, mask in whole.channels.items()}
     assert isinstance(recipe, LIFNet)
     assert (recipe.paper, recipe.epochs, recipe.lr, recipe.width) == ("sca", 2, 0.05, 1.0)
-    expected = networks.from_notation(
-        f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, networks.SCA_STYLE
+    expected = architectures.from_notation(
+        f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, architectures.SCA_STYLE
     )
     assert describe.from_text(recipe.net) == expected
-    net = networks.from_notation(TINY, (8, 8, 1), 2, networks.SCA_STYLE)
+    net = architectures.from_notation(TINY, (8, 8, 1), 2, architectures.SCA_STYLE)
     states_equal(state, Slimmer(net, (8, 8, 1), whole.channels).state(whole))
     assert (state.epoch, state.channels) == (2, {})
     assert rows_of(out) == rows_of(folder)
@@ -200,10 +204,10 @@ def test_a_slim_run(trained, tmp_path):
     ],
 )
 def test_every_kind_of_run_becomes_slim(tmp_path, change):
-    runs.train(replace(QUICK, epochs=1, **change), out=tmp_path / "run", pictures=False)
+    start.train(replace(QUICK, epochs=1, **change), out=tmp_path / "run", pictures=False)
     result = slim_run.slim_run(tmp_path / "run", tmp_path / "slim", pictures=False)
     assert result["parameters"] < result["before"]["parameters"]
-    recipe, state = (loaded := runs.load(tmp_path / "slim")).recipe, loaded.state
+    recipe, state = (loaded := start.load(tmp_path / "slim")).recipe, loaded.state
     params = recipe.plain(load_digits()).init(np.random.default_rng(0), (8, 8, 1))[0]
     assert {key: w.shape for key, w in state.params.items()} == {key: w.shape for key, w in params.items()}
 
@@ -212,7 +216,7 @@ def test_a_slim_run_goes_on(trained, tmp_path, monkeypatch):
     """Training on begins anew, at its own rate, from the cut weights; and resuming equals never having stopped."""
     folder, _ = trained
     starts = []
-    real = training.step
+    real = loop.step
 
     def step(setup, state, images, labels, lr):
         if not state.iteration:
@@ -221,17 +225,17 @@ def test_a_slim_run_goes_on(trained, tmp_path, monkeypatch):
         return real(setup, state, images, labels, lr)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "step", step)
+        patch.setattr(loop, "step", step)
         whole = slim_run.slim_run(folder, tmp_path / "whole", epochs=3, lr=0.02, pictures=False)
     ((params, lr, moments),) = starts
-    recipe, masked = (loaded := runs.load(folder)).recipe, loaded.state
+    recipe, masked = (loaded := start.load(folder)).recipe, loaded.state
     small = Slimmer(recipe.plain(load_digits()), (8, 8, 1), masked.channels).state(masked)
     assert lr == 0.02
     assert not any(m.any() for m in moments)
     for key, w in small.params.items():
         np.testing.assert_array_equal(w, params[key])
     assert len(rows_of(tmp_path / "whole")) == 3
-    assert runs.load(tmp_path / "whole").recipe.lr == 0.02
+    assert start.load(tmp_path / "whole").recipe.lr == 0.02
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
@@ -248,7 +252,7 @@ def test_a_slim_run_at_its_end_resumes_to_itself(trained, tmp_path):
     """There is nothing left to train, and nothing changes."""
     whole = slim_run.slim_run(trained[0], tmp_path / "slim", pictures=False)
     before = checkpoint.load(tmp_path / "slim" / "checkpoint.npz")
-    resumed = runs.resume(tmp_path / "slim", pictures=False).result
+    resumed = start.resume(tmp_path / "slim", pictures=False).result
     states_equal(before, checkpoint.load(tmp_path / "slim" / "checkpoint.npz"))
     assert without(resumed, "channels") == without(whole, "channels", "before")
 
@@ -257,7 +261,7 @@ def test_an_unfinished_run_becomes_slim_if_it_trains_on(tmp_path, monkeypatch, c
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(QUICK, out=tmp_path / "run")
+            start.train(QUICK, out=tmp_path / "run")
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     assert "run: epoch 1 of 2: resume the run first, or give epochs" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
@@ -293,7 +297,7 @@ def test_the_folder_one_stands_in(trained, tmp_path, monkeypatch):
 
 
 def test_a_silent_network_has_no_percentages(tmp_path, capsys):
-    runs.train(replace(QUICK, epochs=1), out=tmp_path / "run", pictures=False)
+    start.train(replace(QUICK, epochs=1), out=tmp_path / "run", pictures=False)
     state = checkpoint.load(tmp_path / "run" / "checkpoint.npz")
     for key, w in state.params.items():
         if key.endswith(("gamma", "beta")) or key.startswith("fc1"):
@@ -338,7 +342,7 @@ def test_options_that_make_no_sense(trained, tmp_path, capsys, words, message):
     ],
 )
 def test_runs_without_masks(tmp_path, capsys, recipe):
-    runs.train(recipe, out=tmp_path / "run", pictures=False)
+    start.train(recipe, out=tmp_path / "run", pictures=False)
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     assert (
         "run: there are no channel masks; a run of `minisnn train sca-vgg16` has them"
@@ -378,7 +382,7 @@ def test_a_place_that_is_taken(trained, tmp_path, capsys, there):
 
 @pytest.mark.parametrize("name", ["checkpoint.npz", "log.csv"])
 def test_a_run_that_lacks_a_file(tmp_path, capsys, name):
-    runs.train(replace(QUICK, epochs=1), out=tmp_path / "run", pictures=False)
+    start.train(replace(QUICK, epochs=1), out=tmp_path / "run", pictures=False)
     (tmp_path / "run" / name).unlink()
     assert cli.main(["slim", str(tmp_path / "run")]) == 2
     message = {"checkpoint.npz": "there is no checkpoint", "log.csv": "found 0 rows, expected 1"}[name]
@@ -412,8 +416,8 @@ def test_a_damaged_slimmer_is_found_out(trained, tmp_path, monkeypatch, damage):
 def test_slim_networks_are_trained_by_text(trained, tmp_path):
     """The text of a slim network is a name like any other, for dense training and for pruning once more."""
     slim_run.slim_run(trained[0], tmp_path / "slim", pictures=False)
-    net = runs.load(tmp_path / "slim").recipe.net
-    result = runs.train(
+    net = start.load(tmp_path / "slim").recipe.net
+    result = start.train(
         replace(QUICK, net=net, epochs=1, p=0.2), out=tmp_path / "again", pictures=False
     ).result
     small = slim_run.slim_run(tmp_path / "again", tmp_path / "twice", pictures=False)

@@ -16,15 +16,17 @@ from strict_array import StrictArray
 from strict_array import xp as strict
 from tqdm import tqdm
 
-from minisnn import cli, networks, training
+from minisnn import cli
 from minisnn.backend import to_host
 from minisnn.data import load_digits
 from minisnn.data.dataset import DataSet, Split
+from minisnn.networks import architectures
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
 from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.structure import grow, prune, redistribute
 from minisnn.structure.learner import StructureLearner
 from minisnn.structure.masks import DISTRIBUTIONS, check_masks
+from minisnn.training import loop
 
 # name: the smallest image that fits, a width, time steps
 NARROW = {
@@ -58,22 +60,20 @@ def on(xp, recipe):
     """The recipe on an array library: the strict double takes the GPU's place."""
     with pytest.MonkeyPatch.context() as patch:
         if xp is strict:
-            patch.setattr(
-                training, "to_device", lambda x, _: x if isinstance(x, StrictArray) else xp.asarray(x)
-            )
+            patch.setattr(loop, "to_device", lambda x, _: x if isinstance(x, StrictArray) else xp.asarray(x))
         yield replace(recipe, device="cpu" if xp is np else "gpu")
 
 
 def begin(recipe, data, seed=0):
     setup = recipe.setup(data)
-    return setup, training.start(setup, seed, np.float64)
+    return setup, loop.start(setup, seed, np.float64)
 
 
 def steps(setup, state, data, n=STEPS, lr=0.01):
     """Real training steps. Yields what each of them tells."""
     for k in range(n):
         part = data.train.take(np.arange(k * BATCH, (k + 1) * BATCH) % len(data.train.labels))
-        yield training.step(setup, state, part.images, part.labels, lr)
+        yield loop.step(setup, state, part.images, part.labels, lr)
 
 
 def hosted(arrays):
@@ -110,10 +110,10 @@ def naive_prune(rule, weight, active, count):
 def check_step(setup, recipe, state, seen, images, labels):
     """A step of `state`, compared with a twin's that does not rewire. seen: iteration of last activity; moved on."""
     before = hosted(state.masks)
-    grads = hosted(training.gradients(setup, deepcopy(state), images, labels)[3])
+    grads = hosted(loop.gradients(setup, deepcopy(state), images, labels)[3])
     twin = deepcopy(state)
-    training.step(replace(setup, learner=StructureLearner()), twin, images, labels, lr=0.01)
-    told = training.step(setup, state, images, labels, lr=0.01)
+    loop.step(replace(setup, learner=StructureLearner()), twin, images, labels, lr=0.01)
+    told = loop.step(setup, state, images, labels, lr=0.01)
     check_masks(hosted(state.params), hosted(state.masks))
 
     t, iterations = state.iteration, recipe.epochs * 2
@@ -384,7 +384,7 @@ def test_training_with_the_log_of_densities():
     """A whole epoch: the row's densities are the masks', and `replaced` is the sum of the steps'."""
     recipe, data = narrow("5conv", redistribute="momentum")
     setup, state = begin(recipe, data)
-    row = training.train_epoch(setup, state, data.train, tqdm(disable=True))
+    row = loop.train_epoch(setup, state, data.train, tqdm(disable=True))
     assert {key: row[f"density_{key}"] for key in state.masks} == {
         key: m.mean() for key, m in state.masks.items()
     }
@@ -406,7 +406,7 @@ LIF_ONLY = {"net": "mlp", "width": 0.5, "density": 0.25, "distribution": "er", "
 )
 def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, wanted):
     """And the option goes to that field."""
-    from minisnn import runs
+    from minisnn.runs import start
 
     assert {f.name for f in fields(Connections)} == set(STRUCTURE)
     asked = []
@@ -417,7 +417,7 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
             result=dict.fromkeys(("test_accuracy", "val_accuracy", "density", "seconds"), 0)
         )
 
-    monkeypatch.setattr(runs, "train", instead)
+    monkeypatch.setattr(start, "train", instead)
     words = []
     for name, value in wanted.items():
         words += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
@@ -478,7 +478,7 @@ def test_unknown_names_are_refused_with_the_known_ones(field):
     assert all(name in str(error.value) for name in known.get(field, ()))
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_every_network_is_here(name):
     assert name in NARROW
 
@@ -490,8 +490,8 @@ def test_a_real_run_is_sparse_and_learns():
     )  # fmt: skip
     data = load_digits()
     setup = recipe.setup(data)
-    state = training.start(setup, 0)
-    rows = training.fit(setup, state, data)
+    state = loop.start(setup, 0)
+    rows = loop.fit(setup, state, data)
     assert rows[-1]["val_accuracy"] > 70
     check_masks(state.params, state.masks)
     active = sum(counts(state).values()) + sum(

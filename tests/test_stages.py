@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from strategies import few, rngs
 
 from minisnn.backend import to_host
-from minisnn.compose import Residual, Sequential, firing_rates, inside, outside
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential, firing_rates, inside, outside
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     BatchNorm,
@@ -30,6 +28,8 @@ from minisnn.stages import (
     merge_time,
     split_time,
 )
+from minisnn.ops.neuron import Neuron
+from minisnn.ops.surrogate import Sigmoid
 
 SMOOTH = LIF(Neuron(smooth=True, surrogate=Sigmoid(2.0)))
 

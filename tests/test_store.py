@@ -20,7 +20,6 @@ from strategies import rngs, sizes
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn import training
 from minisnn.data import DataError, load_digits, measure, store
 from minisnn.data.archive import Archive
 from minisnn.data.measure import mean_and_std
@@ -28,6 +27,7 @@ from minisnn.data.prefetch import prefetch
 from minisnn.data.rows import Rows, Split, hold_out
 from minisnn.data.store import converted, mark
 from minisnn.recipes import LIF_DEFAULTS
+from minisnn.training import loop
 
 SHAPE = (11, 2, 3)
 EXPECTED = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
@@ -355,14 +355,14 @@ def test_training_with_batches_in_advance_is_training_without():
     )
     data = recipe.load()
     setup = recipe.setup(data)
-    found, expected = training.start(setup, 0), training.start(setup, 0)
-    row = training.train_epoch(setup, found, data.train, tqdm(disable=True))
+    found, expected = loop.start(setup, 0), loop.start(setup, 0)
+    row = loop.train_epoch(setup, found, data.train, tqdm(disable=True))
     rng, losses = expected.rngs["data"], []
     order = rng.permutation(230)
     for k in range(0, 230, 50):
         index = order[k : k + 50]
         images = setup.augment(data.train.images[index], rng=rng)
-        one = training.step(setup, expected, images, data.train.labels[index], setup.lr(0))
+        one = loop.step(setup, expected, images, data.train.labels[index], setup.lr(0))
         losses.append(one.loss * len(index) / 230)
     expected.epoch += 1
     states_equal(found, expected)
@@ -613,4 +613,4 @@ def test_small_batches_are_made_together():
         (np.zeros((9, 10, 48, 48, 2), np.float32), 64, 1),
         (Rows(np.zeros((9, 64, 64, 3), np.uint8), np.arange(4)), 64, 1),
     ):
-        assert training.together(Split(images, labels), size) == expected
+        assert loop.together(Split(images, labels), size) == expected

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from strategies import rngs, sizes
 
 from minisnn.backend import to_host
-from minisnn.optim import SGD
-from minisnn.state import TrainingState
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.evolve import Evolve, grow_layer, prune_layer
 from minisnn.structure.grow import GrowthStatistics
 from minisnn.structure.schedule import cosine_fraction, round_up
+from minisnn.training.optim import SGD
+from minisnn.training.state import TrainingState
 
 EXAMPLE = (0.5, -0.1, 0.02, -0.7, 0.3, -0.05, 0.9, -0.4)
 SEPARATING = (0.1, 0.2, 0.3, 0.4, -1, -2, -3, -4)

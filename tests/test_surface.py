@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 import minisnn as snn
-from minisnn import networks, optim, recipes
+from minisnn import recipes
+from minisnn.networks import architectures
 from minisnn.ops import surrogate
 from minisnn.structure import grow, masks, prune, redistribute
+from minisnn.training import optim
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [path for path in sorted((ROOT / "minisnn").rglob("*.py")) if "commands" not in path.parts]
@@ -59,7 +61,7 @@ def test_help_imports_nothing_that_takes_long(command):
 def test_a_name_imports_no_more_than_its_file_does():
     loaded = python("import minisnn, sys; minisnn.lif_forward; print(*sys.modules)").split()
     assert "minisnn.ops.lif" in loaded
-    assert not {"matplotlib", "tqdm", "minisnn.runs", "minisnn.data"} & set(loaded)
+    assert not {"matplotlib", "tqdm", "minisnn.runs.start", "minisnn.data"} & set(loaded)
 
 
 # Which names there are
@@ -135,7 +137,7 @@ def test_every_pair_is_there():
 @pytest.mark.parametrize(
     "table",
     [
-        {key: network for key, (network, *_) in networks.NETWORKS.items()},
+        {key: network for key, (network, *_) in architectures.NETWORKS.items()},
         optim.SCHEDULES, optim.NORMALISATIONS, prune.RULES, grow.RULES, redistribute.RULES,
         masks.DISTRIBUTIONS, masks.SAMPLERS, recipes.RECIPES,
         {type(s): type(s) for s in surrogate.SURROGATES.values()},

@@ -12,11 +12,14 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from minisnn import cli, grid, plots, runs, training
+from minisnn import cli, plots
 from minisnn.data import load_digits
+from minisnn.grids import grid
+from minisnn.grids.rows import read
+from minisnn.grids.sweeps import combinations, said, sweep
 from minisnn.recipes import make
-from minisnn.rows import read
-from minisnn.sweeps import combinations, said, sweep
+from minisnn.runs import start
+from minisnn.training import loop
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("joblib"), reason="joblib is not installed"),
@@ -41,7 +44,7 @@ def made_up(monkeypatch):
         }  # fmt: skip
         return SimpleNamespace(result=result)
 
-    monkeypatch.setattr(runs, "train", fake)
+    monkeypatch.setattr(start, "train", fake)
     return ran
 
 
@@ -103,10 +106,10 @@ def test_nothing_need_vary_and_nothing_need_be_kept(made_up):
 
 
 def test_validation_leaves_the_test_set_alone(monkeypatch, tmp_path):
-    real = training.evaluate
+    real = loop.evaluate
     seen = []
     monkeypatch.setattr(
-        training, "evaluate", lambda a, b, split: (seen.append(len(split.labels)), real(a, b, split))[1]
+        loop, "evaluate", lambda a, b, split: (seen.append(len(split.labels)), real(a, b, split))[1]
     )
     rows = sweep("lif", lr=[0.01, 0.02], jobs=1, test=False, out=tmp_path, **TINY)
     assert set(seen) == {140}  # the digits' validation images; 355 are for testing
@@ -117,7 +120,7 @@ def test_validation_leaves_the_test_set_alone(monkeypatch, tmp_path):
 def test_it_is_what_train_does(tmp_path):
     rows = sweep("lif", density=[0.3, 0.5], out=tmp_path, jobs=1, **TINY)
     with grid.use_threads(1):
-        alone = runs.train(make("lif", density=0.3, **TINY)).result
+        alone = start.train(make("lif", density=0.3, **TINY)).result
     assert rows[0]["test_accuracy"] == alone["test_accuracy"]
     assert rows[0]["connections"] == alone["connections"]
 
@@ -250,8 +253,10 @@ def test_json_has_no_nan(made_up, tmp_path, capsys):
 )
 def test_options_take_several_values(monkeypatch, tmp_path, words, expected):
     ran = []
-    monkeypatch.setattr("minisnn.sweeps.run_grid", lambda path, recipes, *_: ran.extend(recipes.values()))
-    monkeypatch.setattr("minisnn.sweeps.read", lambda path: pytest.skip("far enough"))
+    monkeypatch.setattr(
+        "minisnn.grids.sweeps.run_grid", lambda path, recipes, *_: ran.extend(recipes.values())
+    )
+    monkeypatch.setattr("minisnn.grids.sweeps.read", lambda path: pytest.skip("far enough"))
     with pytest.raises(pytest.skip.Exception):
         cli.main(["sweep", *words, "--out", str(tmp_path)])
     for name, values in expected.items():

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import runs, training
 from minisnn.data import EVENT_LOADERS, LOADERS, load_event_digits
 from minisnn.data.dataset import DataSet
 from minisnn.data.rows import Rows, Split
+from minisnn.networks.stages import Repeat
 from minisnn.recipes import LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet, SCANet
 from minisnn.recipes.images import with_stand_ins
-from minisnn.stages import Repeat
+from minisnn.runs import start
+from minisnn.training import loop
 
 SMALL = LIFNet(
     data="event-digits", net="8C3-AP2-16C3-AP2-10FC", T=3, epochs=2, batch_size=32, lr=0.01, t_iter=9
@@ -59,8 +60,8 @@ def test_fast_is_plain(few, recipe):
     outputs = []
     for fast in True, False:
         setup = replace(recipe, fast=fast).setup(few)
-        state = training.start(setup, 0, np.float64)
-        found = training.gradients(setup, state, few.train.images[:9], few.train.labels[:9])
+        state = loop.start(setup, 0, np.float64)
+        found = loop.gradients(setup, state, few.train.images[:9], few.train.labels[:9])
         outputs.append((found[0], *(found[3][key] for key in sorted(found[3]))))
     for a, b in zip(*outputs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -85,13 +86,13 @@ def test_recordings_move_as_a_whole(few):
 
 def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
     recipe = replace(SMALL, epochs=4, density=0.5)
-    result = runs.train(recipe, out=tmp_path / "a", pictures=False).result
+    result = start.train(recipe, out=tmp_path / "a", pictures=False).result
     assert result["train_accuracy"] > 60
     assert result["macs"] == 0  # events, not grey values
     assert result["synops"] > 0
     assert (tmp_path / "a" / "result.json").exists()
-    whole = runs.load(tmp_path / "a").state
-    train_fit = training.fit
+    whole = start.load(tmp_path / "a").state
+    train_fit = loop.fit
 
     def interrupted(setup, state, data, after_epoch, progress):
         def stop(row):
@@ -102,11 +103,11 @@ def test_it_learns_and_goes_on_where_it_stopped(loaded, tmp_path):
         return train_fit(setup, state, data, stop, progress)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "fit", interrupted)
+        patch.setattr(loop, "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=tmp_path / "b", pictures=False)
-    runs.resume(tmp_path / "b", pictures=False)
-    states_equal(runs.load(tmp_path / "b").state, whole)
+            start.train(recipe, out=tmp_path / "b", pictures=False)
+    start.resume(tmp_path / "b", pictures=False)
+    states_equal(start.load(tmp_path / "b").state, whole)
     assert set(loaded) == {(3, "number")}
 
 
@@ -117,8 +118,8 @@ def test_from_disk_as_from_memory(few, tmp_path):
     for images in few.train.images, Rows(mapped, np.arange(len(mapped))):
         data = replace(few, train=Split(images, few.train.labels))
         setup = replace(SMALL, shift=1, flip=True).setup(data)
-        state = training.start(setup, 0)
-        training.fit(setup, state, data)
+        state = loop.start(setup, 0)
+        loop.fit(setup, state, data)
         states.append(state)
     states_equal(*states)
 

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import backend, checkpoint, cli, recipes, runs, training
+from minisnn import backend, cli, recipes
 from minisnn.backend import NoGPUError
 from minisnn.data import load_digits
 from minisnn.data.augment import flip, shift
 from minisnn.data.dataset import DataSet, Split
-from minisnn.losses import mean_loss_forward, tet_loss_forward
-from minisnn.optim import SGD, Adam
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, LIFNet
+from minisnn.runs import start
+from minisnn.training import checkpoint, loop
+from minisnn.training.losses import mean_loss_forward, tet_loss_forward
+from minisnn.training.optim import SGD, Adam
 
 NET = "8C3-AP2-16C3-AP2-10FC"
 QUICK = replace(LIF_DEFAULTS["digits"], net=NET, T=2, epochs=4, lr=0.01)
@@ -38,7 +40,7 @@ DATA = load_digits()
     ids=str,
 )
 def test_it_learns(change):
-    result = runs.train(replace(QUICK, **change)).result
+    result = start.train(replace(QUICK, **change)).result
     assert result["val_accuracy"] > 85
     assert result["test_accuracy"] > 85
     assert result["density"] == 1
@@ -46,8 +48,8 @@ def test_it_learns(change):
 
 def gradients(recipe, accumulate, n=30):
     setup = replace(recipe, accumulate=accumulate).setup(DATA)
-    state = training.start(setup, 0, np.float64)
-    return training.gradients(setup, state, DATA.train.images[:n], DATA.train.labels[:n])
+    state = loop.start(setup, 0, np.float64)
+    return loop.gradients(setup, state, DATA.train.images[:n], DATA.train.labels[:n])
 
 
 @pytest.mark.parametrize(
@@ -75,9 +77,9 @@ def test_the_plain_network_has_the_same_gradient():
 @pytest.mark.parametrize("paper", ["esl", "sca"])  # with Adam and with SGD
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, breaks_at):
     recipe = replace(TINY, epochs=3, paper=paper, shift=1, flip=True, accumulate=2)
-    whole = runs.train(recipe, out=tmp_path / "whole").result
+    whole = start.train(recipe, out=tmp_path / "whole").result
     with monkeypatch.context() as patch:
-        calls, step = [], training.step
+        calls, step = [], loop.step
 
         def breaks_off(*args):
             calls.append(1)
@@ -85,10 +87,10 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
                 raise KeyboardInterrupt
             return step(*args)
 
-        patch.setattr(training, "step", breaks_off)
+        patch.setattr(loop, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(recipe, out=tmp_path / "broken")
-    resumed = runs.resume(tmp_path / "broken").result
+            start.train(recipe, out=tmp_path / "broken")
+    resumed = start.resume(tmp_path / "broken").result
     states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
     states_equal(*states)
     assert sorted(states[0].buffers) == ["bn1.mean", "bn1.var"]
@@ -99,12 +101,12 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, brea
 
 def epoch(setup, state):
     data = replace(DATA, train=DATA.train.take(np.arange(200)))
-    return training.fit(replace(setup, epochs=1), state, data)[0]
+    return loop.fit(replace(setup, epochs=1), state, data)[0]
 
 
 def test_a_dead_layer_is_named():
     setup = QUICK.setup(DATA)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     state.params["bn2.beta"][:] = -1e6
     with pytest.warns(UserWarning, match="epoch 1: dead layer: lif2 fires less than 0.0001 times"):
         row = epoch(setup, state)
@@ -114,7 +116,7 @@ def test_a_dead_layer_is_named():
 @pytest.mark.parametrize("net", ["mlp", NET])
 def test_a_silent_network_is_noticed(net):
     setup = replace(QUICK, net=net).setup(DATA)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     for w in state.params.values():
         w[...] = 0
     with pytest.warns(UserWarning, match="epoch 1: the network is silent, no layer fires"):
@@ -124,7 +126,7 @@ def test_a_silent_network_is_noticed(net):
 def test_a_layer_that_always_fires_is_named():
     """`warn_of_silence`: "layers that fire never or always"."""
     setup = QUICK.setup(DATA)
-    state = training.start(setup, 0)
+    state = loop.start(setup, 0)
     state.params["bn2.beta"][:] = 1e6
     with pytest.warns(UserWarning, match="lif2"):
         row = epoch(setup, state)
@@ -132,13 +134,13 @@ def test_a_layer_that_always_fires_is_named():
 
 
 def test_a_run_and_its_folder(tmp_path, recwarn):
-    runs.train(replace(QUICK, epochs=2), out=tmp_path / "run")
+    start.train(replace(QUICK, epochs=2), out=tmp_path / "run")
     assert not recwarn.list  # a healthy network
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "log.csv", "checkpoint.npz", "result.json", "learning_curves.png", "firing_rates.png",
         "receptive_fields.png",
     }  # fmt: skip
-    rows = runs.load(tmp_path / "run").log
+    rows = start.load(tmp_path / "run").log
     assert [row["epoch"] for row in rows] == [1, 2]
     assert [row["lr"] for row in rows] == pytest.approx([0.01, 0.005])
     for row in rows:
@@ -192,9 +194,9 @@ def test_the_price_of_the_l1_norm(on, concerned):
     grads, losses = [], []
     for price in (0.0, 0.3):
         setup = replace(replace(QUICK, l1=price, l1_on=on).setup(DATA), optimizer=Recorder())
-        state = training.start(setup, 0, np.float64)
+        state = loop.start(setup, 0, np.float64)
         state.params["bn1.gamma"][:3] *= -1
-        losses.append(training.step(setup, state, DATA.train.images[:20], DATA.train.labels[:20], 0.1).loss)
+        losses.append(loop.step(setup, state, DATA.train.images[:20], DATA.train.labels[:20], 0.1).loss)
         grads.append(state.moments["grads"])
     for key, w in state.params.items():
         expected = 0.3 * np.sign(w) if key in concerned else 0 * w
@@ -213,12 +215,12 @@ def test_augmentations_are_used(monkeypatch):
     ]:
         augment = replace(QUICK, **change).setup(DATA).augment
         np.testing.assert_array_equal(augment(images, rng=rng(5)), expected(images, rng=rng(5)))
-    seen, step = [], training.step
+    seen, step = [], loop.step
     monkeypatch.setattr(
-        training, "step", lambda s, state, x, y, lr: seen.append(x.sum()) or step(s, state, x, y, lr)
+        loop, "step", lambda s, state, x, y, lr: seen.append(x.sum()) or step(s, state, x, y, lr)
     )
     setup = replace(replace(TINY, flip=True).setup(DATA), augment=lambda images, rng: 0 * images)
-    epoch(setup, training.start(setup, 0))
+    epoch(setup, loop.start(setup, 0))
     assert seen == [0, 0]
 
 
@@ -244,18 +246,16 @@ def test_each_paper_has_its_training():
 )
 def test_training_keeps_its_dtype(dtype, change):
     setup = replace(QUICK, **change).setup(DATA)
-    state = training.start(setup, 0, dtype)
+    state = loop.start(setup, 0, dtype)
     images, labels = DATA.train.images[:50], DATA.train.labels[:50]
-    training.step(setup, state, images, labels, lr=0.1)
+    loop.step(setup, state, images, labels, lr=0.1)
     arrays = [
         *state.params.values(),
         *state.buffers.values(),
         *(m for moment in state.moments.values() for m in moment),
     ]
     assert {a.dtype for a in arrays} == {np.dtype(dtype)}
-    assert {g.dtype for g in training.gradients(setup, state, images, labels)[3].values()} == {
-        np.dtype(dtype)
-    }
+    assert {g.dtype for g in loop.gradients(setup, state, images, labels)[3].values()} == {np.dtype(dtype)}
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def no_cupy(monkeypatch):
 
 def test_no_gpu_is_said_in_words(no_cupy, tmp_path, capsys):
     with pytest.raises(NoGPUError, match=r"CuPy cannot be imported .*install the one for your CUDA"):
-        runs.train(replace(TINY, device="gpu"), out=tmp_path / "run")
+        start.train(replace(TINY, device="gpu"), out=tmp_path / "run")
     for kind in ("lif", "esl-mlp"):
         assert cli.main(["train", kind, "--device", "gpu", "--out", str(tmp_path / "run")]) == 2
         assert "minisnn: error: CuPy cannot be imported" in capsys.readouterr().err
@@ -331,7 +331,7 @@ def test_interrupted(tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "step", interrupt)
+        patch.setattr(loop, "step", interrupt)
         assert command("--out", str(tmp_path / "run")) == 130
     (words,) = re.findall(r"go on with: minisnn (.*)", capsys.readouterr().err)
     assert cli.main(words.split()) == 0

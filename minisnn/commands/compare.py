@@ -35,7 +35,7 @@ examples
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from minisnn.comparison import compare
+    from minisnn.grids.comparison import compare
 
     found = compare(arguments.folders, arguments.out)
     if arguments.json:

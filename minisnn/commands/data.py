@@ -47,7 +47,7 @@ where data are
 
 
 def _data(action: str, a: argparse.Namespace) -> None:
-    from minisnn import data_command
+    from minisnn.commands import data_report as data_command
     from minisnn.data.catalogue import CATALOGUE, load, own_path
 
     if action == "list":

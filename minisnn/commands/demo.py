@@ -23,6 +23,6 @@ def add(commands: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    from minisnn.demo import demo
+    from minisnn.commands.demo_story import demo
 
     demo(arguments.out, arguments.seed)

@@ -17,6 +17,6 @@ def add(commands: Any) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
-    from minisnn.doctor import report
+    from minisnn.commands.doctor_report import report
 
     print(report())

@@ -36,9 +36,9 @@ examples
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from minisnn import runs
+    from minisnn.runs import start
 
-    run = runs.load(arguments.folder, arguments.device)
+    run = start.load(arguments.folder, arguments.device)
     found = run.evaluate(arguments.data, arguments.split)
     name = arguments.data or run.info.name
     if arguments.json:

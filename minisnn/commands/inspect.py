@@ -35,9 +35,9 @@ examples
 
 
 def _inspect(arguments: argparse.Namespace) -> None:
-    from minisnn import runs, sample_page
+    from minisnn.runs import sample_page, start
 
     a = arguments
     out = a.out or a.folder / f"sample-{a.sample}.png"
-    _, text = sample_page.inspect(runs.load(a.folder, a.device), a.sample, out, a.data)
+    _, text = sample_page.inspect(start.load(a.folder, a.device), a.sample, out, a.data)
     print(f"{text}\n{out} is the picture")

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any, NoReturn, get_args, get_origin
 
 from minisnn.arguments import nearest
-from minisnn.settings import Settings, kinds
+from minisnn.recipes.settings import Settings, kinds
 
 GROUPS = ("data", "network", "neurons", "training", "connections", "channels")
 """The headings of the help, in order."""

@@ -41,11 +41,11 @@ the score is the network's output, averaged over time, or of a first-spike netwo
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from minisnn import runs
-    from minisnn.checkpoint import write_csv
-    from minisnn.image_files import predict_files
+    from minisnn.runs import start
+    from minisnn.runs.image_files import predict_files
+    from minisnn.training.checkpoint import write_csv
 
-    rows = predict_files(runs.load(arguments.folder, arguments.device), arguments.files)
+    rows = predict_files(start.load(arguments.folder, arguments.device), arguments.files)
     if arguments.out:
         write_csv(arguments.out, rows, list(rows[0]))
     if arguments.json:

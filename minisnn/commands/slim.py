@@ -35,7 +35,7 @@ what it leaves in --out
 
 
 def _slim(arguments: argparse.Namespace) -> None:
-    from minisnn.slim_run import slim_run
+    from minisnn.runs.slim import slim_run
 
     a = arguments
     out = a.out or Path(f"{a.folder.resolve()}-slim")  # "." has no name

@@ -81,8 +81,8 @@ OWN = ("run", "out", "validation", "jobs", "threads", "dask", "json")
 
 
 def _sweep(name: str, arguments: argparse.Namespace) -> None:
-    from minisnn.rows import finite
-    from minisnn.sweeps import sweep, table
+    from minisnn.grids.rows import finite
+    from minisnn.grids.sweeps import sweep, table
 
     a = arguments
     given = {key: value for key, value in vars(a).items() if key not in OWN}

@@ -47,7 +47,7 @@ OWN = ("run", "out", "resume", "quiet", "json")
 
 
 def _train(name: str, arguments: argparse.Namespace) -> None:
-    from minisnn import runs  # matplotlib takes longest to import: not before it is needed
+    from minisnn.runs import start  # matplotlib takes longest to import: not before it is needed
 
     given = {key: value for key, value in vars(arguments).items() if key not in OWN}
     progress = None if arguments.quiet else "training"
@@ -56,12 +56,12 @@ def _train(name: str, arguments: argparse.Namespace) -> None:
         if given or arguments.out:
             extra = ", ".join(map(flag, given)) or "--out"
             raise ValueError(f"--resume goes on with a run as it was configured: it takes no {extra}")
-        run = runs.resume(folder, epochs=epochs, progress=progress, kind=name)
+        run = start.resume(folder, epochs=epochs, progress=progress, kind=name)
     else:
         data = given.pop("data", "digits")
         folder = arguments.out or Path("runs") / folder_name(name, data, given)
         try:
-            run = runs.train(name, data, out=folder, progress=progress, **given)
+            run = start.train(name, data, out=folder, progress=progress, **given)
         except KeyboardInterrupt:
             if (folder / "config.json").exists():
                 print(f"go on with: minisnn train {name} --resume {folder}", file=sys.stderr)

@@ -8,12 +8,13 @@ from functools import partial
 from math import ceil
 from typing import Any, Protocol
 
-from minisnn import lookup, optim
 from minisnn.arguments import check
 from minisnn.data import catalogue
 from minisnn.data.dataset import DataSet
-from minisnn.optim import Optimizer
-from minisnn.settings import Named, Settings, setting
+from minisnn.recipes import lookup
+from minisnn.recipes.settings import Named, Settings, setting
+from minisnn.training import optim
+from minisnn.training.optim import Optimizer
 
 DEVICES = ("cpu", "gpu")
 

@@ -9,15 +9,15 @@ from math import isfinite
 import numpy as np
 
 from minisnn.arguments import check
-from minisnn.compose import Sequential
-from minisnn.optim import Adam
-from minisnn.settings import Named, Settings, setting
+from minisnn.networks.compose import Sequential
+from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.deep_r import DeepR
 from minisnn.structure.evolve import Evolve
 from minisnn.structure.grad_r import GradR, alpha_to_reach
 from minisnn.structure.learner import StructureLearner
-from minisnn.training import Setup
+from minisnn.training.loop import Setup
+from minisnn.training.optim import Adam
 
 LEARNERS = {"evolve": Evolve, "deep-r": DeepR, "grad-r": GradR}
 """By name. In place of a name any function of the densities that returns a `StructureLearner`."""

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 
-from minisnn import losses, networks, optim
 from minisnn.arguments import check
 from minisnn.backend import Array
-from minisnn.compose import Sequential
 from minisnn.data.augment import in_turn, shift
 from minisnn.data.encode import latency_code
-from minisnn.optim import SGD, Adam, Optimizer
+from minisnn.networks import architectures
+from minisnn.networks.compose import Sequential
 from minisnn.recipes.base import About, Base
 from minisnn.recipes.connections import Connections
-from minisnn.settings import Named, again, setting
+from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.masks import erdos_renyi_density
-from minisnn.training import Objective, Penalty, Setup
+from minisnn.training import losses, optim
+from minisnn.training.loop import Objective, Penalty, Setup
+from minisnn.training.optim import SGD, Adam, Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ class ESLMLP(Connections, Base):
     def plain(self, data: About) -> Sequential:
         """The network for these data."""
         densities = self.densities(prod(data.shape))
-        return networks.first_spike_mlp(self.hidden, data.n_classes, densities)
+        return architectures.first_spike_mlp(self.hidden, data.n_classes, densities)
 
     def setup(self, data: About) -> Setup:
         """Everything that training needs, for these data. ValueError for recordings, which have no spike times here."""

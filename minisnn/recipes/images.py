@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from minisnn import losses, networks, optim
 from minisnn.arguments import check
 from minisnn.backend import Array
-from minisnn.compose import Sequential
 from minisnn.data import LOADERS, catalogue
 from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.data.cifar10_dvs import SPLITS
@@ -18,12 +16,15 @@ from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
 from minisnn.faster import fast
+from minisnn.networks import architectures
+from minisnn.networks.compose import Sequential
 from minisnn.ops.surrogate import SURROGATES, Surrogate
-from minisnn.optim import SGD, Adam
 from minisnn.recipes.base import About, Base
-from minisnn.settings import Named, setting
+from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
-from minisnn.training import Objective, Penalty, Setup
+from minisnn.training import losses, optim
+from minisnn.training.loop import Objective, Penalty, Setup
+from minisnn.training.optim import SGD, Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +51,14 @@ class Images(Base):
     flip: bool = setting(False, "augment by mirror images", group="data")
     net: str = setting(
         "16C3-AP2-32C3-AP2-10FC",
-        f"{', '.join(networks.NETWORKS)}, or a notation such as 64C3-AP2-10FC",
+        f"{', '.join(architectures.NETWORKS)}, or a notation such as 64C3-AP2-10FC",
         group="network",
     )
     width: float = setting(1.0, "multiplies the width of all layers but the last", above=0, group="network")
     paper: str | None = setting(
         None,
         "whose neurons and training (default the net's own; esl for a notation)",
-        choices=networks.STYLES,
+        choices=architectures.STYLES,
         group="network",
     )
     fast: bool = setting(
@@ -122,7 +123,7 @@ class Images(Base):
 
     def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
-        return networks.build(
+        return architectures.build(
             self.net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
         )
 

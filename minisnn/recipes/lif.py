@@ -7,16 +7,16 @@ from math import prod
 
 import numpy as np
 
-from minisnn.compose import Sequential
+from minisnn.networks.compose import Sequential
+from minisnn.networks.stages import Shape
 from minisnn.recipes.base import About
 from minisnn.recipes.connections import Connections, reaching
 from minisnn.recipes.images import Images, with_stand_ins
-from minisnn.settings import Named, again, setting
-from minisnn.stages import Shape
+from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure import masks
 from minisnn.structure.grad_r import GradR
 from minisnn.structure.learner import StructureLearner
-from minisnn.training import Setup
+from minisnn.training.loop import Setup
 
 
 @dataclass(frozen=True, kw_only=True)

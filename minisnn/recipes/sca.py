@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from minisnn.arguments import check
-from minisnn.compose import scored
+from minisnn.networks.compose import scored
 from minisnn.ops.lif import SCORES
 from minisnn.recipes.base import About, Base
 from minisnn.recipes.images import Images, with_stand_ins
-from minisnn.settings import again, setting
+from minisnn.recipes.settings import again, setting
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
-from minisnn.training import Setup
+from minisnn.training.loop import Setup
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisnn.compose import Residual, Sequential
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages import (
     LIF,
     BatchNorm,
     Conv,

@@ -15,11 +15,11 @@ import numpy as np
 
 from minisnn.arguments import bools, check, numbers, one_of, whole
 from minisnn.backend import Array, array_module, to_host
-from minisnn.compose import Sequential, activities
+from minisnn.networks.compose import Sequential, activities
 from minisnn.notices import warn
-from minisnn.state import TrainingState
 from minisnn.structure.channel_graph import Channels
 from minisnn.structure.learner import StructureLearner, structure_rng
+from minisnn.training.state import TrainingState
 
 Vectors = Mapping[str, np.ndarray]  # one number for every channel: [C] by the layer's key
 Masks = dict[str, np.ndarray]  # bool [C] by the layer's key

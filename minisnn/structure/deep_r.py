@@ -10,10 +10,10 @@ import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
-from minisnn.optim import Optimizer
-from minisnn.state import TrainingState
 from minisnn.structure.learner import SparseLearner, bias_corrected, structure_rng, times_sign
 from minisnn.structure.masks import exact_mask
+from minisnn.training.optim import Optimizer
+from minisnn.training.state import TrainingState
 
 
 def _down(x: float) -> int:

@@ -9,8 +9,6 @@ import numpy as np
 
 from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
-from minisnn.optim import Optimizer
-from minisnn.state import TrainingState
 from minisnn.structure.answers import checked_counts, checked_positions
 from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
 from minisnn.structure.learner import SparseLearner, structure_rng
@@ -18,6 +16,8 @@ from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
 from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
 from minisnn.structure.schedule import cosine_fraction, round_up
+from minisnn.training.optim import Optimizer
+from minisnn.training.state import TrainingState
 
 
 def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer") -> Array:

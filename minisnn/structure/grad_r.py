@@ -12,9 +12,9 @@ import numpy as np
 from minisnn.arguments import check, floating, whole
 from minisnn.backend import Array, array_module, to_host
 from minisnn.notices import warn
-from minisnn.optim import Optimizer
-from minisnn.state import TrainingState
 from minisnn.structure.learner import SparseLearner, bias_corrected
+from minisnn.training.optim import Optimizer
+from minisnn.training.state import TrainingState
 
 NONE = 1e-8  # a prior no stronger than this is ignored, as in the authors' code
 

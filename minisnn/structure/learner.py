@@ -10,11 +10,11 @@ import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
-from minisnn.compose import Sequential
+from minisnn.networks.compose import Sequential
 from minisnn.notices import warn
-from minisnn.optim import Optimizer
-from minisnn.state import TrainingState
 from minisnn.structure.answers import checked_mask
+from minisnn.training.optim import Optimizer
+from minisnn.training.state import TrainingState
 
 
 class StructureLearner:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from minisnn.backend import Array, array_module, to_host
-from minisnn.compose import Sequential, rebuilt
-from minisnn.stages import Arrays, Conv, Select, Shape, Stage
-from minisnn.state import TrainingState
+from minisnn.networks.compose import Sequential, rebuilt
+from minisnn.networks.stages import Arrays, Conv, Select, Shape, Stage
 from minisnn.structure.channel_graph import Axis, ChannelGraph
+from minisnn.training.state import TrainingState
 
 
 class Slimmer:

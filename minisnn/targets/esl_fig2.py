@@ -8,8 +8,8 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from minisnn import plots
+from minisnn.grids.rows import Summary
 from minisnn.recipes import ESLMLP
-from minisnn.rows import Summary
 from minisnn.targets.esl_table1 import base
 from minisnn.targets.target import Target
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from minisnn import plots
+from minisnn.grids.rows import Summary
 from minisnn.recipes import LIFNet
-from minisnn.rows import Summary
 from minisnn.targets.esl_fig4 import base
 from minisnn.targets.target import Target
 

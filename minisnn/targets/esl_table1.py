@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minisnn.cost import E_GPU, E_TRUENORTH
+from minisnn.grids.rows import Summary
+from minisnn.networks.cost import E_GPU, E_TRUENORTH
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
-from minisnn.rows import Summary
 from minisnn.targets.target import Target, draw_runs
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisnn import plots
+from minisnn.grids.rows import Summary
 from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
-from minisnn.rows import Summary
 from minisnn.targets.target import Target
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

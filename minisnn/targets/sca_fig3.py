@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.rows import Summary
+from minisnn.grids.rows import Summary
 from minisnn.targets import sca_fig2
 from minisnn.targets.target import Target
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from minisnn import plots
-from minisnn.rows import Summary
+from minisnn.grids.rows import Summary
 from minisnn.targets import sca_fig2
 from minisnn.targets.target import Target
 

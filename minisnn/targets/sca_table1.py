@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from minisnn.grids.rows import Summary
 from minisnn.recipes import SCA_VGG16_DEFAULTS, SCANet
-from minisnn.rows import Summary
 from minisnn.targets import sca_fig2
 from minisnn.targets.target import Target, draw_runs
 

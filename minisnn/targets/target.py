@@ -10,10 +10,10 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.checkpoint import write_csv
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import Row, Summary, markdown, of_recipes, read
 from minisnn.recipes import Recipe
-from minisnn.rows import Row, Summary, markdown, of_recipes, read
+from minisnn.training.checkpoint import write_csv
 
 
 class Target(NamedTuple):

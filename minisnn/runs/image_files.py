@@ -12,8 +12,8 @@ from minisnn.data.idx import DataError
 from minisnn.data.info import DataInfo
 from minisnn.data.npz import read_npz
 from minisnn.data.pictures import SUFFIXES, decode
-from minisnn.prediction import NONE, as_batch
-from minisnn.runs import Run
+from minisnn.runs.prediction import NONE, as_batch
+from minisnn.runs.start import Run
 
 ARRAYS = (".npy", ".npz")
 NPZ = (

@@ -12,8 +12,8 @@ from numbers import Number
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from minisnn import lookup
 from minisnn.arguments import check, one_of
+from minisnn.recipes import lookup
 
 Named = str | Callable[..., Any]
 """A name, "module:name", a function or a class; or an instance that can be described by its fields."""

@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minisnn.compose import Residual, Sequential
-from minisnn.describe import from_text
-from minisnn.ops.neuron import Neuron, integrate_and_fire
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.describe import from_text
+from minisnn.networks.stages import (
     LIF,
     AveragePool,
     BatchNorm,
@@ -33,6 +32,7 @@ from minisnn.stages import (
     Shape,
     Stage,
 )
+from minisnn.ops.neuron import Neuron, integrate_and_fire
 
 Named = tuple[str, Stage]
 

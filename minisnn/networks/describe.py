@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from minisnn import stages
-from minisnn.compose import Residual, Sequential
+from minisnn.networks import stages
+from minisnn.networks.compose import Residual, Sequential
 from minisnn.ops import surrogate
 from minisnn.ops.neuron import Neuron
 

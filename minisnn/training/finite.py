@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array, array_module
-from minisnn.compose import Residual, Sequential, inside, residual_sum
 from minisnn.faster import NormLIF
-from minisnn.stages import FirstSpike, Repeat, Stage
+from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
+from minisnn.networks.stages import FirstSpike, Repeat, Stage
 
 
 class Diverged(FloatingPointError):  # noqa: N818

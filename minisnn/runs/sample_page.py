@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from minisnn import plots
 from minisnn.data.info import DataInfo
 from minisnn.plots.style import short
-from minisnn.prediction import FirstSpikeTrace, LIFTrace, Trace
-from minisnn.run_pictures import END_OF_TIME, axes, draw_fields, draw_potentials, draw_tiles
-from minisnn.runs import Run, Source
+from minisnn.runs.pictures import END_OF_TIME, axes, draw_fields, draw_potentials, draw_tiles
+from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace
+from minisnn.runs.start import Run, Source
 
 BARS = 12  # classes or layers that a diagram of bars names
 LAYERS = 4  # of which potentials and maps are drawn

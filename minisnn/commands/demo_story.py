@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from minisnn import plots, runs
+from minisnn import plots
 from minisnn.backend import to_host
 from minisnn.data.dataset import DataSet
 from minisnn.recipes import ESL_MLP_DEFAULTS
+from minisnn.runs import start
 
 PAPER = (
     ("paper, MNIST: SNN", "96.70", "-", "635K", "1.0", "635K", "1.13e-05", "7.95e-06"),
@@ -38,7 +39,7 @@ def demo(folder: Path, seed: int = 0) -> None:
         part = folder / name.replace(" ", "-").lower()
         for old in (part / "config.json", part / "checkpoint.npz"):
             old.unlink(missing_ok=True)  # the demo starts afresh
-        run = runs.train(recipe, out=part, progress=f"{name:9}")
+        run = start.train(recipe, out=part, progress=f"{name:9}")
         results[name], logs[name] = run.result or {}, run.log
     print("\n" + table(results))
     figure = Figure(figsize=(6, 3.8), layout="constrained")
@@ -60,7 +61,7 @@ type next  {following}: {"opens the chapters, the equations behind this" if clon
 
 
 def story(
-    data: DataSet, before: np.ndarray, after: np.ndarray, results: dict[str, runs.Result], command: str
+    data: DataSet, before: np.ndarray, after: np.ndarray, results: dict[str, start.Result], command: str
 ) -> Figure:
     """One picture: where the sparse net looks, before and after; what it reaches and costs beside the dense net.
 
@@ -116,7 +117,7 @@ def _pair(ax: Axes, title: str, labels: list[str], values: list[float]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def table(results: dict[str, runs.Result]) -> str:
+def table(results: dict[str, start.Result]) -> str:
     """ESL's Table 1 for named results, with the paper's own; accuracy loss is against the first."""
     head = (
         "model",

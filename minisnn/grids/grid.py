@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from minisnn import runs
 from minisnn.arguments import check
 from minisnn.blocks import use_threads
 from minisnn.extras import needs
-from minisnn.finite import Diverged
+from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
 from minisnn.recipes import Recipe
-from minisnn.rows import Row, plain, portable, read, row_of, same, write
+from minisnn.runs import start
+from minisnn.training.finite import Diverged
 
 MOVED = 1e-4  # a layer's density that changes by less has not moved: one value says it all
 
@@ -116,9 +116,9 @@ def one(job: Job) -> Row:
         elif folder and (folder / "config.json").exists():
             plain = (str, int, float, tuple, NoneType)
             own = {name: v for name in job.settings if not isinstance(v := getattr(recipe, name), plain)}
-            result = runs.resume(folder, test=job.test, pictures=False, **own).result or {}
+            result = start.resume(folder, test=job.test, pictures=False, **own).result or {}
         else:
-            result = runs.train(recipe, out=folder, test=job.test, pictures=False).result or {}
+            result = start.train(recipe, out=folder, test=job.test, pictures=False).result or {}
     densities = {key: [round(x, 5) for x in d] for key, d in result["densities"].items()}
     densities = {key: d if max(d) - min(d) > MOVED else d[:1] for key, d in densities.items()}
     return row_of(job.name, recipe, result | {"densities": densities}, job.threads)

@@ -7,17 +7,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from minisnn import checkpoint, run_folder, training
 from minisnn.arguments import check
 from minisnn.backend import to_device
 from minisnn.data.dataset import DataSet
 from minisnn.data.info import DataInfo
-from minisnn.lookup import to_json
 from minisnn.recipes import RECIPES, Recipe, make
-from minisnn.run import Run
-from minisnn.run_data import Source, load_data
-from minisnn.run_result import Result
-from minisnn.state import TrainingState
+from minisnn.recipes.lookup import to_json
+from minisnn.runs import folder as run_folder
+from minisnn.runs.result import Result
+from minisnn.runs.run import Run
+from minisnn.runs.run_data import Source, load_data
+from minisnn.training import checkpoint, loop
+from minisnn.training.state import TrainingState
 
 __all__ = ["Recipe", "Result", "Run", "Source", "load", "resume", "train"]
 
@@ -51,7 +52,7 @@ def train(
         recipe = replace(kind, **named, **settings)
     found = load_data(recipe, source)
     run = Run(recipe, found.info, TrainingState({}), data=found, handed_over=isinstance(data, DataSet))
-    run.state = training.start(run.setup, recipe.seed)
+    run.state = loop.start(run.setup, recipe.seed)
     if out is not None:
         run.keep(Path(out))
     return run.finish(progress, test, pictures)

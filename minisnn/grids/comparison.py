@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from minisnn import plots, run_folder
-from minisnn.rows import SETTING, differing, finite, half_width, markdown, settings_of
-from minisnn.sweeps import option, plus_minus, said
+from minisnn import plots
+from minisnn.grids.rows import SETTING, differing, finite, half_width, markdown, settings_of
+from minisnn.grids.sweeps import option, plus_minus, said
+from minisnn.runs import folder as run_folder
 
 NUMBERS = {
     "density": ("density", ".3f"), "connections": ("connections", ",.0f"), "parameters": ("parameters", ",.0f"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from minisnn.backend import Array
 from minisnn.blocks import hold_blas
-from minisnn.stages import LIF, Arrays, Shape, Stage
+from minisnn.networks.stages import LIF, Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 import minisnn
-from minisnn import checkpoint
 from minisnn.blocks import threads
 from minisnn.files import write_atomically
-from minisnn.state import TrainingState
-from minisnn.training import Row
+from minisnn.training import checkpoint
+from minisnn.training.loop import Row
+from minisnn.training.state import TrainingState
 
 
 def environment() -> dict[str, Any]:

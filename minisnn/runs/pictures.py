@@ -15,10 +15,10 @@ from minisnn import plots
 from minisnn.arguments import check
 from minisnn.backend import to_host
 from minisnn.data.info import DataInfo
-from minisnn.prediction import FirstSpikeTrace, LIFTrace, Trace
-from minisnn.run_result import columns
-from minisnn.state import TrainingState
-from minisnn.training import Row, Setup
+from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace
+from minisnn.runs.result import columns
+from minisnn.training.loop import Row, Setup
+from minisnn.training.state import TrainingState
 
 
 class Shown(NamedTuple):

@@ -7,17 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from minisnn import describe, run_folder, run_result, runs, training
 from minisnn.backend import array_module, to_device
-from minisnn.compose import Sequential, neuron_caches
 from minisnn.data.dataset import DataSet
 from minisnn.data.info import DataInfo
+from minisnn.networks import describe
+from minisnn.networks.compose import Sequential, neuron_caches
+from minisnn.networks.stages import Arrays
 from minisnn.recipes import LIFNet
 from minisnn.recipes.images import Images
-from minisnn.run_data import Source
-from minisnn.stages import Arrays
-from minisnn.state import TrainingState
+from minisnn.runs import folder as run_folder
+from minisnn.runs import result as run_result
+from minisnn.runs import start
+from minisnn.runs.run_data import Source
 from minisnn.structure.slim import Slimmer
+from minisnn.training import loop
+from minisnn.training.state import TrainingState
 
 IMAGES = 8  # on which the two networks are compared
 
@@ -41,7 +45,7 @@ def slim_run(
     Raises ValueError for a run without channel masks or, without epochs, one that is not finished; FileExistsError if
     `out` holds a run already. Nothing is left in `out` then.
     """
-    run = runs.load(folder)
+    run = start.load(folder)
     recipe, state = run.recipe, run.state
     if not state.channels or not isinstance(recipe, Images):
         raise ValueError(f"{folder}: there are no channel masks; a run of `minisnn train sca-vgg16` has them")
@@ -58,7 +62,7 @@ def slim_run(
     masked = replace(state, params=setup.learner.parameters(state), channels={})
     small = slimmer.state(state)
     check_equal(setup, data, (run.plain, masked), (slimmer.net, small))
-    thin = runs.Run(
+    thin = start.Run(
         _recipe(recipe, run.info, slimmer.net, epochs, lr),
         run.info,
         small,
@@ -72,7 +76,7 @@ def slim_run(
     thin.keep(out)
     result = thin.finish(progress, pictures=pictures).result or {}
     before = {
-        "test_accuracy": training.evaluate(setup, state, data.test)[0],
+        "test_accuracy": loop.evaluate(setup, state, data.test)[0],
         "parameters": sum(w.size for w in state.params.values()),
         "channels": {key: mask.size for key, mask in state.channels.items()},
         **run_result.costs(setup, run.plain, masked, data),
@@ -93,7 +97,7 @@ def _recipe(recipe: Images, info: DataInfo, net: Sequential, epochs: int, lr: fl
 
 
 def check_equal(
-    setup: training.Setup,
+    setup: loop.Setup,
     data: DataSet,
     masked: tuple[Sequential, TrainingState],
     small: tuple[Sequential, TrainingState],

@@ -14,15 +14,15 @@ from tqdm import tqdm
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device
 from minisnn.blocks import hold_blas, keep_memory
-from minisnn.compose import Sequential, firing_rates
 from minisnn.data.dataset import DataSet, Split
 from minisnn.data.prefetch import prefetch
-from minisnn.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
+from minisnn.networks.compose import Sequential, firing_rates
+from minisnn.networks.stages import Shape
 from minisnn.notices import warn_of_silence
-from minisnn.optim import Optimizer
-from minisnn.stages import Shape
-from minisnn.state import TrainingState
 from minisnn.structure.learner import StructureLearner
+from minisnn.training.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
+from minisnn.training.optim import Optimizer
+from minisnn.training.state import TrainingState
 
 Row = dict[str, float]
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device, to_host
-from minisnn.compose import Residual, Sequential, inside
 from minisnn.data.info import DataInfo
+from minisnn.networks.compose import Residual, Sequential, inside
+from minisnn.networks.stages import Arrays, Stage
 from minisnn.ops.neuron import Neuron
-from minisnn.stages import Arrays, Stage
-from minisnn.state import TrainingState
-from minisnn.training import Setup, batches
+from minisnn.training.loop import Setup, batches
+from minisnn.training.state import TrainingState
 
 NONE = "none"  # the name of no class, where classes have names
 

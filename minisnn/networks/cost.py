@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
-from minisnn.compose import Residual, Sequential, inside, residual_sum
 from minisnn.faster import NormLIF, Scaled, Winograd
-from minisnn.ops.conv import ConvCache, conv_backward
-from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
-from minisnn.ops.linear import LinearCache
-from minisnn.stages import (
+from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
+from minisnn.networks.stages import (
     EMITS,
     Arrays,
     Conv,
@@ -30,6 +27,9 @@ from minisnn.stages import (
     Stage,
     merge_time,
 )
+from minisnn.ops.conv import ConvCache, conv_backward
+from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
+from minisnn.ops.linear import LinearCache
 
 # Constants recovered from ESL's Table 1; the origin of the second is unknown (published figures for
 # TrueNorth range from 2.5 to 26 pJ).

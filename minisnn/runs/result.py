@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minisnn import training
 from minisnn.backend import to_device, to_host
-from minisnn.compose import Sequential
-from minisnn.cost import Connections, connections, measure, total
 from minisnn.data.dataset import DataSet
+from minisnn.networks.compose import Sequential
+from minisnn.networks.cost import Connections, connections, measure, total
 from minisnn.notices import warn
 from minisnn.recipes import Recipe
-from minisnn.state import TrainingState
 from minisnn.structure.slim import Slimmer
-from minisnn.training import Row, Setup
+from minisnn.training import loop
+from minisnn.training.loop import Row, Setup
+from minisnn.training.state import TrainingState
 
 Result = dict[str, Any]
 SAMPLES = 100  # validation images on which costs are measured
@@ -37,7 +37,7 @@ def result(
         warn(missed)
     found: Result = {}
     if test:
-        found["test_accuracy"], found["test_loss"] = training.evaluate(setup, state, data.test)
+        found["test_accuracy"], found["test_loss"] = loop.evaluate(setup, state, data.test)
     return found | {
         "val_accuracy": rows[-1]["val_accuracy"],
         "train_accuracy": rows[-1]["train_accuracy"],

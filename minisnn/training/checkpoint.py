@@ -18,7 +18,7 @@ import numpy as np
 
 from minisnn.backend import to_host
 from minisnn.files import write_atomically
-from minisnn.state import TrainingState
+from minisnn.training.state import TrainingState
 
 FORMAT = 2
 GROUPS = ("params", "buffers", "masks", "channels", "structure")

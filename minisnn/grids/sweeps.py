@@ -14,12 +14,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from minisnn import plots
-from minisnn.checkpoint import write_csv
 from minisnn.data.dataset import DataSet
-from minisnn.grid import run_grid
+from minisnn.grids.grid import run_grid
+from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 from minisnn.recipes import Recipe, make
 from minisnn.recipes.choose import OF_CONNECTIONS
-from minisnn.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
+from minisnn.training.checkpoint import write_csv
 
 Source = str | PathLike[str]
 ON_TEST, ON_VALIDATION = "test_accuracy", "val_accuracy"

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minisnn import checkpoint, prediction, run_folder, run_result, training
 from minisnn.arguments import one_of
 from minisnn.backend import to_device, to_host
-from minisnn.compose import Sequential
 from minisnn.data.dataset import DataSet
 from minisnn.data.info import DataInfo
+from minisnn.networks.compose import Sequential
 from minisnn.recipes import RECIPES, Recipe
-from minisnn.run_data import Source, check_fits, load_other, load_own
-from minisnn.run_result import Result
-from minisnn.state import TrainingState
-from minisnn.training import Row, Setup
+from minisnn.runs import folder as run_folder
+from minisnn.runs import prediction
+from minisnn.runs import result as run_result
+from minisnn.runs.result import Result
+from minisnn.runs.run_data import Source, check_fits, load_other, load_own
+from minisnn.training import checkpoint, loop
+from minisnn.training.loop import Row, Setup
+from minisnn.training.state import TrainingState
 
 if TYPE_CHECKING:  # takes longest to import, and predictions need no pictures
     from matplotlib.figure import Figure
 
-    from minisnn import run_pictures
+    from minisnn.runs import pictures as run_pictures
 
 SPLITS = ("train", "validation", "test")
 
@@ -139,7 +142,7 @@ class Run:
                 replace(self.info, max_value=found.info.max_value)
             )  # its own max_value
         part = getattr(found, split)
-        return Evaluation(*training.evaluate(setup, self.state, part), len(part.labels))
+        return Evaluation(*loop.evaluate(setup, self.state, part), len(part.labels))
 
     def plot(self, name: str, images: Any = None) -> Figure:
         """A picture as a matplotlib Figure. name: one of `run_pictures.PICTURES`.
@@ -147,7 +150,7 @@ class Run:
         images: for "raster" and "membrane", which draw the first of them; None is the first of the test set.
         Raises ValueError for a name that is not known, or a picture of something that the run does not have.
         """
-        from minisnn import run_pictures
+        from minisnn.runs import pictures as run_pictures
 
         one_of("name", name, run_pictures.PICTURES)
         traced = None
@@ -192,15 +195,15 @@ class Run:
                 checkpoint.save(folder / "checkpoint.npz", self.state)
 
         try:
-            training.fit(self.setup, self.state, data, after_epoch, progress)
-        except training.Diverged as error:
+            loop.fit(self.setup, self.state, data, after_epoch, progress)
+        except loop.Diverged as error:
             error.checkpoint = folder / "checkpoint.npz" if folder else None
             raise
         self.result = run_result.result(self.recipe, self.setup, self.plain, self.state, data, self.log, test)
         if folder:
             run_folder.write_json(folder / "result.json", self.result)
             if pictures:
-                from minisnn import run_pictures
+                from minisnn.runs import pictures as run_pictures
 
                 run_pictures.draw_all(folder, self._shown())
         return self
@@ -224,7 +227,7 @@ class Run:
         return str(self.folder or "this run")
 
     def _shown(self, traced: prediction.Trace | None = None) -> run_pictures.Shown:
-        from minisnn.run_pictures import Shown
+        from minisnn.runs.pictures import Shown
 
         title = f"{self.info.name}, seed {self.recipe.seed}"
         return Shown(self.log, self.state, self.setup, self.info, traced, title, self.note)

@@ -1,0 +1,1 @@
+"""A run and its folder: train, load, resume, predict, evaluate, inspect, slim."""

@@ -1,0 +1,1 @@
+"""What training needs: losses, optimisers, the state that changes, step and epoch, checkpoints."""
