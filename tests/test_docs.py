@@ -169,10 +169,11 @@ def test_a_file_imports_only_from_files_below_it():
             folder = folder if line.startswith("    ") else ""
             if name.endswith("/"):
                 folder = name.strip("/") + "."
-                order[folder.strip(".")] = len(order)
+                order[folder.strip(".")] = len(order)  # of the lower part, where a room stands twice
             else:
                 order[folder + name.removesuffix(".py").replace("/", ".")] = len(order)
-    assert len(names) == len(order) > 20
+    rooms = [name for name in names if name.endswith("/")]
+    assert len(names) == len(order) + len(rooms) - len(set(rooms)) > 20
 
     def place(module):
         return order.get(module, order.get(module.partition(".")[0]))

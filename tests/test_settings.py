@@ -329,7 +329,7 @@ def test_a_script_s_rule_is_found_again(tmp_path):
     )
     run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True)
     assert run([sys.executable, "my_script.py"]).stdout == "my_script:mine\n"
-    code = "from minisnn import lookup; print(lookup.find('prune', 'my_script:mine', {}).__name__)"
+    code = "from minisnn.recipes import lookup; print(lookup.find('prune', 'my_script:mine', {}).__name__)"
     assert run([sys.executable, "-c", code]).stdout == "mine\n"
 
 

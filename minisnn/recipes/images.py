@@ -31,7 +31,7 @@ from minisnn.training.optim import SGD, Adam
 class Images(Base):
     """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
-    net: a name in `networks.NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", or a `describe.to_text`.
+    net: a name in `networks.architectures.NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", or a `describe.to_text`.
     Raises ValueError that names the setting, what was found and what was expected.
     """
 

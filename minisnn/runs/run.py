@@ -42,7 +42,7 @@ class Evaluation(NamedTuple):
 
 @dataclass(eq=False)
 class Run:
-    """A network and everything that is known of it. `runs.train`, `load` and `resume` make one.
+    """A network and everything that is known of it. `train`, `load` and `resume` make one.
 
     Weights and images are on the recipe's device, what methods return is on the host. `setup` and `plain` follow
     from recipe and data; assign to both before training to have a network of your own.
@@ -145,7 +145,7 @@ class Run:
         return Evaluation(*loop.evaluate(setup, self.state, part), len(part.labels))
 
     def plot(self, name: str, images: Any = None) -> Figure:
-        """A picture as a matplotlib Figure. name: one of `run_pictures.PICTURES`.
+        """A picture as a matplotlib Figure. name: one of `runs.pictures.PICTURES`.
 
         images: for "raster" and "membrane", which draw the first of them; None is the first of the test set.
         Raises ValueError for a name that is not known, or a picture of something that the run does not have.
