@@ -36,8 +36,9 @@ _PAGES = {
         "WeightSumCache, l1_cost_forward, l1_cost_backward",
     },
     "networks": {
-        "networks.architectures": "build, from_notation, NotationError, Style, first_spike_mlp, mlp, vggsnn, "
+        "networks.architectures": "build, network, first_spike_mlp, mlp, vggsnn, "
         "five_conv, resnet19, vgg16, pre_resnet18",
+        "networks.notation": "from_notation, NotationError, Style",
         "networks.compose": "Sequential, Residual, firing_rates, activities, scored",
         "faster": "fast",
         "networks.describe": "to_text, from_text",

@@ -41,13 +41,11 @@ from minisnn.gradcheck import check_gradient as check_gradient
 from minisnn.grids.comparison import Comparison as Comparison
 from minisnn.grids.comparison import compare as compare
 from minisnn.grids.sweeps import sweep as sweep
-from minisnn.networks.architectures import NotationError as NotationError
-from minisnn.networks.architectures import Style as Style
 from minisnn.networks.architectures import build as build
 from minisnn.networks.architectures import first_spike_mlp as first_spike_mlp
 from minisnn.networks.architectures import five_conv as five_conv
-from minisnn.networks.architectures import from_notation as from_notation
 from minisnn.networks.architectures import mlp as mlp
+from minisnn.networks.architectures import network as network
 from minisnn.networks.architectures import pre_resnet18 as pre_resnet18
 from minisnn.networks.architectures import resnet19 as resnet19
 from minisnn.networks.architectures import vgg16 as vgg16
@@ -64,6 +62,9 @@ from minisnn.networks.cost import measure as measure
 from minisnn.networks.cost import total as total
 from minisnn.networks.describe import from_text as from_text
 from minisnn.networks.describe import to_text as to_text
+from minisnn.networks.notation import NotationError as NotationError
+from minisnn.networks.notation import Style as Style
+from minisnn.networks.notation import from_notation as from_notation
 from minisnn.networks.stages import LIF as LIF
 from minisnn.networks.stages import AveragePool as AveragePool
 from minisnn.networks.stages import BatchNorm as BatchNorm

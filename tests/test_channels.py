@@ -17,6 +17,7 @@ from minisnn.data.rows import Split
 from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.compose import activities, neuron_caches, scored
+from minisnn.networks.notation import SCA_STYLE, from_notation
 from minisnn.ops.lif import SCORES
 from minisnn.ops.surrogate import Triangle
 from minisnn.recipes.images import MEAN
@@ -246,12 +247,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:epoch .*fires:UserWarning")
 
 T, N, LR = 2, 13, 0.03
 SHAPE = (6, 6, 2)
-NEURON = architectures.SCA_STYLE.neuron
+NEURON = SCA_STYLE.neuron
 
 
 def chain(neuron=NEURON):
-    style = replace(architectures.SCA_STYLE, neuron=neuron)
-    return architectures.from_notation("6C3-AP2-8C3-AP2-8C3-3FC", SHAPE, T, style)
+    style = replace(SCA_STYLE, neuron=neuron)
+    return from_notation("6C3-AP2-8C3-AP2-8C3-3FC", SHAPE, T, style)
 
 
 def tied(neuron=NEURON):

@@ -9,9 +9,10 @@ from strategies import few, kinds, rngs, sizes, spikes, weights
 from minisnn.backend import to_host
 from minisnn.faster import fast
 from minisnn.networks import architectures
-from minisnn.networks.architectures import ESL_STYLE, SCA_STYLE, first_spike_mlp, from_notation
+from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import Residual, Sequential
 from minisnn.networks.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
+from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, from_notation
 from minisnn.networks.stages import (
     LIF,
     AveragePool,

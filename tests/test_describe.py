@@ -13,9 +13,10 @@ from test_slim import TINY, draw_masks, residual_nets
 
 from minisnn.faster import fast
 from minisnn.networks import architectures, stages
-from minisnn.networks.architectures import STYLES, NotationError, first_spike_mlp, from_notation
+from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import Residual, Sequential, scored
 from minisnn.networks.describe import KNOWN, from_text, to_text
+from minisnn.networks.notation import STYLES, NotationError, from_notation
 from minisnn.networks.stages import Conv, Flatten, Linear
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid

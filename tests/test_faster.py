@@ -12,8 +12,8 @@ from strategies import pieces, rngs
 from minisnn.backend import to_host
 from minisnn.faster import NormLIF, Scaled, Winograd, fast
 from minisnn.networks import architectures
-from minisnn.networks.architectures import STYLES, from_notation
 from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
+from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
 from minisnn.networks.stages import (
     LIF,
     AveragePool,
@@ -128,7 +128,7 @@ def test_a_pool_behind_smooth_neurons_sums_no_spikes(xp):
 SMALL = {
     "resnet19": lambda T: architectures.resnet19((8, 8, 2), 3, T, widths=(8, 8, 9, 10, 6)),
     "resnet19 of sca's neurons": lambda T: architectures.resnet19(
-        (8, 8, 2), 3, T, architectures.SCA_STYLE.neuron, widths=(4, 8, 8, 8, 6)
+        (8, 8, 2), 3, T, SCA_STYLE.neuron, widths=(4, 8, 8, 8, 6)
     ),
     "pre_resnet18": lambda T: architectures.pre_resnet18((8, 8, 2), 3, T, widths=(8, 8, 9, 10)),
     "vgg16": lambda T: architectures.vgg16((32, 32, 2), 3, T, channels=(3, 3, *[8] * 11), hidden=9),
@@ -194,7 +194,7 @@ def test_what_is_not_replaced():
         "pool2": AveragePool, "pool3": AveragePool, "conv2": Winograd, "bn2": NormLIF,  # no weights, no spikes
         "pool4": MaxPool, "flatten": Flatten, "fc1": Linear,
     }  # fmt: skip
-    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, architectures.SCA_STYLE)
+    mean = from_notation("8C3-AP2-10FC", (8, 8, 8), None, SCA_STYLE)
     assert kinds(mean, (8, 8, 8)) == {  # the mean over time stands between pool and weights
         "conv1": Winograd, "bn1": NormLIF, "pool1": AveragePool, "flatten": Flatten,
         "mean": MeanOverTime, "fc1": Linear,

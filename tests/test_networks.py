@@ -1,5 +1,6 @@
 """The papers' networks, counted to the last weight, and the reader of their notation."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn.networks import architectures
-from minisnn.networks.architectures import (
-    ESL_STYLE,
-    NETWORKS,
-    SCA_STYLE,
-    NotationError,
-    build,
-    from_notation,
-    widened,
-)
+from minisnn.networks.architectures import NETWORKS, build, network
+from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, NotationError, Style, from_notation, widened
 from minisnn.networks.stages import (
     LIF,
     AveragePool,
@@ -171,13 +165,12 @@ def test_a_notation_and_what_it_means():
     assert from_notation("10FC", (5,)).stages == (("fc1", Linear(10)),)
 
 
-EXPECTED = "expected 64C3, 64C3S2, AP2, MP2, 10FC, or one of mlp, vggsnn, .* alone"
+EXPECTED = "expected 64C3, 64C3S2, AP2, MP2 or 10FC"
 
 
 @pytest.mark.parametrize(
     ("notation", "number", "token", "at", "reason"),
     [
-        ("", 1, "", 1, EXPECTED),
         ("4C3-XX-10FC", 2, "XX", 5, EXPECTED),
         ("4C3S-10FC", 1, "4C3S", 1, EXPECTED),
         ("4C3--10FC", 2, "", 5, EXPECTED),
@@ -210,10 +203,50 @@ def test_a_kernel_must_fit():
         from_notation("4C3-10FC", (0, 0, 1))
 
 
-@pytest.mark.parametrize("name", ["5FC", "mlp-10FC", "4C3-AP2-9FC"])
+@pytest.mark.parametrize("name", ["5FC", "4C3-AP2-9FC"])
 def test_another_number_of_classes(name):
-    with pytest.raises(NotationError, match=r"ends with \d outputs, but there are 10 classes|alone"):
+    with pytest.raises(NotationError, match=r"ends with \d outputs, but there are 10 classes"):
         build(name, (8, 8, 1), 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("mpl", "; did you mean mlp?"), ("", ""), ("VGG16", "; did you mean vgg16?"), ("4C3S", "")],
+)
+def test_a_name_that_is_not_known(name, hint):
+    with pytest.raises(
+        NotationError, match=rf"^net must be one of mlp, vggsnn, .*, or module:name .*, found '{name}'"
+    ):
+        build(name, (8, 8, 1), 10, 2)
+    with pytest.raises(NotationError, match=re.escape(hint) + "$"):
+        build(name, (8, 8, 1), 10, 2)
+
+
+def mine(shape, n_classes, T, neuron, width=1.0):
+    """A network of somebody else's."""
+    return from_notation(f"3C3-{n_classes}FC", shape, T, Style(neuron, bias=False, mean_readout=True))
+
+
+def test_a_network_of_your_own():
+    """Handed over, or registered under a name."""
+    net, paper = build(mine, (8, 8, 1), 10, 2)
+    assert paper == "esl"
+    assert net == mine((8, 8, 1), 10, 2, Neuron())
+    assert net.stages[1] == ("conv1", Conv(3, bias=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, "mine", None)  # so that it is gone afterwards
+        del NETWORKS["mine"]
+        assert network("mine", "sca")(mine) is mine
+        assert build("mine", (8, 8, 1), 10, 2)[1] == build(mine, (8, 8, 1), 10, 2)[1] == "sca"
+        assert build("mine", (8, 8, 1), 10, 2)[0] == mine((8, 8, 1), 10, 2, SCA_STYLE.neuron)
+        with pytest.raises(
+            ValueError, match="name must be a new one, found 'mine', which is a network already"
+        ):
+            network("mine")
+    with pytest.raises(ValueError, match="paper must be one of esl, sca, found 'tet'"):
+        network("mine", "tet")
+    with pytest.raises(NotationError, match="must return a Sequential, found int"):
+        build(lambda *_, width: 3, (8, 8, 1), 10, 2)
 
 
 @pytest.mark.parametrize(

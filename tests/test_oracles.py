@@ -15,15 +15,14 @@ import peers  # noqa: E402
 
 from minisnn.faster import fast  # noqa: E402
 from minisnn.networks import architectures  # noqa: E402
+from minisnn.networks.notation import SCA_STYLE, from_notation  # noqa: E402
 from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402
 
 NARROW = {
-    "mlp": lambda T: (architectures.from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
+    "mlp": lambda T: (from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
     "vggsnn": lambda T: (
-        architectures.from_notation(
-            "8C3-9C3-AP2-10C3-10C3-AP2-12C3-12C3-AP2-9C3-9C3-AP2-5FC", (16, 16, 2), T
-        ),
+        from_notation("8C3-9C3-AP2-10C3-10C3-AP2-12C3-12C3-AP2-9C3-9C3-AP2-5FC", (16, 16, 2), T),
         (16, 16, 2),
     ),
     "resnet19": lambda T: (
@@ -39,9 +38,7 @@ NARROW = {
         (12, 12, 3),
     ),
     "5conv": lambda T: (
-        architectures.from_notation(
-            "8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, architectures.SCA_STYLE
-        ),
+        from_notation("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", (11, 9, 2), T, SCA_STYLE),
         (11, 9, 2),
     ),
 }

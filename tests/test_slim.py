@@ -12,10 +12,10 @@ from minisnn.backend import to_host
 from minisnn.faster import fast
 from minisnn.gradcheck import check_gradient
 from minisnn.networks import architectures
-from minisnn.networks.architectures import SCA_STYLE, STYLES, from_notation
 from minisnn.networks.compose import Residual, Sequential, neuron_caches
 from minisnn.networks.cost import connections, measure
 from minisnn.networks.describe import from_text, to_text
+from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
 from minisnn.networks.stages import (
     LIF,
     AveragePool,

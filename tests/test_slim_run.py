@@ -10,7 +10,8 @@ from test_run import states_equal
 
 from minisnn import cli
 from minisnn.data import load_digits
-from minisnn.networks import architectures, describe
+from minisnn.networks import describe
+from minisnn.networks.notation import SCA_STYLE, from_notation
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet
 from minisnn.runs import slim as slim_run
 from minisnn.runs import start
@@ -174,11 +175,9 @@ def test_a_slim_run(trained, tmp_path):
     counts = {key: int(mask.sum()) for key, mask in whole.channels.items()}
     assert isinstance(recipe, LIFNet)
     assert (recipe.paper, recipe.epochs, recipe.lr, recipe.width) == ("sca", 2, 0.05, 1.0)
-    expected = architectures.from_notation(
-        f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, architectures.SCA_STYLE
-    )
+    expected = from_notation(f"{counts['lif1']}C3-MP2-{counts['lif2']}C3-MP2-10FC", (8, 8, 1), 2, SCA_STYLE)
     assert describe.from_text(recipe.net) == expected
-    net = architectures.from_notation(TINY, (8, 8, 1), 2, architectures.SCA_STYLE)
+    net = from_notation(TINY, (8, 8, 1), 2, SCA_STYLE)
     states_equal(state, Slimmer(net, (8, 8, 1), whole.channels).state(whole))
     assert (state.epoch, state.channels) == (2, {})
     assert rows_of(out) == rows_of(folder)

@@ -1,25 +1,34 @@
-"""The papers' networks, and the reader of their own notation: "64C3-128C3-AP2-256C3-...-10FC".
+"""Networks by name: the papers', and yours.
 
-nC3 is a convolution of 3x3 to n channels, batch norm and neurons; nC3S2 has stride 2. AP2 and MP2 are
-average and max pools; nFC is a linear layer, followed by neurons unless it is the last. Inputs are
-images [1, B, H, W, C] that count for T steps (direct coding), or, with T = None, sequences
-[T, B, H, W, C] such as the frames of an event camera.
+A network is one function, registered where it is written:
 
-`ESL_STYLE` and `SCA_STYLE` say which paper's neurons, biases and readout a network has.
+    @network("mine", paper="esl")
+    def mine(shape, n_classes, T, neuron, width=1.0): ...
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
+from minisnn.arguments import nearest, one_of
 from minisnn.networks.compose import Residual, Sequential
 from minisnn.networks.describe import from_text
+from minisnn.networks.notation import (
+    ESL_STYLE,
+    SCA_STYLE,
+    STYLES,
+    TOKEN,
+    Named,
+    NotationError,
+    from_notation,
+    times,
+    widened,
+)
 from minisnn.networks.stages import (
     LIF,
-    AveragePool,
     BatchNorm,
     Conv,
     FirstSpike,
@@ -30,99 +39,43 @@ from minisnn.networks.stages import (
     MeanOverTime,
     Repeat,
     Shape,
-    Stage,
 )
-from minisnn.ops.neuron import Neuron, integrate_and_fire
-
-Named = tuple[str, Stage]
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the papers differ in networks of the same notation."""
-
-    neuron: Neuron
-    bias: bool  # of convolutions; superfluous if batch norm follows
-    mean_readout: bool  # the last layer reads the neurons' mean over time, once; else it reads each step
-
-
-ESL_STYLE = Style(Neuron(), bias=True, mean_readout=False)
-SCA_STYLE = Style(integrate_and_fire(detach_reset=True), bias=False, mean_readout=True)
-STYLES = {"esl": ESL_STYLE, "sca": SCA_STYLE}
+from minisnn.ops.neuron import Neuron
 
 VGGSNN = "64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-10FC"
 FIVE_CONV = "64C3-AP2-128C3-AP2-128C3-AP2-256C3-AP2-256C3-AP2-10FC"
 
-TOKEN = re.compile(  # read in any case
-    r"(?P<channels>\d+)C(?P<k>\d+)(S(?P<stride>\d+))?|(?P<kind>[AM])P(?P<pool>\d+)|(?P<units>\d+)FC",
-    re.IGNORECASE,
-)
+Builder = Callable[..., Sequential]
+AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 
-class NotationError(ValueError):
-    """A notation that cannot be built. The message names the token, its position, and why."""
+class Architecture(NamedTuple):
+    """A network that has a name."""
+
+    builder: Builder  # (shape, n_classes, T, neuron, width=1.0) -> plain network
+    paper: str  # whose neuron, loss and optimiser it has: "esl" or "sca"
 
 
-def from_notation(notation: str, shape: Shape, T: int | None = None, style: Style = ESL_STYLE) -> Sequential:
-    """The network that a notation describes, for inputs of a shape (H, W, C).
+NETWORKS: dict[str, Architecture] = {}
+"""By name. `network` adds to it."""
 
-    shape: of an image or frame. T: time steps of static images, None for sequences. style: whose neurons, biases and
-    readout. Raises NotationError for an unknown token, or one that leaves nothing of its input.
+
+def network(name: str, paper: str = "esl") -> Callable[[AnyBuilder], AnyBuilder]:
+    """Register a function that builds a network, under a name that `train`, recipes and the command line take.
+
+    The function: (shape, n_classes, T, neuron, width=1.0) -> `Sequential`; see `build` for the arguments, T is None for
+    sequences. paper: whose neuron, loss and optimiser are its defaults, "esl" or "sca". Raises ValueError for another
+    paper, or a name that is taken.
     """
-    stages: list[Named] = [] if T is None else [("repeat", Repeat(T))]
-    tokens = notation.split("-")
-    counts = {"conv": 0, "pool": 0, "fc": 0}
-    at = 1
-    for number, token in enumerate(tokens, 1):
-        match = TOKEN.fullmatch(token)
-        new = _stages(match, counts, shape, style, last=number == len(tokens)) if match else []
-        try:
-            if not match:
-                raise ValueError(
-                    f"expected 64C3, 64C3S2, AP2, MP2, 10FC, or one of {', '.join(NETWORKS)} alone"
-                )
-            if 0 in [int(n) for n in re.findall(r"\d+", token)]:
-                raise ValueError("all numbers must be at least 1")
-            if number == len(tokens) and not match["units"]:
-                raise ValueError("the last token must be a readout such as 10FC")
-            if len(shape) == 1 and not match["units"]:
-                raise ValueError("only FC can follow FC")
-            for _, stage in new:
-                shape = stage.out(shape)
-        except ValueError as error:
-            raise NotationError(
-                f"token {number}, {token!r}, at character {at} of {notation!r}: {error}"
-            ) from None
-        stages += new
-        at += len(token) + 1
-    return Sequential(tuple(stages))
+    one_of("paper", paper, STYLES)
+    if name in NETWORKS:
+        raise ValueError(f"name must be a new one, found {name!r}, which is a network already")
 
+    def register(builder: AnyBuilder) -> AnyBuilder:
+        NETWORKS[name] = Architecture(builder, paper)
+        return builder
 
-def _stages(
-    match: re.Match[str], counts: dict[str, int], shape: Shape, style: Style, last: bool
-) -> list[Named]:
-    """What one token stands for."""
-    if match["kind"]:
-        counts["pool"] += 1
-        k = int(match["pool"])
-        return [(f"pool{counts['pool']}", AveragePool(k) if match["kind"] in "Aa" else MaxPool(k))]
-    if match["channels"]:
-        counts["conv"] += 1
-        n, k = counts["conv"], int(match["k"])
-        conv = Conv(int(match["channels"]), k, int(match["stride"] or 1), k // 2, style.bias)
-        return [(f"conv{n}", conv), (f"bn{n}", BatchNorm()), (f"lif{n}", LIF(style.neuron))]
-    counts["fc"] += 1
-    n = counts["fc"]
-    stages: list[Named] = [("flatten", Flatten())] if len(shape) > 1 else []
-    if not last:
-        return [
-            *stages,
-            (f"fc{n}", Linear(int(match["units"]))),
-            (f"lif{counts['conv'] + n}", LIF(style.neuron)),
-        ]
-    if style.mean_readout:
-        stages.append(("mean", MeanOverTime()))
-    return [*stages, (f"fc{n}", Linear(int(match["units"])))]
+    return register
 
 
 def first_spike_mlp(
@@ -143,27 +96,7 @@ def first_spike_mlp(
     return Sequential((*stages, ("output", FirstSpike(n_classes, weight_sum=4.0))))
 
 
-def widened(notation: str, width: float) -> str:
-    """The notation with all channels and units but the last multiplied by `width` and rounded, see `times`."""
-    if width == 1:
-        return notation
-    *hidden, last = notation.split("-")
-    return "-".join(
-        [
-            *(
-                re.sub(r"^\d+(?=[CF])", lambda n: str(times(int(n[0]), width)), t, flags=re.IGNORECASE)
-                for t in hidden
-            ),
-            last,
-        ]
-    )
-
-
-def times(n: int, width: float) -> int:
-    """n channels or units, multiplied; at least 1, but 0 stays 0, which is refused later."""
-    return max(1, round(n * width)) if n else 0
-
-
+@network("mlp")
 def mlp(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
@@ -175,6 +108,7 @@ def mlp(
     return from_notation(widened(f"800FC-{n_classes}FC", width), shape, T, replace(ESL_STYLE, neuron=neuron))
 
 
+@network("vggsnn")
 def vggsnn(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
@@ -187,6 +121,7 @@ def vggsnn(
     return from_notation(notation, shape, T, replace(ESL_STYLE, neuron=neuron))
 
 
+@network("5conv", "sca")
 def five_conv(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
@@ -198,6 +133,7 @@ def five_conv(
     return from_notation(notation, shape, T, replace(SCA_STYLE, neuron=neuron))
 
 
+@network("resnet19")
 def resnet19(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron,
     widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 256), width: float = 1.0,
@@ -237,6 +173,7 @@ def resnet19(
     return _built(stages, shape, T)
 
 
+@network("vgg16", "sca")
 def vgg16(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron,
     channels: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
@@ -267,6 +204,7 @@ def vgg16(
     return _built(stages, shape, T)
 
 
+@network("pre-resnet18", "sca")
 def pre_resnet18(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = SCA_STYLE.neuron,
     widths: tuple[int, int, int, int] = (64, 128, 256, 512), width: float = 1.0,
@@ -301,15 +239,6 @@ def pre_resnet18(
     return _built(stages, shape, None)
 
 
-def _from_text(text: str, shape: Shape) -> Sequential:
-    try:
-        net = from_text(text)
-        net.out(shape)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise NotationError(f"cannot build the network for {shape}: {error}") from error
-    return net
-
-
 def _built(stages: list[Named], shape: Shape, T: int | None) -> Sequential:
     net = Sequential((*([] if T is None else [("repeat", Repeat(T))]), *stages))
     for name, stage in net.stages:
@@ -320,47 +249,64 @@ def _built(stages: list[Named], shape: Shape, T: int | None) -> Sequential:
     return net
 
 
-NETWORKS: dict[str, tuple[Callable[..., Sequential], str]] = {
-    "mlp": (mlp, "esl"),
-    "vggsnn": (vggsnn, "esl"),
-    "resnet19": (resnet19, "esl"),
-    "vgg16": (vgg16, "sca"),
-    "pre-resnet18": (pre_resnet18, "sca"),
-    "5conv": (five_conv, "sca"),
-}
-"""By name: the builder, and the paper whose neuron, loss and optimiser it has."""
-
-
 def build(
-    name: str, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0,
+    net: str | Builder, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0,
     neuron: Mapping[str, Any] | None = None,
 ) -> tuple[Sequential, str]:  # fmt: skip
-    """A network by name or notation, with the neurons of a paper; by default its own, or ESL's for a notation.
+    """A network for inputs of a shape, and the paper whose training it has: its own, or ESL's for a notation.
 
-    name: or the text of a network, see `describe`.
-    width: multiplies the channels and units of all layers but the last. neuron: fields of `Neuron` that differ from the
-    paper's.
-    Returns the network and the paper. Raises NotationError for what cannot be built, also if the readout of a
-    notation does not have n_classes.
+    net: a name of `NETWORKS`, a notation, the text of a network (`to_text`), or a function as `network` registers them.
+    shape: (H, W, C) of an image or frame. T: time steps of static images, None for sequences. paper: whose neurons and
+    training in place of its own. width: multiplies the channels and units of all layers but the last. neuron: fields of
+    `Neuron` that differ from the paper's. Raises NotationError for what cannot be built, or does not end in n_classes.
     """
-    if name in NETWORKS:
-        builder, own = NETWORKS[name]
+    if not isinstance(net, str) or net in NETWORKS:
+        known = [a for a in NETWORKS.values() if a.builder is net]
+        builder, own = NETWORKS[net] if isinstance(net, str) else known[0] if known else (net, "esl")
         kind = replace(STYLES[paper or own].neuron, **neuron or {})
-        try:
-            return builder(shape, n_classes, T, kind, width=width), paper or own
-        except NotationError as error:
-            size, why = "x".join(map(str, shape)), re.sub(r"^token \d+, .*?': ", "", str(error))
-            raise NotationError(f"{name} does not fit images of {size}: {why}") from None
-    style = STYLES[paper or "esl"]
-    style = replace(style, neuron=replace(style.neuron, **neuron or {}))
-    if name.startswith("{"):
-        if width != 1 or neuron:
-            raise NotationError("width and neurons need a name or a notation: a network's text has its own")
-        net = _from_text(name, shape)
+        name = net if isinstance(net, str) else getattr(net, "__name__", repr(net))
+        found = _by_builder(builder, name, shape, n_classes, T, kind, width)
     else:
-        net = from_notation(widened(name, width), shape, T, style)
-    if net.out(shape) != (n_classes,):
+        name, own = repr(net), "esl"
+        style = STYLES[paper or own]
+        style = replace(style, neuron=replace(style.neuron, **neuron or {}))
+        if net.startswith("{"):
+            if width != 1 or neuron:
+                raise NotationError(
+                    "width and neurons need a name or a notation: a network's text has its own"
+                )
+            found = _from_text(net, shape)
+        elif "-" not in net and not TOKEN.fullmatch(net):
+            raise NotationError(
+                f"net must be one of {', '.join(NETWORKS)}, a notation such as 64C3-AP2-10FC, or module:name of your "
+                f"own, found {net!r}{nearest(net, NETWORKS)}"
+            )
+        else:
+            found = from_notation(widened(net, width), shape, T, style)
+    if found.out(shape) != (n_classes,):
         raise NotationError(
-            f"{name!r} ends with {net.out(shape)[0]} outputs, but there are {n_classes} classes"
+            f"{name} ends with {found.out(shape)[0]} outputs, but there are {n_classes} classes"
         )
-    return net, paper or "esl"
+    return found, paper or own
+
+
+def _by_builder(
+    builder: Builder, name: str, shape: Shape, n_classes: int, T: int | None, neuron: Neuron, width: float
+) -> Sequential:
+    try:
+        net = builder(shape, n_classes, T, neuron, width=width)
+    except NotationError as error:
+        size, why = "x".join(map(str, shape)), re.sub(r"^token \d+, .*?': ", "", str(error))
+        raise NotationError(f"{name} does not fit images of {size}: {why}") from None
+    if not isinstance(net, Sequential):
+        raise NotationError(f"{name} must return a Sequential, found {type(net).__name__}")
+    return net
+
+
+def _from_text(text: str, shape: Shape) -> Sequential:
+    try:
+        net = from_text(text)
+        net.out(shape)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotationError(f"cannot build the network for {shape}: {error}") from error
+    return net

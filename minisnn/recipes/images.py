@@ -18,7 +18,10 @@ from minisnn.data.frames import BY
 from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
+from minisnn.networks.describe import to_text
+from minisnn.networks.notation import STYLES
 from minisnn.ops.surrogate import SURROGATES, Surrogate
+from minisnn.recipes import lookup
 from minisnn.recipes.base import About, Base
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
@@ -31,7 +34,8 @@ from minisnn.training.optim import SGD, Adam
 class Images(Base):
     """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
-    net: a name in `networks.architectures.NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", or a `describe.to_text`.
+    net: a name of `NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", the text of a network (`to_text`), or yours:
+    a function as `network` registers them, its "module:name", or a `Sequential`.
     Raises ValueError that names the setting, what was found and what was expected.
     """
 
@@ -49,16 +53,17 @@ class Images(Base):
         None, "train on this many images, the first ones (default all)", at_least=1, metavar="N", group="data"
     )
     flip: bool = setting(False, "augment by mirror images", group="data")
-    net: str = setting(
+    net: Named = setting(
         "16C3-AP2-32C3-AP2-10FC",
         f"{', '.join(architectures.NETWORKS)}, or a notation such as 64C3-AP2-10FC",
         group="network",
+        own=True,
     )
     width: float = setting(1.0, "multiplies the width of all layers but the last", above=0, group="network")
     paper: str | None = setting(
         None,
         "whose neurons and training (default the net's own; esl for a notation)",
-        choices=architectures.STYLES,
+        choices=STYLES,
         group="network",
     )
     fast: bool = setting(
@@ -96,6 +101,8 @@ class Images(Base):
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.net, Sequential):
+            object.__setattr__(self, "net", to_text(self.net))
         super().__post_init__()
         check(
             "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"
@@ -123,8 +130,9 @@ class Images(Base):
 
     def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
+        net = lookup.imported("net", self.net) if lookup.is_own(self.net) else self.net
         return architectures.build(
-            self.net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
+            net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
         )
 
     def _neuron_changes(self) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:
 
 
 def is_own(value: Any) -> bool:
-    """Is it a name that has to be imported, `module:name`?"""
-    return isinstance(value, str) and ":" in value
+    """Is it a name that has to be imported, `module:name`? The text of a network, which starts with {, is not."""
+    return isinstance(value, str) and ":" in value and not value.startswith("{")
 
 
 def imported(setting: str, name: str) -> Any:

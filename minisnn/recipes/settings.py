@@ -28,6 +28,7 @@ class About(NamedTuple):
     valid: tuple[Callable[[Any], bool], str] | None = None  # a check, and its description
     metavar: str | None = None
     group: str = "training"
+    own: bool = False  # a function or "module:name" of the user's may stand in place of a text
 
 
 def setting(
@@ -42,16 +43,18 @@ def setting(
     valid: tuple[Callable[[Any], bool], str] | None = None,
     metavar: str | None = None,
     group: str = "training",
+    own: bool = False,
 ) -> Any:
     """A field of a recipe. None is allowed where the annotation says so; numbers must be finite.
 
     text: for the command line. choices: the strings allowed. table: names, in whose place a function, an instance or
     "module:name" may stand. at_least, above, at_most: bounds of a number. valid: another condition, and its words.
-    group: the heading under which the command line lists it.
+    group: the heading under which the command line lists it. own: a text may also be "module:name" or a function of
+    yours, which is not checked here.
     """
     if valid is None and (at_least, above, at_most) != (None, None, None):
         valid = _bounds(at_least, above, at_most)
-    return field(default=default, metadata={"about": About(text, choices, table, valid, metavar, group)})
+    return field(default=default, metadata={"about": About(text, choices, table, valid, metavar, group, own)})
 
 
 def again(cls: type, name: str, default: Any, text: str | None = None) -> Any:
@@ -91,6 +94,8 @@ class Settings:
             if about.table is not None:
                 if not lookup.is_own(value):  # what has to be imported is, when it is needed
                     lookup.find(f.name, value, about.table)
+                continue
+            if about.own and (callable(value) or lookup.is_own(value)):
                 continue
             value = _plain(value, kind)
             object.__setattr__(self, f.name, value)
