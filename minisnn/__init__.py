@@ -99,7 +99,8 @@ _PAGES = {
         "recipes": "make, ESLMLP, LIFNet, SCANet",
         "grids.sweeps": "sweep",
         "grids.comparison": "compare, Comparison",
-        "targets": "reproduce",
+        "targets.reproduce": "reproduce",
+        "targets.target": "Target, Reproduction",
     },
 }
 """Page -> file -> its names; "x as y" is known here as y."""

@@ -174,7 +174,9 @@ from minisnn.structure.redistribute import share_by_momentum as share_by_momentu
 from minisnn.structure.schedule import cosine_fraction as cosine_fraction
 from minisnn.structure.schedule import round_up as round_up
 from minisnn.structure.slim import Slimmer as Slimmer
-from minisnn.targets import reproduce as reproduce
+from minisnn.targets.reproduce import reproduce as reproduce
+from minisnn.targets.target import Reproduction as Reproduction
+from minisnn.targets.target import Target as Target
 from minisnn.training.losses import FirstSpikeLossCache as FirstSpikeLossCache
 from minisnn.training.losses import TETCache as TETCache
 from minisnn.training.losses import WeightSumCache as WeightSumCache

@@ -22,7 +22,8 @@ from common import RESULTS, fill, summary
 from minisnn.grids.grid import run_grid
 from minisnn.grids.rows import Summary, markdown, read
 from minisnn.recipes import LIFNet, SCANet
-from minisnn.targets import TARGETS, esl_fig3, esl_fig4, esl_table2, sca_fig2
+from minisnn.targets import esl_fig3, esl_fig4, esl_table2, sca_fig2
+from minisnn.targets.reproduce import TARGETS
 from minisnn.targets.target import ordered, table
 
 

@@ -189,5 +189,5 @@ def test_a_file_imports_only_from_files_below_it():
                 for alias in node.names:
                     imported = f"{parent}.{alias.name}".strip(".")
                     imported = imported if imported in order else parent
-                    if imported and place(imported) != place(module):
+                    if imported and not module.startswith(f"{imported}."):  # a room's own first page
                         assert place(imported) > place(module), f"{module} imports {imported}"

@@ -26,7 +26,7 @@ from minisnn.recipes import SCANet
 from minisnn.runs import start
 from minisnn.structure.channels import SCA
 from minisnn.structure.learner import StructureLearner
-from minisnn.targets import TARGETS, reproduce
+from minisnn.targets.reproduce import TARGETS, reproduce
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 

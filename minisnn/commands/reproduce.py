@@ -7,17 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minisnn.recipes import DEVICES
-
-# names only: what they stand for draws pictures, and matplotlib takes longest to import
-TARGETS = (
-    "esl-table1", "esl-fig2", "esl-fig3", "esl-fig4", "esl-table2", "esl-multispike",
-    "sca-fig2", "sca-fig3", "sca-fig4", "sca-table1",
-)  # fmt: skip
-SCALES = {
-    "smoke": "two minutes, on the embedded digits: does everything work?",
-    "small": "within an hour on two cores, on MNIST or CIFAR-10",
-    "paper": "the paper's setting, for a GPU or a cluster",
-}
+from minisnn.targets import NAMES, SCALES
 
 
 def add(commands: Any) -> None:
@@ -45,7 +35,7 @@ examples
   minisnn reproduce esl-fig4 --scale small --dask tcp://10.0.0.1:8786    with the workers of a Dask cluster
 """,
     )
-    parser.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("target", metavar="TARGET", help=f"{', '.join(NAMES)}; or your own, module:name")
     parser.add_argument("--scale", choices=list(SCALES), default="smoke", help="(default %(default)s)")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/reproduce"), help="folder of the results (default %(default)s)"
@@ -72,7 +62,7 @@ examples
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
-    from minisnn.targets import reproduce
+    from minisnn.targets.reproduce import reproduce
 
     a = arguments
     found = reproduce(

@@ -1,68 +1,19 @@
-"""The papers' tables and figures, each as one command: its runs, its picture, the paper's values beside ours."""
+"""The papers' tables and figures, one file each: its runs, its picture, the paper's values beside ours.
+
+A file here that holds a `TARGET` is a target of `minisnn reproduce`, under the file's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
+from pkgutil import iter_modules
 
-from minisnn.arguments import one_of
-from minisnn.recipes import DEVICES
-from minisnn.targets import (
-    esl_fig2,
-    esl_fig3,
-    esl_fig4,
-    esl_multispike,
-    esl_table1,
-    esl_table2,
-    sca_fig2,
-    sca_fig3,
-    sca_fig4,
-    sca_table1,
+NAMES = tuple(
+    sorted(m.name.replace("_", "-") for m in iter_modules(__path__) if m.name not in ("target", "reproduce"))
 )
-from minisnn.targets.target import Reproduction, Target, run_target
+"""Of all tables and figures; to import one takes longer, because it draws."""
 
-TARGETS = {
-    "esl-table1": esl_table1.TARGET,
-    "esl-fig2": esl_fig2.TARGET,
-    "esl-fig3": esl_fig3.TARGET,
-    "esl-fig4": esl_fig4.TARGET,
-    "esl-table2": esl_table2.TARGET,
-    "esl-multispike": esl_multispike.TARGET,
-    "sca-fig2": sca_fig2.TARGET,
-    "sca-fig3": sca_fig3.TARGET,
-    "sca-fig4": sca_fig4.TARGET,
-    "sca-table1": sca_table1.TARGET,
+SCALES = {
+    "smoke": "two minutes, on the embedded digits: does everything work?",
+    "small": "within an hour on two cores, on MNIST or CIFAR-10",
+    "paper": "the paper's setting, for a GPU or a cluster",
 }
-SCALES = ("smoke", "small", "paper")
-
-__all__ = ["SCALES", "TARGETS", "Reproduction", "Target", "reproduce"]
-
-
-def reproduce(
-    name: str,
-    scale: str = "smoke",
-    *,
-    out: str | PathLike[str] = "runs/reproduce",
-    seeds: Sequence[int] = (0, 1),
-    jobs: int | None = None,
-    threads: int = 1,
-    device: str = "cpu",
-    scheduler: str | None = None,
-) -> Reproduction:
-    """Run the grid behind a table or figure of a paper; ours beside the paper's is what it shows.
-
-    name: one of `TARGETS`, such as "esl-fig4". scale: "smoke" (two minutes on the embedded digits), "small" (within an
-    hour on two cores, on MNIST or CIFAR-10) or "paper" (for a GPU or a cluster). Called again, it goes on where it
-    stopped.
-
-    It leaves in the folder `out`: NAME-SCALE.csv with a row for each run, NAME-SCALE-summary.csv with the mean and the
-    standard error over the `seeds` of each setting, NAME-SCALE.png, and NAME-SCALE/ with the runs. SCA's figures share
-    their runs: rows and runs are in sca-SCALE. jobs: runs at a time; None is as many as there are cores for, one on a
-    GPU. threads: of each run. device: "cpu" or "gpu". scheduler: address of a Dask scheduler, whose workers do the
-    runs. Raises ValueError for a name, scale or device that is not known.
-    """
-    one_of("name", name, TARGETS)
-    one_of("scale", scale, SCALES)
-    one_of("device", device, DEVICES)
-    return run_target(name, TARGETS[name], scale, Path(out), seeds, jobs, device, scheduler, threads)
