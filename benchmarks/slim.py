@@ -24,10 +24,10 @@ import numpy as np
 from first_spike import machine
 from rewiring import timed
 
+from data_loaders.common.dataset import DataSet, Split
 from minisnn import runs, training
 from minisnn.blocks import keep_memory
 from minisnn.cost import measure, total
-from minisnn.data.dataset import DataSet, Split
 from minisnn.describe import to_text
 from minisnn.recipes import LIFNet, SCANet
 from minisnn.recipes.images import Images

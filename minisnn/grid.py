@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from data_loaders.common.extras import needs
 from minisnn import runs
 from minisnn.arguments import check
 from minisnn.blocks import use_threads
-from minisnn.extras import needs
 from minisnn.finite import Diverged
 from minisnn.notices import warn
 from minisnn.recipes import Recipe

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from minisnn.data.idx import DataError
-from minisnn.data.info import DataInfo
-from minisnn.data.npz import read_npz
-from minisnn.data.pictures import SUFFIXES, decode
+from data_loaders.common.errors import DataError
+from data_loaders.common.info import DataInfo
+from data_loaders.formats.npz import read_npz
+from data_loaders.formats.pictures import SUFFIXES, decode
 from minisnn.prediction import NONE, as_batch
 from minisnn.runs import Run
 

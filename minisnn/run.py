@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn import checkpoint, prediction, run_folder, run_result, training
 from minisnn.arguments import one_of
 from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.run_data import Source, check_fits, load_other, load_own
 from minisnn.run_result import Result

@@ -14,9 +14,9 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 import minisnn
+from data_loaders.common.files import write_atomically
 from minisnn import checkpoint
 from minisnn.blocks import threads
-from minisnn.files import write_atomically
 from minisnn.state import TrainingState
 from minisnn.training import Row
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from data_loaders.common.dataset import DataSet
 from minisnn import training
 from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.cost import Connections, connections, measure, total
-from minisnn.data.dataset import DataSet
 from minisnn.notices import warn
 from minisnn.recipes import Recipe
 from minisnn.state import TrainingState

@@ -7,11 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn import checkpoint, run_folder, training
 from minisnn.arguments import check
 from minisnn.backend import to_device
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.lookup import to_json
 from minisnn.recipes import RECIPES, Recipe, make
 from minisnn.run import Run

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn import describe, run_folder, run_result, runs, training
 from minisnn.backend import array_module, to_device
 from minisnn.compose import Sequential, neuron_caches
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.recipes import LIFNet
 from minisnn.recipes.images import Images
 from minisnn.run_data import Source

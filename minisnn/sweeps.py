@@ -13,9 +13,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from data_loaders.common.dataset import DataSet
 from minisnn import plots
 from minisnn.checkpoint import write_csv
-from minisnn.data.dataset import DataSet
 from minisnn.grid import run_grid
 from minisnn.recipes import Recipe, make
 from minisnn.recipes.choose import OF_CONNECTIONS

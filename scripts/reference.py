@@ -60,9 +60,9 @@ def stub() -> str:
     for _, file, name in homes():
         original, _, known_as = name.partition(" as ")
         what = f"{original} as {'_' + known_as if known_as else original}"
-        imports.append((file.split("."), _isort(original), what))
+        imports.append((minisnn._module(file).split("."), _isort(original), what))
         renamed += [f"{known_as} = _{known_as}"] if known_as else []
-    lines = [f"from minisnn.{'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
+    lines = [f"from {'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
     head = "# Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.\n\n"
     return head + "\n".join([*lines, "", *renamed, "__version__: str", "__all__: list[str]", ""])
 
@@ -100,7 +100,7 @@ def _page(page: str, files: dict[str, str]) -> str:
     title, intro = TITLES[page]
     lines = [f"# {title}", "", f"{intro} [All names](README.md)"]
     for file, names in files.items():
-        module = importlib.import_module(f"minisnn.{file}")
+        module = importlib.import_module(minisnn._module(file))
         for name in names.split(", "):
             original, _, known_as = name.partition(" as ")
             lines += ["", *_entry(known_as or original, getattr(module, original))]
@@ -200,7 +200,7 @@ def _class_lines(cls: type) -> list[str]:
     bases = [base.__name__ for base in getattr(cls, "__orig_bases__", cls.__bases__) if base is not object]
     lines = [f"class {cls.__name__}" + (f"({', '.join(bases)})" if bases else "")]
     fields: dict[str, list[str]] = {}
-    for base in reversed([b for b in cls.__mro__ if b.__module__.startswith("minisnn")]):
+    for base in reversed([b for b in cls.__mro__ if b.__module__.startswith(("minisnn", "data_loaders"))]):
         source, node = _source(base)
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation):

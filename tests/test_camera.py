@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, rngs, seeds, sizes
 
-from minisnn.data import load_digits, load_event_digits
-from minisnn.data.camera import DARK, EventCamera, diamond
-from minisnn.data.frames import count_frames, resize
+from data_loaders.events.camera import DARK, EventCamera, diamond
+from data_loaders.events.frames import count_frames, resize
+from minisnn import load_digits, load_event_digits
 
 thresholds = st.floats(0.05, 1)
 

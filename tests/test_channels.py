@@ -12,10 +12,10 @@ from strict_array import xp as strict
 from test_run import states_equal
 from tqdm import tqdm
 
+from data_loaders.common.rows import Split
 from minisnn import checkpoint, networks, run_result, runs, training
 from minisnn.backend import array_module, to_host
 from minisnn.compose import activities, neuron_caches, scored
-from minisnn.data.rows import Split
 from minisnn.faster import fast
 from minisnn.losses import l1_cost_backward, l1_cost_forward
 from minisnn.ops.lif import SCORES

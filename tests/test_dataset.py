@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs, sizes
 
-from minisnn.data import DataInfo, DataSet, Split, load_digits, measure
-from minisnn.data.rows import Rows, evenly, stratified
+from data_loaders import DataInfo, DataSet, Split
+from data_loaders.common import measure
+from data_loaders.common.rows import Rows, evenly, stratified
+from minisnn import load_digits
 
 GOOD = np.arange(6 * 4 * 5 * 3, dtype=np.uint8).reshape(6, 4, 5, 3) % 200
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -9,12 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from random_nets import random_nets
 from strategies import neurons, rngs
 
-from minisnn import losses, training
+from minisnn import load_digits, losses, training
 from minisnn.backend import to_host
+from minisnn.batches.augment import flip, roll, shift
+from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.compose import firing_rates
-from minisnn.data import load_digits
-from minisnn.data.augment import flip, roll, shift
-from minisnn.data.encode import direct_code, event_code, latency_code
 from minisnn.faster import fast
 from minisnn.networks import first_spike_mlp
 from minisnn.ops.conv import conv_backward, conv_forward

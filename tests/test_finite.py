@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisnn import checkpoint, cli, runs, training
+from data_loaders.common.rows import Split
+from minisnn import checkpoint, cli, load_digits, load_event_digits, runs, training
 from minisnn.compose import Residual, Sequential
-from minisnn.data import load_digits, load_event_digits
-from minisnn.data.rows import Split
 from minisnn.faster import fast
 from minisnn.finite import Diverged, origin, sound, trouble
 from minisnn.networks import pre_resnet18

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import checkpoint, grid, runs, training
+from minisnn import checkpoint, grid, load_digits, runs, training
 from minisnn.blocks import use_threads
-from minisnn.data import load_digits
 from minisnn.grid import Job, run_grid
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS
 from minisnn.rows import COLUMNS, plain, read, summarise

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from data_loaders import DataError, catalogue, cifar10, cifar100, fashion_mnist, load_path
+from data_loaders.common.rows import Rows
+from data_loaders.events.frames import count_frames
+from data_loaders.formats import folders, npz, pictures
+from data_loaders.formats.aedat import Events, read_aedat, write_aedat
 from minisnn import cli
-from minisnn.data import DataError, catalogue, cifar, folders, load_path, mnist, npz, pictures
-from minisnn.data.aedat import Events, read_aedat, write_aedat
-from minisnn.data.frames import count_frames
-from minisnn.data.rows import Rows
 
 Image = pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
@@ -659,11 +660,11 @@ def test_pictures_need_pillow_and_say_so(tmp_path, monkeypatch):
 
 
 def test_classes_of_the_catalogue_have_names():
-    assert len(set(mnist.CLOTHES)) == len(cifar.CIFAR10.class_names) == 10
-    fine = cifar.CIFAR100.class_names
+    assert len(set(fashion_mnist.CLASSES)) == len(cifar10.LAYOUT.class_names) == 10
+    fine = cifar100.LAYOUT.class_names
     assert len(set(fine)) == 100
     assert list(fine) == sorted(fine)  # as in its archive
-    assert (cifar.CIFAR10.class_names[3], fine[0], fine[99], mnist.CLOTHES[9]) == (
+    assert (cifar10.LAYOUT.class_names[3], fine[0], fine[99], fashion_mnist.CLASSES[9]) == (
         "cat",
         "apple",
         "worm",

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from strategies import few, rngs
 
-from minisnn import cost, describe, training
+from minisnn import cost, describe, load_digits, training
 from minisnn.compose import Sequential, firing_rates
-from minisnn.data import load_digits
 from minisnn.faster import fast
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops.neuron import Neuron

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import prediction, runs
-from minisnn.data import load_digits
-from minisnn.data.catalogue import load
+from data_loaders import load
+from minisnn import load_digits, prediction, runs
 from minisnn.ops.first_spike import Z_MAX
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 

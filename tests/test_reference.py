@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import minisnn as snn
+from data_loaders.common import errors
 from minisnn import arguments
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ def described():
         yield name, thing
         if inspect.isclass(thing):
             for cls in thing.__mro__:
-                if cls.__module__.startswith("minisnn"):
+                if cls.__module__.startswith(("minisnn", "data_loaders")):
                     for method, value in vars(cls).items():
                         field = method in inspect.get_annotations(cls)
                         function = (
@@ -117,7 +118,7 @@ def takes_arrays(thing):
 CHECKS = {
     name
     for name, f in vars(arguments).items()
-    if inspect.isfunction(f) and f.__module__ == arguments.__name__
+    if inspect.isfunction(f) and f.__module__ in (arguments.__name__, errors.__name__)
 }
 
 

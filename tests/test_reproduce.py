@@ -12,9 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from minisnn import cli, commands, targets, training
+from minisnn import cli, commands, load_digits, targets, training
 from minisnn.commands.reproduce import SCALES
-from minisnn.data import load_digits
 from minisnn.networks import NETWORKS
 from minisnn.recipes import ESLMLP, LIFNet, SCANet
 from minisnn.rows import row_of, summarise

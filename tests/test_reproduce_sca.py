@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from strategies import rngs, sizes
 
+from data_loaders.common.dataset import DataSet, Split
 from minisnn import grid, plots, rows, runs
-from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import SCANet
 from minisnn.rows import summarise
 from minisnn.structure.channels import SCA

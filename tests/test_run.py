@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import checkpoint, cli, plots, runs, training
+from data_loaders.common.files import write_atomically
+from minisnn import checkpoint, cli, load_digits, plots, runs, training
 from minisnn.checkpoint import CheckpointError
-from minisnn.data import load_digits
-from minisnn.files import write_atomically
 from minisnn.recipes import ESL_MLP_DEFAULTS
 from minisnn.structure import grow, prune
 from minisnn.structure.masks import check_masks

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from minisnn import run_result, runs, sample_page, slim_run, training
+from minisnn import load_digits, run_result, runs, sample_page, slim_run, training
 from minisnn.compose import Sequential
-from minisnn.data import load_digits
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.run_pictures import OF_A_SAMPLE, PICTURES, draw_potentials
 from minisnn.stages import LIF, Linear, Plain

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import lookup, optim, training
-from minisnn.data.dataset import DataSet
-from minisnn.data.digits import load_digits
+from data_loaders.common.dataset import DataSet
+from minisnn import load_digits, lookup, optim, training
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
 from minisnn.optim import SGD, Adam
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make

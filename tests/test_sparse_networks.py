@@ -16,10 +16,9 @@ from strict_array import StrictArray
 from strict_array import xp as strict
 from tqdm import tqdm
 
-from minisnn import cli, networks, training
+from data_loaders.common.dataset import DataSet, Split
+from minisnn import cli, load_digits, networks, training
 from minisnn.backend import to_host
-from minisnn.data import load_digits
-from minisnn.data.dataset import DataSet, Split
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
 from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.structure import grow, prune, redistribute

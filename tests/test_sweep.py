@@ -12,8 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from minisnn import cli, grid, plots, runs, training
-from minisnn.data import load_digits
+from minisnn import cli, grid, load_digits, plots, runs, training
 from minisnn.recipes import make
 from minisnn.rows import read
 from minisnn.sweeps import combinations, said, sweep

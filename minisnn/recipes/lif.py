@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
+from minisnn.batches.interface import About
 from minisnn.compose import Sequential
-from minisnn.recipes.base import About
 from minisnn.recipes.connections import Connections, reaching
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.settings import Named, again, setting

@@ -1,0 +1,91 @@
+"""Your own data: an `.npz` file, or a folder with a folder of pictures or recordings for each class."""
+
+from __future__ import annotations
+
+from os.path import expanduser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.errors import DataError, check, one_of
+from data_loaders.events.frames import BY
+from data_loaders.formats.folders import SPLITS, load_folder
+from data_loaders.formats.npz import read_npz
+
+PREFIXES = {f"{split}_": part for split, part in SPLITS.items()}
+NAMES = {
+    "images": ("train", "images"),
+    "labels": ("train", "labels"),
+    **{prefix + what: (part, what) for prefix, part in PREFIXES.items() for what in ("images", "labels")},
+    **{f"x_{split}": (part, "images") for split, part in SPLITS.items()},
+    **{f"y_{split}": (part, "labels") for split, part in SPLITS.items()},
+}
+"""Names of arrays in an `.npz`: whose images or labels they are."""
+OPTIONS = ("class_names", "max_value")
+
+
+def load_path(
+    path: str | Path, T: int = 10, by: str = "number", progress: bool = True, verify: bool = False
+) -> DataSet:
+    """A data set of one's own, named like its file or folder.
+
+    path: one of
+      - an `.npz` file with `images` and `labels`; or `train_images`, `train_labels` and likewise `validation_` or
+        `val_` and `test_`; or `x_train`, `y_train` and so on, as Keras has them; and `max_value` and `class_names` if
+        wanted. `DataSet.from_arrays` says what they may be;
+      - a folder CLASS/*.png, .jpg, .jpeg or .bmp, all of one size; grey if all of them are, else in colour;
+      - a folder CLASS/*.aedat of recordings of a DVS128 (AEDAT 2.0), as frames [T, 128, 128, 2];
+      - a folder train/CLASS/..., validation/CLASS/... (or val/), test/CLASS/... of either.
+    Classes are the folders' names, sorted. What there is no folder or array for, validation or test, is held out of
+    the training set, a tenth each. T, by: frames of recordings, see `frames.count_frames`; an `.npz` has its own.
+    Folders of more than 512 MiB of pixels are converted once to an array in the cache, which is memory-mapped;
+    verify: compare it with the files.
+    Raises FileNotFoundError if there is nothing, and DataError, naming the file, for what does not fit.
+    """
+    path = Path(expanduser(path))  # unlike Path's own, no error for a user that there is not
+    check("T", T, T >= 1, "at least 1")
+    one_of("by", by, BY)
+    if path.is_dir():
+        return load_folder(path, T, by, progress, verify)
+    path.stat()  # if there is nothing, this says so
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        raise DataError(f"{path}: expected an .npz file or a folder of classes, found something else")
+    return _from_npz(path)
+
+
+def _from_npz(path: Path) -> DataSet:
+    arrays = read_npz(path, (*NAMES, *OPTIONS))
+    names: dict[tuple[str, str], str] = {}
+    for name in filter(NAMES.__contains__, arrays):
+        other = names.setdefault(NAMES[name], name)
+        if other != name:
+            raise DataError(f"{path}: expected one of {other} and {name}, found both")
+    for split in ("train", *(split for split, _ in names)):
+        for what in ("images", "labels"):
+            if (split, what) not in names:
+                raise DataError(
+                    f"{path}: expected {what} for {split}, found none, only {', '.join(arrays) or 'an empty archive'}"
+                )
+    try:
+        given: dict[str, Any] = {
+            s: (arrays[names[s, "images"]], arrays[names[s, "labels"]]) for s, _ in names
+        }
+        images, labels = given.pop("train")
+        return DataSet.from_arrays(images, labels, **given, name=path.stem, **_options(arrays))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _options(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if "max_value" in arrays:
+        value = arrays["max_value"]
+        check("max_value", value, value.size == 1 and value.dtype.kind in "iu", "one integer")
+        options["max_value"] = int(value.item())
+    if "class_names" in arrays:
+        names = arrays["class_names"]
+        check("class_names", names.dtype, names.ndim == 1 and names.dtype.kind == "U", "a list of texts")
+        options["class_names"] = tuple(names.tolist())
+    return options
