@@ -350,7 +350,7 @@ def test_the_colour_of_a_stand_in_tells_its_class():
 
 
 def test_there_is_no_stand_in_for_just_any_name():
-    with pytest.raises(ValueError, match=r"name must be one of mnist, .*, found 'cifar10-dvs'"):
+    with pytest.raises(ValueError, match=r"name must be one of cifar10, .*, found 'cifar10-dvs'"):
         load_stand_in("cifar10-dvs")
 
 

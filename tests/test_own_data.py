@@ -617,9 +617,9 @@ def test_paths_and_names_are_loaded_in_one_way(tmp_path, monkeypatch):
         (
             "imagenet",
             ValueError,
-            "data must be one of digits, .*, or a path, found 'imagenet'; did you mean tiny-imagenet?",
+            "data must be one of cifar10, .*, or a path, or module.*'imagenet'; did you mean tiny-imagenet?",
         ),
-        ("xyzxyz", ValueError, "or a path, found 'xyzxyz'$"),
+        ("xyzxyz", ValueError, "or a path, or module:name of your own, found 'xyzxyz'$"),
         ("cats.npz", FileNotFoundError, "cats.npz: there is no such file or folder$"),
         ("data/mnist", FileNotFoundError, "data/mnist: there is no such file or folder"),
         ("~no-such-user/at/all", FileNotFoundError, "there is no such file"),
@@ -713,12 +713,12 @@ def test_a_picture_of_few_samples(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "zoo" / "zoo.png").stat().st_size > 0
 
 
-def test_the_pages_examples_run(tmp_path, monkeypatch):
+def test_the_pages_examples_run(tmp_path, monkeypatch, own_data_sets):
     """docs/data.md, "Your own data"."""
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     section = page.split("\n## Your own data\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     scope = {}
     for block in blocks:

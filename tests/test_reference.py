@@ -28,6 +28,13 @@ def test_the_stub_is_what_the_script_makes(reference):
     assert reference.STUB.read_text(encoding="utf-8") == reference.stub(), "run scripts/reference.py"
 
 
+def test_the_tables_of_data_sets_are_what_the_loaders_declare(reference):
+    assert reference.DATA.read_text(encoding="utf-8") == reference.data_page(), "run scripts/reference.py"
+    assert all(
+        f"\n| `{name}` |" in reference.data_page() for name in ("digits", "tiny-imagenet", "cifar10-dvs")
+    )
+
+
 def test_the_pages_are_what_the_script_makes(reference):
     made = reference.pages()
     assert {path.name for path in reference.FOLDER.glob("*.md")} == set(made)

@@ -1,4 +1,4 @@
-"""What the arrays of a data set must be. What does not fit is refused in one sentence, before anything is trained."""
+"""Checks the arrays of a data set. What does not fit is refused in one sentence, before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from data_loaders.common.errors import check
 from data_loaders.common.rows import Rows, Split, evenly, on_disk
 
-LOOK = 16  # images of an array on disk that are looked at
+LOOK = 16  # images that are read of an array on disk
 ONE_OF = "DataSet.from_arrays converts"
 
 
@@ -15,7 +15,7 @@ def check_split(name: str, split: Split, max_value: int, n_classes: int) -> None
     """Raise ValueError, naming the split, unless its images and labels are what a `Split` says they are.
 
     images: [N, H, W, C] uint8 from 0 to max_value, or [N, T, H, W, 2] float32, finite and 0 or more. labels: [N]
-    integers from 0 to n_classes - 1. Of an array on disk no more than 16 images are read.
+    integers from 0 to n_classes - 1. Of an array on disk at most 16 images are read.
     """
     check(name, _kind(split), isinstance(split, Split), f"a Split of images and labels; {ONE_OF} arrays")
     check_shape(f"{name} images", split.images)
@@ -51,7 +51,8 @@ def check_labels(name: str, split: Split, n_classes: int) -> None:
     what = f"{name} labels"
     check(what, _kind(labels), isinstance(labels, np.ndarray), f"an array of integers; {ONE_OF} lists")
     integers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    check(what, f"{list(labels.shape)} {labels.dtype}", integers, f"[{len(images)}] integers")
+    found = f"{list(labels.shape)} {labels.dtype}{float_hint(labels)}"
+    check(what, found, integers, f"[{len(images)}] integers")
     check(what, f"{len(labels):,}", len(labels) == len(images), f"as many as images, {len(images):,}")
     low, high = labels.min(), labels.max()
     check(what, f"{low} to {high}", 0 <= low <= high < n_classes, f"0 to {n_classes - 1}, as n_classes says")
@@ -73,12 +74,31 @@ def check_values(name: str, images: np.ndarray | Rows, max_value: int) -> None:
 def check_counts(name: str, frames: np.ndarray | Rows) -> None:
     """Raise ValueError unless frames are finite and 0 or more."""
     few = looked_at(frames)
-    low, high = few.min(), few.max()  # NaN, if there is one
-    check(name, f"{low:g} to {high:g}", low >= 0 and high < np.inf, "counts of events, finite and 0 or more")
+    fits = few.min() >= 0 and few.max() < np.inf  # False if there is a NaN
+    check(name, fits or span(frames), fits, "counts of events, finite and 0 or more")
+
+
+def span(images: np.ndarray | Rows) -> str:
+    """Smallest and largest value as text; or that there is a NaN, and where the first is."""
+    few = looked_at(images)
+    nan = np.isnan(few)
+    if not nan.any():
+        return f"{few.min():g} to {few.max():g}"
+    first, *rest = np.unravel_index(nan.argmax(), few.shape)
+    sample = evenly(len(images), LOOK)[first] if on_disk(images) else first
+    return f"NaN, the first at index [{', '.join(map(str, (sample, *rest)))}]"
+
+
+def float_hint(labels: np.ndarray) -> str:
+    """What to do about labels that are floats."""
+    if labels.dtype.kind != "f" or not labels.size:
+        return ""
+    odd = labels[~np.isfinite(labels) | (labels != np.floor(labels))]
+    return f", such as {odd[0]:g}: no class" if odd.size else ": labels.astype(int) makes them integers"
 
 
 def looked_at(images: np.ndarray | Rows) -> np.ndarray:
-    """All images; of those on disk a few."""
+    """All images in memory; a few of those on disk."""
     return images[evenly(len(images), LOOK)] if on_disk(images) else np.asarray(images)
 
 

@@ -1,4 +1,4 @@
-"""What every loader returns: three splits that fit together, and what is known of them."""
+"""What every loader returns: three splits that fit together, and facts about them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from data_loaders.common.arrays import as_images, as_labels
 from data_loaders.common.checks import check_split
-from data_loaders.common.errors import check
-from data_loaders.common.info import DataInfo, check_class_names
+from data_loaders.common.errors import check, spelt
+from data_loaders.common.info import ClassNames, DataInfo, check_class_names
 from data_loaders.common.measure import digest, mean_and_std
 from data_loaders.common.rows import Split, stratified
 
@@ -23,17 +23,17 @@ class DataSet:
     """Train, validation and test, of images or of recordings.
 
     Raises ValueError, naming the split, for what does not fit: no samples, images or labels that are not what `Split`
-    says, labels that are no class, fewer labels than images, splits of different shapes, training labels of one
-    class only. Images that lie on disk are not read for that, but for a few. `from_arrays` takes arrays as they come.
+    says, labels that are no class, fewer labels than images, splits of different shapes, training labels of only one
+    class. Of images on disk only a few are read for that. `from_arrays` converts arrays of other forms.
     """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    max_value: int  # of the brightest pixel: 255 for MNIST, 16 for the digits; 1 for counts of events
+    max_value: int  # the largest value of a pixel: 255 for MNIST, 16 for the digits; 1 for counts of events
     n_classes: int = 10
-    class_names: tuple[str, ...] = ()  # empty: classes are numbers
+    class_names: ClassNames = ()  # empty: classes are 0 to n_classes - 1
 
     def __post_init__(self) -> None:
         for name, low, high in (("max_value", 1, 255), ("n_classes", 2, 1 << 31)):
@@ -51,6 +51,7 @@ class DataSet:
         )
 
     @classmethod
+    @spelt
     def from_arrays(
         cls,
         images: Any,
@@ -60,21 +61,22 @@ class DataSet:
         test: tuple[Any, Any] | None = None,
         name: str = "own",
         max_value: int | None = None,
-        class_names: Sequence[str] = (),
+        class_names: Sequence[str] | Sequence[int] = (),
         seed: int = 0,
     ) -> DataSet:
         """A data set of one's own arrays or lists.
 
         images: [N, H, W, C] or grey [N, H, W], of any size: integers from 0 to max_value, booleans, or floats from 0 to
-        1, which become 0 to 255; or frames of events [N, T, H, W, 2], any counts, as float32. labels: [N], integers or
-        texts. Texts are class names, sorted; integers other than 0 to n_classes - 1 become names, too, unless
-        class_names are given, whose places they then are.
-        validation, test: images and labels likewise. What is not given is held out of the samples, a tenth for each,
-        every class in proportion, drawn with the seed: without either, 80 % are for training, 10 % for validation and
-        10 % for the test. Of every class there is at least one sample in the training set.
-        max_value: None is 255, or the largest integer that occurs, where that is at most 16; 1 for frames.
+        1, which become 0 to 255; or frames of events [N, T, H, W, 2], any counts, which become float32. labels: [N],
+        integers or texts. Texts are class names, sorted. Integers other than 0 to n_classes - 1 are class names, too,
+        and stay integers; if class_names are given, integers are positions in them.
+        validation, test: pairs of images and labels likewise. If one is not given, a tenth of the samples is held out
+        for it, every class in proportion, drawn with the seed: without either, 80 % are for training, 10 % for
+        validation and 10 % for the test. The training set keeps at least one sample of every class.
+        max_value: None is the largest integer that occurs, where that is at most 16, else 255; 1 for frames.
         uint8 images and float32 frames are not copied unless a part is held out; a memory map stays on disk.
-        Raises ValueError for anything else, naming the split, what was found and what was expected.
+        Raises ValueError for anything else, naming the split, what was found and what was expected; TypeError for a
+        misspelt argument, with the nearest one.
         """
         given = {"train": (images, labels), "validation": validation, "test": test}
         pairs = {split: _pair(split, value) for split, value in given.items() if value is not None}
@@ -82,7 +84,8 @@ class DataSet:
         for split, pair in pairs.items():
             pictures[split], scale = as_images(f"{split} images", pair[0], max_value)
             scales.append(scale)
-        numbers, names, n_classes = as_labels({s: pair[1] for s, pair in pairs.items()}, tuple(class_names))
+        given_names: Any = tuple(n.item() if isinstance(n, np.generic) else n for n in class_names)
+        numbers, names, n_classes = as_labels({s: pair[1] for s, pair in pairs.items()}, given_names)
         for split, array in numbers.items():
             n = len(pictures[split])
             check(f"{split} labels", f"{len(array):,}", len(array) == n, f"as many as images, {n:,}")
@@ -126,7 +129,7 @@ class DataSet:
 
     @property
     def mean(self) -> np.ndarray | None:
-        """Of each channel, [C] float64, over the training images scaled to 0 ... 1. None for sequences."""
+        """Mean of each channel, [C] float64, over the training images scaled to 0 ... 1. None for sequences."""
         return self._moments[0]
 
     @property
@@ -145,12 +148,14 @@ class DataSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that differ, all but surely, for other data; the name does not count.
+        """16 hexadecimal digits that differ, almost certainly, for other data; the name does not count.
 
-        Of the SHA-256 of max_value, classes, and of each split shape, dtype, labels and images: all of them up to
-        64 MiB, of more as many evenly spaced ones.
+        They begin the SHA-256 of max_value, the classes, and the shape, dtype, labels and images of each split. Of
+        more than 64 MiB of images, 64 MiB of evenly spaced ones are read.
         """
-        sha = hashlib.sha256(f"{self.max_value} {self.n_classes} {self.class_names}".encode())
+        sha = hashlib.sha256(
+            f"{self.max_value} {self.n_classes} {tuple(map(str, self.class_names))}".encode()
+        )
         for split in self.splits.values():
             sha.update(split.labels.astype("<i8").tobytes())
             digest(split.images, sha)

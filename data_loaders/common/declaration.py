@@ -74,7 +74,8 @@ class Declaration:
     @property
     def is_own(self) -> bool:
         """Was it declared outside of this package?"""
-        return not getattr(self.load, "__module__", PACKAGE).startswith(f"{PACKAGE}.")
+        function = getattr(self.load, "func", self.load)  # of a partial
+        return not getattr(function, "__module__", "").startswith(f"{PACKAGE}.")
 
 
 REGISTERED: dict[str, Declaration] = {}
@@ -121,7 +122,7 @@ def data_set(
         module = load.__module__
         declared = Declaration(
             name=name or module.rpartition(".")[2].replace("_", "-"),
-            what=what, shape=tuple(shape), n_classes=classes, samples=tuple(samples), load=load,
+            what=what, shape=tuple(shape), n_classes=classes, samples=samples, load=load,
             files=tuple(files), unpacked=tuple(unpacked), converted=converted, apart=apart,
             folder=folder, made=made, citation=citation, licence=licence,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a trained network needs to know of its data: shape, classes, normalisation, and which data they were."""
+"""What a trained network needs to know of its data: shape, classes, normalisation, fingerprint."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 
 from data_loaders.common.errors import check
 
+ClassNames = tuple[str, ...] | tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The facts about a `DataSet` that are kept with what was trained on it. Raises ValueError for invalid ones."""
+    """The facts about a `DataSet` that are kept with a network trained on it. Raises ValueError for invalid ones."""
 
     name: str
     shape: tuple[int, int, int]  # H, W, C
     n_classes: int
-    class_names: tuple[str, ...]  # empty: classes are numbers
+    class_names: ClassNames  # empty: classes are 0 to n_classes - 1
     max_value: int
     is_sequence: bool
     frames: int | None  # T of sequences
@@ -52,12 +54,12 @@ class DataInfo:
         check("fingerprint", repr(self.fingerprint), digits, "16 hexadecimal digits")
 
     def to_json(self) -> dict[str, Any]:
-        """As what JSON can hold: `DataInfo.from_json` of it is equal."""
+        """The facts as JSON can hold them; `DataInfo.from_json` is the way back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_json(cls, content: Any) -> DataInfo:
-        """From what `to_json` gave. Raises ValueError, naming what is missing, unknown or invalid."""
+        """The way back from `to_json`. Raises ValueError, naming what is missing, unknown or invalid."""
         fields = list(cls.__dataclass_fields__)
         check("facts about the data", type(content).__name__, isinstance(content, Mapping), "a JSON object")
         if missing := [name for name in fields if name not in content]:
@@ -71,15 +73,19 @@ class DataInfo:
         return cls(**facts)
 
 
-def check_class_names(names: tuple[str, ...], n_classes: int) -> None:
-    """Raise ValueError unless there is none, or n_classes different texts."""
+def check_class_names(names: ClassNames, n_classes: int) -> None:
+    """Raise ValueError unless there is none, or n_classes different texts or integers."""
     texts = isinstance(names, tuple) and all(isinstance(name, str) and name for name in names)
-    check("class_names", names, texts, "a tuple of texts")
+    check("class_names", names, texts or _integers(names), "a tuple of texts, or of integers")
     several = f"n_classes, {n_classes}, different texts, or none"
     check("class_names", f"{len(names)}", len(names) in (0, n_classes), several)
     check(
         "class_names", f"{len(set(names))} different of {len(names)}", len(set(names)) == len(names), several
     )
+
+
+def _integers(names: Any) -> bool:
+    return isinstance(names, tuple) and all(type(name) is int for name in names)
 
 
 def _count(value: Any) -> bool:

@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_loaders.common.errors import check
-
 
 class Rows:
-    """Some rows, in some order, of an array on disk. Nothing is read but what an index asks for."""
+    """Some samples of an array on disk, in some order. Only those that an index asks for are read."""
 
     def __init__(self, array: np.ndarray, index: np.ndarray) -> None:
         self.array, self.index = array, index  # [N, ...], [n]
@@ -27,7 +25,7 @@ class Rows:
         return np.asarray(self.array[self.index], dtype)
 
     def take(self, which: np.ndarray | slice) -> Rows:
-        """Some of these rows, in the order of `which`: nothing is read."""
+        """Some of these samples, in the order of `which`; nothing is read."""
         return Rows(self.array, self.index[which])
 
 
@@ -38,18 +36,18 @@ class Split(NamedTuple):
     labels: np.ndarray  # [N] int64
 
     def take(self, index: np.ndarray | slice) -> Split:
-        """Some of the samples; what is on disk stays there."""
+        """Some of the samples; images on disk stay there."""
         images = self.images
         return Split(images.take(index) if isinstance(images, Rows) else images[index], self.labels[index])
 
 
 def on_disk(images: np.ndarray | Rows) -> bool:
-    """May reading all of it take long?"""
+    """Are the images on disk, so that reading all of them may take long?"""
     return isinstance(images, (Rows, np.memmap))
 
 
 def bytes_of(images: np.ndarray | Rows) -> int:
-    """Bytes of the array, wherever it is."""
+    """The array's size in bytes, in memory or on disk."""
     return prod(images.shape) * images.dtype.itemsize
 
 
@@ -59,7 +57,7 @@ def evenly(n: int, most: int) -> np.ndarray:
 
 
 def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
-    """Two parts, the second `fraction` of the samples, drawn without regard to class. Both keep the order."""
+    """Two parts: the rest, and `fraction` of the samples, drawn whatever their class. Both keep the order."""
     n = len(split.labels)
     held = np.zeros(n, bool)
     held[rng.choice(n, round(fraction * n), replace=False)] = True
@@ -69,22 +67,21 @@ def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[S
 def stratified(split: Split, parts: int, rng: np.random.Generator) -> list[Split]:
     """The rest, then `parts` parts of a tenth of the samples each, at least one; every class in proportion.
 
-    The samples are put in a row, class after class, in random order within each; the parts take evenly spaced
-    places in turn. Of a class with n samples a part has n/10, one more or less. No two places are neighbours, so the
-    rest has every class; a class with a single sample stays there. All parts keep the order of the samples.
-    Raises ValueError if there are fewer than 2 * parts samples of classes with two or more.
+    The samples are lined up, class after class, in random order within each class; the parts take evenly spaced places
+    in turn. Of a class with n samples a part gets n/10, one more or less. No two places are neighbours, so that the
+    rest keeps every class; a class with a single sample stays there. All parts keep the order of the samples.
+    Raises ValueError if there are fewer than 2 * parts samples in classes with two or more.
     """
     labels = split.labels
     row = rng.permutation(len(labels))
     row = row[np.argsort(labels[row], kind="stable")]
     row = row[np.bincount(labels)[labels[row]] > 1]
     n = len(row)
-    check(
-        "samples",
-        n,
-        n >= 2 * parts,
-        f"at least {2 * parts}, of classes with two or more, to hold out a tenth",
-    )
+    if n < 2 * parts:
+        raise ValueError(
+            f"samples must be at least {2 * parts} in classes with two or more, so that a tenth can be held out, "
+            f"found {n}: give more of each class, or validation and test samples"
+        )
     each = max(1, round(n / 10))
     places = np.arange(parts * each) * n // (parts * each)
     part = np.zeros(len(labels), int)

@@ -1,4 +1,4 @@
-"""Data sets larger than memory, converted once to an array on disk that is read where it is asked for."""
+"""Data sets larger than memory: converted once to an array on disk, of which only what is asked for is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_loaders.common.errors import DataError
 from data_loaders.common.extras import needs
 from data_loaders.common.files import write_atomically
 
-SAFE_EVERY = 256  # rows, after which an interrupted conversion need not do them again
+SAFE_EVERY = 256  # rows, after which an interrupted conversion need not repeat them
 
 
 def converted(
@@ -29,10 +29,10 @@ def converted(
     progress: bool = True,
     verify: bool = False,
 ) -> np.ndarray:
-    """The array [N, ...] at `path`, memory-mapped and read-only; made of row(0) ... row(N - 1) if it is not there.
+    """The array [N, ...] at `path`, memory-mapped and read-only; made from row(0) ... row(N - 1) if it is not there.
 
-    It appears whole or not at all; a conversion that was interrupted goes on where it was, and a second process waits
-    for the first. verify: if it is there, make every row again and compare. Raises OSError if the disk is too small,
+    It appears whole or not at all; an interrupted conversion goes on where it stopped, and a second process waits for
+    the first. verify: if it is there, make every row again and compare. Raises OSError if the disk is too small,
     DataError if the file at `path` is something else.
     """
     verify = verify and path.exists()
@@ -44,7 +44,7 @@ def converted(
     array = _opened(path, shape, np.dtype(dtype))
     for k in tqdm(range(shape[0]), desc=f"{title}: checked", disable=not progress) if verify else ():
         if not np.array_equal(array[k], row(k)):
-            raise DataError(f"{path}: row {k} is not what its source says; delete it, and it is made again")
+            raise DataError(f"{path}: row {k} differs from its source; delete the file, and it is made again")
     return array
 
 
@@ -94,7 +94,7 @@ def _convert(
 
 
 def _done(part: Path, done_file: Path, shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Rows that an interrupted conversion has left safely; 0 if its files are not what it would have left."""
+    """How many rows an interrupted conversion has saved; 0 if its files do not fit."""
     try:
         done = int(done_file.read_text())
         _opened(part, shape, dtype)
@@ -104,9 +104,9 @@ def _done(part: Path, done_file: Path, shape: tuple[int, ...], dtype: np.dtype) 
 
 
 def mark(*sources: Path) -> str:
-    """Eight letters that differ for other sources, or for some that have changed since.
+    """Eight letters that differ for other sources, and for sources that have changed.
 
-    Of a folder this looks at what lies directly in it, not at files in folders below: that would take seconds.
+    Of a folder it looks only at what is directly in it: looking into the folders below would take seconds.
     """
     text = ""
     for source in sources:

@@ -1,4 +1,4 @@
-"""A folder of classes: CLASS/*.png or CLASS/*.aedat, or train/CLASS/..., test/CLASS/..., as a data set."""
+"""A folder of classes as a data set: CLASS/*.png or CLASS/*.aedat, or train/CLASS/..., test/CLASS/..."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from data_loaders.events.frames import count_frames
 from data_loaders.formats import pictures
 from data_loaders.formats.aedat import SIZE, read_aedat
 
-LARGE = 512 << 20  # bytes; larger arrays are kept on disk
+LARGE = 512 << 20  # bytes; larger arrays stay on disk
 RECORDING = ".aedat"
 KNOWN = (*pictures.SUFFIXES, RECORDING)
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
-CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what systems put beside files; so are names with a dot
+CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")  # left by operating systems; ignored like names with a dot
 
 
 class Sample(NamedTuple):
-    """A file of a class."""
+    """A file, and the name of its class."""
 
     file: Path
     label: str
@@ -44,7 +44,7 @@ class Source(NamedTuple):
 
 
 def load_folder(root: Path, T: int, by: str, progress: bool, verify: bool) -> DataSet:
-    """See `own.load_path`."""
+    """See `path.load_path`."""
     splits = _listed(root)
     samples = [sample for part in splits.values() for sample in part]
     kinds = {file.suffix.lower() == RECORDING: file for file, _ in samples}
@@ -70,7 +70,7 @@ def load_folder(root: Path, T: int, by: str, progress: bool, verify: bool) -> Da
 
 
 def _listed(root: Path) -> dict[str, list[Sample]]:
-    """The samples of each split, class after class, by name; of "train" only, where nothing is divided."""
+    """The samples of each split, class after class, by name; all in "train" if there are no folders of splits."""
     top = _folders(root)
     if "train" not in top or not _folders(top["train"], strict=False):
         return {"train": _samples(root, top)}
@@ -93,7 +93,7 @@ def _listed(root: Path) -> dict[str, list[Sample]]:
 
 
 def _folders(parent: Path, strict: bool = True) -> dict[str, Path]:
-    """The folders in a folder. strict: DataError for samples that lie beside them, in no class."""
+    """The folders in a folder. strict: DataError for samples beside them, which are in no class."""
     files = [path for path in _content(parent) if not path.is_dir() and path.suffix.lower() in KNOWN]
     if strict and files:
         raise DataError(f"{files[0]}: expected in a folder of its class, found directly in {parent}")
@@ -131,7 +131,7 @@ def _recordings(T: int, by: str) -> Source:
 
 
 def _pictures(files: list[Path], progress: bool) -> Source:
-    """Of one size, which is found out without decoding them; in grey if all of them are."""
+    """Pictures of one size, which their headers tell; in grey if all of them are."""
     grey, first = True, pictures.look(files[0])
     for file in tqdm(files, desc="headers", delay=1, disable=not progress):
         found = pictures.look(file)
@@ -156,7 +156,7 @@ def _same_size(found: tuple[int, ...], expected: tuple[int, ...], file: Path, fi
 
 
 def _array(root: Path, files: list[Path], source: Source, progress: bool, verify: bool) -> np.ndarray | Rows:
-    """A row for each file, in memory, or, if it is large, on disk."""
+    """A row for each file: in memory, or on disk if they are large."""
     shape, name = (len(files), *source.shape), root.resolve().name
     if prod(shape) * np.dtype(source.dtype).itemsize <= LARGE:
         array: np.ndarray = np.empty(shape, source.dtype)

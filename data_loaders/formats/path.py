@@ -1,4 +1,4 @@
-"""Your own data: an `.npz` file, or a folder with a folder of pictures or recordings for each class."""
+"""Your own data by their path: an `.npz` file, or a folder with a folder of pictures or recordings for each class."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ NAMES = {
     **{f"x_{split}": (part, "images") for split, part in SPLITS.items()},
     **{f"y_{split}": (part, "labels") for split, part in SPLITS.items()},
 }
-"""Names of arrays in an `.npz`: whose images or labels they are."""
+"""Name of an array in an `.npz` -> its split, and whether it holds images or labels."""
 OPTIONS = ("class_names", "max_value")
 
 
 def load_path(
     path: str | Path, T: int = 10, by: str = "number", progress: bool = True, verify: bool = False
 ) -> DataSet:
-    """A data set of one's own, named like its file or folder.
+    """Your own data set, named after its file or folder.
 
     path: one of
-      - an `.npz` file with `images` and `labels`; or `train_images`, `train_labels` and likewise `validation_` or
-        `val_` and `test_`; or `x_train`, `y_train` and so on, as Keras has them; and `max_value` and `class_names` if
-        wanted. `DataSet.from_arrays` says what they may be;
+      - an `.npz` file with `images` and `labels`; or `train_images`, `train_labels`, and likewise with `validation_` or
+        `val_`, and `test_`; or `x_train`, `y_train` and so on, as in Keras; `max_value` and `class_names` may be added.
+        `DataSet.from_arrays` says what these arrays may be;
       - a folder CLASS/*.png, .jpg, .jpeg or .bmp, all of one size; grey if all of them are, else in colour;
       - a folder CLASS/*.aedat of recordings of a DVS128 (AEDAT 2.0), as frames [T, 128, 128, 2];
       - a folder train/CLASS/..., validation/CLASS/... (or val/), test/CLASS/... of either.
-    Classes are the folders' names, sorted. What there is no folder or array for, validation or test, is held out of
-    the training set, a tenth each. T, by: frames of recordings, see `frames.count_frames`; an `.npz` has its own.
-    Folders of more than 512 MiB of pixels are converted once to an array in the cache, which is memory-mapped;
-    verify: compare it with the files.
+    Classes are the folders' names, sorted. If there is no folder or array for validation or test, a tenth of the
+    training set is held out for it. T, by: how many frames, and how recordings are cut into them, see
+    `frames.count_frames`; an `.npz` has its own frames. Folders of more than 512 MiB of pixels are converted once to an
+    array in the cache, which is memory-mapped; verify: compare it with the files.
     Raises FileNotFoundError if there is nothing, and DataError, naming the file, for what does not fit.
     """
-    path = Path(expanduser(path))  # unlike Path's own, no error for a user that there is not
+    path = Path(expanduser(path))  # unlike Path's own, it raises no error for an unknown user
     check("T", T, T >= 1, "at least 1")
     one_of("by", by, BY)
     if path.is_dir():
@@ -86,6 +86,7 @@ def _options(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         options["max_value"] = int(value.item())
     if "class_names" in arrays:
         names = arrays["class_names"]
-        check("class_names", names.dtype, names.ndim == 1 and names.dtype.kind == "U", "a list of texts")
+        fits = names.ndim == 1 and names.dtype.kind in "Uiu"
+        check("class_names", names.dtype, fits, "a list of texts, or of integers")
         options["class_names"] = tuple(names.tolist())
     return options
