@@ -3,9 +3,9 @@
 from data_loaders.catalogue.by_name import load as _load_data
 from data_loaders.catalogue.by_name import load_stand_in as load_stand_in
 from data_loaders.cifar10 import load as _load_cifar10
-from data_loaders.cifar100 import load as _load_cifar100
 from data_loaders.cifar10_dvs import load as _load_cifar10_dvs
 from data_loaders.cifar10_dvs_simulated import load as _load_simulated_dvs
+from data_loaders.cifar100 import load as _load_cifar100
 from data_loaders.common.dataset import DataSet as DataSet
 from data_loaders.common.errors import DataError as DataError
 from data_loaders.common.info import DataInfo as DataInfo

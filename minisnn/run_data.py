@@ -52,7 +52,9 @@ def described(info: DataInfo) -> tuple[object, ...]:
 def check_fits(mine: DataInfo, info: DataInfo, name: str) -> None:
     """Raise ValueError unless a network can read other data than its own, and means the same by their classes."""
     if (mine.shape, mine.frames, mine.n_classes) != (info.shape, info.frames, info.n_classes):
-        raise ValueError(f"{name} needs data like {said(mine)}, found {said(info)}")
+        recounted = mine.shape == info.shape and mine.is_sequence and mine.frames != info.frames
+        count = f": load them with T={mine.frames}, or give their name" if recounted else ""
+        raise ValueError(f"{name} needs data like {said(mine)}, found {said(info)}{count}")
     ours, theirs = (", ".join(map(str, names)) for names in (mine.class_names, info.class_names))
     if ours and theirs and ours != theirs:
         raise ValueError(f"{name} tells the classes {ours} apart, {info.name!r} has {theirs}")

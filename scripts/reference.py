@@ -66,11 +66,20 @@ def stub() -> str:
     for _, file, name in homes():
         original, _, known_as = name.partition(" as ")
         what = f"{original} as {'_' + known_as if known_as else original}"
-        imports.append((minisnn._module(file).split("."), _isort(original), what))
+        module = minisnn._module(file)
+        imports.append((_natural(module), _isort(original), f"from {module} import {what}"))
         renamed += [f"{known_as} = _{known_as}"] if known_as else []
-    lines = [f"from {'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
+    lines = [line for _, _, line in sorted(imports)]
     head = "# Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.\n\n"
     return head + "\n".join([*lines, "", *renamed, "__version__: str", "__all__: list[str]", ""])
+
+
+def _natural(module: str) -> list[list[str | int]]:
+    """The order of modules in imports: cifar10 before cifar10_dvs before cifar100."""
+    return [
+        [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+        for name in module.split(".")
+    ]
 
 
 def _isort(name: str) -> tuple[int, str]:

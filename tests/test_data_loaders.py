@@ -358,6 +358,23 @@ def test_a_misspelt_argument_says_which_is_meant():
         DataSet.from_arrays(images, labels, qqq=1)
 
 
+def test_loaders_have_as_many_frames_as_the_recipes_by_default():
+    recordings = {name: declared.shape[0] for name, declared in DATA_SETS.items() if declared.is_sequence}
+    assert recordings == {name: snn.make("lif", name).T for name in recordings}
+    assert (
+        recordings["event-digits"]
+        == snn.load_data("event-digits").frames
+        == snn.make("sca-vgg16", "event-digits").T
+    )
+
+
+def test_a_run_on_recordings_reads_them_by_name_whatever_their_frames():
+    run = snn.train("lif", "event-digits", net="10FC", T=2, epochs=1, images=50, pictures=False)
+    assert run.evaluate("event-digits").accuracy == run.evaluate().accuracy
+    with pytest.raises(ValueError, match=r"found 'event-digits'.*: load them with T=2, or give their name"):
+        run.evaluate(snn.load_data("event-digits"))
+
+
 def test_every_declaration_is_complete():
     for name, declared in DATA_SETS.items():
         assert declared.name == name

@@ -50,7 +50,7 @@ refused = {
     "empty": ((GOOD[:0], LABELS[:0]), {}, "images must be at least one, found none"),
     "too bright": ((with_value(GOOD % 17, 18), LABELS), {"max_value": 16}, "0 to max_value, 16, found 18"),
     "float64 frames": ((FRAMES.astype(float), LABELS), {}, "must be float32 counts of events.*, found float64"),
-    "nan": ((with_value(FRAMES, np.nan), LABELS), {}, "finite and 0 or more, found nan to nan"),
+    "nan": ((with_value(FRAMES, np.nan), LABELS), {}, r"0 or more, found NaN, the first at index \[1, 0, 0, 0, 0\]"),
     "inf": ((with_value(FRAMES, np.inf), LABELS), {}, "finite and 0 or more, found 1 to inf"),
     "negative": ((with_value(FRAMES, -1), LABELS), {}, "finite and 0 or more, found -1 to 1"),
     "label list": ((GOOD, LABELS.tolist()), {}, "labels must be an array of integers.* lists, found list"),
