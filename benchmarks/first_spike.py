@@ -30,10 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from textbook import textbook_backward, textbook_forward  # noqa: E402
 
-from minisnn.data import Split, load_mnist  # noqa: E402
+from minisnn import (  # noqa: E402
+    Split,
+    load_mnist,
+)
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward  # noqa: E402
 from minisnn.recipes import ESL_MLP_DEFAULTS  # noqa: E402
-from minisnn.training import loop  # noqa: E402
+from minisnn.training.loop import loop  # noqa: E402
 
 B, STEPS = 100, 600
 

@@ -42,13 +42,14 @@ import numpy as np
 from lif import ROOT, machine, spread
 from tqdm import tqdm
 
+from data_loaders.cifar10 import LAYOUT
+from data_loaders.cifar10 import load as load_cifar10
+from data_loaders.common.download import find
+from data_loaders.common.rows import Rows, Split
+from data_loaders.events.frames import count_frames
+from data_loaders.formats.aedat import Events, read_aedat, write_aedat
+from data_loaders.formats.idx import read_idx
 from minisnn.blocks import keep_memory
-from minisnn.data import cifar, load_cifar10
-from minisnn.data.aedat import Events, read_aedat, write_aedat
-from minisnn.data.download import find
-from minisnn.data.frames import count_frames
-from minisnn.data.idx import read_idx
-from minisnn.data.rows import Rows, Split
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 from minisnn.training import loop
 
@@ -149,7 +150,7 @@ def idx(folder: Path, repeats: int) -> dict[str, Any]:
 def cifar10(folder: Path, repeats: int) -> dict[str, Any]:
     """CIFAR-10 as training, validation and test set, from files and from an archive."""
     source = find("cifar10", "cifar-10-batches-bin")
-    layout, rng = cifar.CIFAR10, np.random.default_rng(0)
+    layout, rng = LAYOUT, np.random.default_rng(0)
     names = list(layout.files)
     files, packed, pickles = (folder / name for name in (layout.folder, layout.archive.name, "pickles"))
     files.mkdir()

@@ -23,7 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 import numpy as np
 from first_spike import machine
 
-from minisnn.data.dataset import DataSet, Split
+from data_loaders.common.dataset import DataSet, Split
 from minisnn.recipes import LIFNet
 from minisnn.targets.esl_fig4 import GROW, PRUNE
 from minisnn.training import loop

@@ -48,7 +48,7 @@ library, draws it, breaks it on purpose, and ends with an exercise.
 4. Go on with any chapter whose last column is empty or holds only chapters that you know."""
 SETUP = """\
 import minisnn
-from minisnn.data.digits import load_digits
+from minisnn import load_digits
 
 digits = load_digits().train.labels
 print(f"minisnn {minisnn.__version__} is in place, with {len(digits):,} handwritten digits to learn.")"""

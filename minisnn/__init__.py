@@ -73,24 +73,26 @@ _PAGES = {
         "networks.cost": "connections, Connections, measure, LayerCost, total",
     },
     "data": {
-        "data.dataset": "DataSet",
-        "data.catalogue": "load as load_data",
-        "data.rows": "Split, Rows, hold_out, stratified",
-        "data.info": "DataInfo",
-        "data.measure": "mean_and_std",
-        "data.idx": "DataError",
-        "data.digits": "load_digits",
-        "data.mnist": "load_mnist, load_fashion_mnist",
-        "data.cifar": "load_cifar10, load_cifar100",
-        "data.tiny_imagenet": "load_tiny_imagenet",
-        "data.cifar10_dvs": "load_cifar10_dvs",
-        "data.simulated": "load_event_digits, load_simulated_dvs",
-        "data.stand_in": "load_stand_in",
-        "data.encode": "latency_code, direct_code, event_code",
-        "data.augment": "shift, flip, roll, in_turn",
-        "data.camera": "EventCamera",
-        "data.frames": "count_frames, duration_frames, time_surface, resize",
-        "data.aedat": "Events, read_aedat, parse_aedat, write_aedat",
+        "data_loaders.common.dataset": "DataSet",
+        "data_loaders.catalogue.by_name": "load as load_data, load_stand_in",
+        "data_loaders.common.rows": "Split, Rows, hold_out, stratified",
+        "data_loaders.common.info": "DataInfo",
+        "data_loaders.common.measure": "mean_and_std",
+        "data_loaders.common.errors": "DataError",
+        "data_loaders.digits": "load as load_digits",
+        "data_loaders.mnist": "load as load_mnist",
+        "data_loaders.fashion_mnist": "load as load_fashion_mnist",
+        "data_loaders.cifar10": "load as load_cifar10",
+        "data_loaders.cifar100": "load as load_cifar100",
+        "data_loaders.tiny_imagenet": "load as load_tiny_imagenet",
+        "data_loaders.cifar10_dvs": "load as load_cifar10_dvs",
+        "data_loaders.event_digits": "load as load_event_digits",
+        "data_loaders.cifar10_dvs_simulated": "load as load_simulated_dvs",
+        "batches.encode": "latency_code, direct_code, event_code",
+        "batches.augment": "shift, flip, roll, in_turn",
+        "data_loaders.events.camera": "EventCamera",
+        "data_loaders.events.frames": "count_frames, duration_frames, time_surface, resize",
+        "data_loaders.formats.aedat": "Events, read_aedat, parse_aedat, write_aedat",
     },
     "runs": {
         "runs.start": "train, load, resume",
@@ -103,10 +105,15 @@ _PAGES = {
         "targets.target": "Target, Reproduction",
     },
 }
-"""Page -> file -> its names; "x as y" is known here as y."""
+"""Page -> file -> its names; "x as y" is known here as y. Files are those of minisnn, or of data_loaders."""
+
+
+def _module(file: str) -> str:
+    return file if file.startswith("data_loaders.") else f"minisnn.{file}"
+
 
 _HOMES = {
-    name.rpartition(" as ")[2]: (file, name.partition(" as ")[0])
+    name.rpartition(" as ")[2]: (_module(file), name.partition(" as ")[0])
     for page in _PAGES.values()
     for file, names in page.items()
     for name in names.split(", ")
@@ -124,7 +131,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     file, original = _HOMES[name]
-    found = globals()[name] = getattr(import_module(f"minisnn.{file}"), original)
+    found = globals()[name] = getattr(import_module(file), original)
     return found
 
 

@@ -1,40 +1,40 @@
 # Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.
 
-from minisnn.data.aedat import Events as Events
-from minisnn.data.aedat import parse_aedat as parse_aedat
-from minisnn.data.aedat import read_aedat as read_aedat
-from minisnn.data.aedat import write_aedat as write_aedat
-from minisnn.data.augment import flip as flip
-from minisnn.data.augment import in_turn as in_turn
-from minisnn.data.augment import roll as roll
-from minisnn.data.augment import shift as shift
-from minisnn.data.camera import EventCamera as EventCamera
-from minisnn.data.catalogue import load as _load_data
-from minisnn.data.cifar import load_cifar10 as load_cifar10
-from minisnn.data.cifar import load_cifar100 as load_cifar100
-from minisnn.data.cifar10_dvs import load_cifar10_dvs as load_cifar10_dvs
-from minisnn.data.dataset import DataSet as DataSet
-from minisnn.data.digits import load_digits as load_digits
-from minisnn.data.encode import direct_code as direct_code
-from minisnn.data.encode import event_code as event_code
-from minisnn.data.encode import latency_code as latency_code
-from minisnn.data.frames import count_frames as count_frames
-from minisnn.data.frames import duration_frames as duration_frames
-from minisnn.data.frames import resize as resize
-from minisnn.data.frames import time_surface as time_surface
-from minisnn.data.idx import DataError as DataError
-from minisnn.data.info import DataInfo as DataInfo
-from minisnn.data.measure import mean_and_std as mean_and_std
-from minisnn.data.mnist import load_fashion_mnist as load_fashion_mnist
-from minisnn.data.mnist import load_mnist as load_mnist
-from minisnn.data.rows import Rows as Rows
-from minisnn.data.rows import Split as Split
-from minisnn.data.rows import hold_out as hold_out
-from minisnn.data.rows import stratified as stratified
-from minisnn.data.simulated import load_event_digits as load_event_digits
-from minisnn.data.simulated import load_simulated_dvs as load_simulated_dvs
-from minisnn.data.stand_in import load_stand_in as load_stand_in
-from minisnn.data.tiny_imagenet import load_tiny_imagenet as load_tiny_imagenet
+from data_loaders.catalogue.by_name import load as _load_data
+from data_loaders.catalogue.by_name import load_stand_in as load_stand_in
+from data_loaders.cifar10 import load as _load_cifar10
+from data_loaders.cifar10_dvs import load as _load_cifar10_dvs
+from data_loaders.cifar10_dvs_simulated import load as _load_simulated_dvs
+from data_loaders.cifar100 import load as _load_cifar100
+from data_loaders.common.dataset import DataSet as DataSet
+from data_loaders.common.errors import DataError as DataError
+from data_loaders.common.info import DataInfo as DataInfo
+from data_loaders.common.measure import mean_and_std as mean_and_std
+from data_loaders.common.rows import Rows as Rows
+from data_loaders.common.rows import Split as Split
+from data_loaders.common.rows import hold_out as hold_out
+from data_loaders.common.rows import stratified as stratified
+from data_loaders.digits import load as _load_digits
+from data_loaders.event_digits import load as _load_event_digits
+from data_loaders.events.camera import EventCamera as EventCamera
+from data_loaders.events.frames import count_frames as count_frames
+from data_loaders.events.frames import duration_frames as duration_frames
+from data_loaders.events.frames import resize as resize
+from data_loaders.events.frames import time_surface as time_surface
+from data_loaders.fashion_mnist import load as _load_fashion_mnist
+from data_loaders.formats.aedat import Events as Events
+from data_loaders.formats.aedat import parse_aedat as parse_aedat
+from data_loaders.formats.aedat import read_aedat as read_aedat
+from data_loaders.formats.aedat import write_aedat as write_aedat
+from data_loaders.mnist import load as _load_mnist
+from data_loaders.tiny_imagenet import load as _load_tiny_imagenet
+from minisnn.batches.augment import flip as flip
+from minisnn.batches.augment import in_turn as in_turn
+from minisnn.batches.augment import roll as roll
+from minisnn.batches.augment import shift as shift
+from minisnn.batches.encode import direct_code as direct_code
+from minisnn.batches.encode import event_code as event_code
+from minisnn.batches.encode import latency_code as latency_code
 from minisnn.faster import fast as fast
 from minisnn.gradcheck import GradientError as GradientError
 from minisnn.gradcheck import check_gradient as check_gradient
@@ -207,5 +207,14 @@ from minisnn.training.state import TrainingState as TrainingState
 
 slim = _slim
 load_data = _load_data
+load_digits = _load_digits
+load_mnist = _load_mnist
+load_fashion_mnist = _load_fashion_mnist
+load_cifar10 = _load_cifar10
+load_cifar100 = _load_cifar100
+load_tiny_imagenet = _load_tiny_imagenet
+load_cifar10_dvs = _load_cifar10_dvs
+load_event_digits = _load_event_digits
+load_simulated_dvs = _load_simulated_dvs
 __version__: str
 __all__: list[str]

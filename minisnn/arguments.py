@@ -8,43 +8,14 @@ which the other arguments live.
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
-from operator import index
 
 import numpy as np
 
+from data_loaders.common.errors import check as check
+from data_loaders.common.errors import nearest as nearest
+from data_loaders.common.errors import one_of as one_of
+from data_loaders.common.errors import whole as whole
 from minisnn.backend import Array, as_array, is_array
-
-
-def one_of(name: str, value: object, known: Collection[str], or_else: str = "") -> None:
-    """Raise ValueError, naming the argument, what is known and the nearest of it, unless the value is known."""
-    if not isinstance(value, str) or value not in known:
-        also = f", or {or_else}" if or_else else ""
-        raise ValueError(
-            f"{name} must be one of {', '.join(known)}{also}, found {value!r}{nearest(value, known)}"
-        )
-
-
-def nearest(word: object, known: Collection[str]) -> str:
-    """What may have been meant, where one of the known words is close; else nothing."""
-    close = get_close_matches(str(word).lower(), known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def check(name: str, value: object, holds: object, expected: str) -> None:
-    """Raise ValueError, naming the argument and what is expected, unless it holds."""
-    if not holds:
-        raise ValueError(f"{name} must be {expected}, found {value}")
-
-
-def whole(name: str, value: object, least: int = 0) -> int:
-    """The value as an int. Raises ValueError, naming the argument, unless it is a whole number of at least `least`."""
-    try:
-        n = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise ValueError(f"{name} must be a whole number, found {value!r}") from None
-    check(name, n, n >= least, f"at least {least}")
-    return n
 
 
 def floating(*, spikes: Collection[str] = (), like: Array | None = None, **named: Array) -> list[Array]:

@@ -34,14 +34,15 @@ try:
     import atheris
 except ModuleNotFoundError:
     sys.exit("this needs atheris, which is no dependency of minisnn: pip install atheris")
-with atheris.instrument_imports(include=["minisnn", "tarfile", "zipfile", "gzip", "PIL"]):
+with atheris.instrument_imports(include=["data_loaders", "tarfile", "zipfile", "gzip", "PIL"]):
     import tarfile
     import zipfile
 
     import numpy as np
 
-    from minisnn.data import DataError, aedat, cifar, idx, tiny_imagenet
-    from minisnn.data.archive import Archive
+    from data_loaders import DataError, cifar100, tiny_imagenet
+    from data_loaders.formats import aedat, cifar, idx
+    from data_loaders.formats.archive import Archive
 
 
 def idx_target(folder: Path) -> Target:
@@ -60,7 +61,7 @@ def idx_target(folder: Path) -> Target:
 
 def cifar_target(folder: Path) -> Target:
     """As many records as a file has, one; the first byte says whether it is a plain file, a .tar or a .tar.gz."""
-    layout = cifar.CIFAR100._replace(files=dict.fromkeys(cifar.CIFAR100.files, 1))
+    layout = cifar100.LAYOUT._replace(files=dict.fromkeys(cifar100.LAYOUT.files, 1))
     record = bytes([7, 42]) + bytes(range(256)) * 12
 
     def read(data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 python scripts/reference.py
 
+It also fills the tables of docs/data.md, from what the loaders declare.
+
 `minisnn._PAGES` says which names there are, and on which page each stands; a test holds pages and names equal.
 """
 
@@ -18,13 +20,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from common import fill
 from docstrings import escaped, markdown
 
 import minisnn
+from data_loaders.catalogue import DATA_SETS
+from data_loaders.common.declaration import Declaration
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 STUB = ROOT / "minisnn" / "__init__.pyi"
+DATA = ROOT / "docs" / "data.md"
 
 TITLES = {
     "equations": (
@@ -60,11 +66,20 @@ def stub() -> str:
     for _, file, name in homes():
         original, _, known_as = name.partition(" as ")
         what = f"{original} as {'_' + known_as if known_as else original}"
-        imports.append((file.split("."), _isort(original), what))
+        module = minisnn._module(file)
+        imports.append((_natural(module), _isort(original), f"from {module} import {what}"))
         renamed += [f"{known_as} = _{known_as}"] if known_as else []
-    lines = [f"from minisnn.{'.'.join(file)} import {what}" for file, _, what in sorted(imports)]
+    lines = [line for _, _, line in sorted(imports)]
     head = "# Made by scripts/reference.py from _PAGES in __init__.py: what type checkers read.\n\n"
     return head + "\n".join([*lines, "", *renamed, "__version__: str", "__all__: list[str]", ""])
+
+
+def _natural(module: str) -> list[list[str | int]]:
+    """The order of modules in imports: cifar10 before cifar10_dvs before cifar100."""
+    return [
+        [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+        for name in module.split(".")
+    ]
 
 
 def _isort(name: str) -> tuple[int, str]:
@@ -100,7 +115,7 @@ def _page(page: str, files: dict[str, str]) -> str:
     title, intro = TITLES[page]
     lines = [f"# {title}", "", f"{intro} [All names](README.md)"]
     for file, names in files.items():
-        module = importlib.import_module(f"minisnn.{file}")
+        module = importlib.import_module(minisnn._module(file))
         for name in names.split(", "):
             original, _, known_as = name.partition(" as ")
             lines += ["", *_entry(known_as or original, getattr(module, original))]
@@ -200,7 +215,7 @@ def _class_lines(cls: type) -> list[str]:
     bases = [base.__name__ for base in getattr(cls, "__orig_bases__", cls.__bases__) if base is not object]
     lines = [f"class {cls.__name__}" + (f"({', '.join(bases)})" if bases else "")]
     fields: dict[str, list[str]] = {}
-    for base in reversed([b for b in cls.__mro__ if b.__module__.startswith("minisnn")]):
+    for base in reversed([b for b in cls.__mro__ if b.__module__.startswith(("minisnn", "data_loaders"))]):
         source, node = _source(base)
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation):
@@ -261,8 +276,42 @@ def _summary(thing: object) -> str:
     return escaped(sentence[0] if sentence else paragraph)
 
 
+def data_page() -> str:
+    """docs/data.md with its tables: which data sets there are, which files are looked for, who made them."""
+    real = [data for data in DATA_SETS.values() if not (data.is_own or data.name.endswith("-stand-in"))]
+    rows = [
+        "| name | what | shape | classes | samples | to download |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    files = ["| data set | what is looked for |", "| --- | --- |"]
+    sources = []
+    for data in real:
+        megabytes = f"{sum(file.size for file in data.files) / 1e6:,.0f} MB" if data.files else ""
+        samples = " + ".join(f"{n:,}" for n in data.samples)
+        rows.append(
+            f"| `{data.name}` | {data.what} | {data.size} | {data.n_classes} | {samples} | {megabytes} |"
+        )
+        if data.files and not data.folder:
+            files.append(f"| `{data.name}` | {_looked_for(data)} |")
+        licence = f", {data.licence}" if data.licence else ""
+        sources += [f"- `{data.name}`: {data.citation}{licence}."] if data.citation else []
+    parts = {"data sets": rows, "files": files, "sources": sources}
+    return fill(DATA.read_text(encoding="utf-8"), {key: "\n".join(lines) for key, lines in parts.items()})
+
+
+def _looked_for(data: Declaration) -> str:
+    """The files of a data set in words."""
+    where = f"in a folder `{data.name}` only: " if data.apart else ""
+    more = f", and {len(data.files) - 1} more" if len(data.files) > 1 else ""
+    if data.unpacked:
+        return f"{where}`{data.unpacked[0]}/`, or `{data.files[0].name}`{more}"
+    zipped = ", with or without `.gz`" if data.files[0].name.endswith(".gz") else ""
+    return f"{where}`{data.files[0].name}`{more}{zipped}"
+
+
 def main() -> None:
     """Write everything anew."""
+    DATA.write_text(data_page(), encoding="utf-8")
     STUB.write_text(stub(), encoding="utf-8")
     FOLDER.mkdir(exist_ok=True)
     found = pages()

@@ -2,15 +2,33 @@
 
 import importlib.util
 import os
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from strict_array import xp as strict
 
+from data_loaders.common.declaration import REGISTERED
+
 settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def own_data_sets(monkeypatch):
+    """What a test declares or imports as a data set is forgotten when it ends."""
+    declared = dict(REGISTERED)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    modules = set(sys.modules)
+    yield
+    REGISTERED.clear()
+    REGISTERED.update({name: found for name, found in declared.items() if not found.is_own})
+    for name in set(sys.modules) - modules:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if "pytest" in file and not name.startswith("test_"):  # in a temporary folder
+            del sys.modules[name]
 
 
 def _cupy():

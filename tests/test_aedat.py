@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import rngs
 
-from minisnn.data import DataError, aedat
-from minisnn.data.aedat import AXES, BACKWARDS, Events, parse_aedat, read_aedat, write_aedat
+from data_loaders import DataError
+from data_loaders.formats import aedat
+from data_loaders.formats.aedat import AXES, BACKWARDS, Events, parse_aedat, read_aedat, write_aedat
 
 LINE = b"#!AER-DAT2.0\r\n"
 HEADER = LINE + b"# This is a raw AE data file - do not edit\r\n"
@@ -305,7 +306,7 @@ def test_a_file_that_could_not_be_read_is_not_written(tmp_path, monkeypatch):
     none = Events(*(np.zeros(0, int),) * 3, np.zeros(0, bool))
     with pytest.raises(ValueError, match="at most 65,536 bytes of header"):
         write_aedat(path, none, ("x" * 1000,) * 66)
-    monkeypatch.setattr("minisnn.data.aedat.LIMIT", 2)
+    monkeypatch.setattr("data_loaders.formats.aedat.LIMIT", 2)
     with pytest.raises(ValueError, match=r"2 events, found .* and 3"):
         write_aedat(path, Events(*(np.zeros(3, int),) * 3, np.zeros(3, bool)))
     assert not list(tmp_path.iterdir())

@@ -8,8 +8,8 @@ from strategies import rngs, sizes
 
 from minisnn import arguments
 from minisnn.backend import as_array, is_array, to_host
-from minisnn.data.augment import flip, roll, shift
-from minisnn.data.encode import direct_code, event_code, latency_code
+from minisnn.batches.augment import flip, roll, shift
+from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.gradcheck import check_gradient
 from minisnn.networks.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
 from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate, winograd

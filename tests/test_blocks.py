@@ -32,10 +32,10 @@ TRAIN = """
     from dataclasses import replace
     from minisnn import blocks
     from minisnn.training import loop
-    from minisnn.data import LOADERS
+    from data_loaders import load
     from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
-    DATA = LOADERS["mnist-stand-in"]()  # 28x28: large enough for work to be shared among threads
+    DATA = load("mnist-stand-in")  # 28x28: large enough for work to be shared among threads
     DATA = replace(DATA, train=DATA.train.take(slice(500)), validation=DATA.validation.take(slice(50)))
     RECIPES = {
         "lif": replace(LIF_DEFAULTS["mnist-stand-in"], net="16C3-AP4-10FC", density=0.3, epochs=2, t_iter=3),

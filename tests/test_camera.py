@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, rngs, seeds, sizes
 
-from minisnn.data import load_digits, load_event_digits
-from minisnn.data.camera import DARK, EventCamera, diamond
-from minisnn.data.frames import count_frames, resize
+from data_loaders.events.camera import DARK, EventCamera, diamond
+from data_loaders.events.frames import count_frames, resize
+from minisnn import load_digits, load_event_digits
 
 thresholds = st.floats(0.05, 1)
 
@@ -256,7 +256,7 @@ def digit_events(image):
 
 
 def test_event_digits_are_the_digits():
-    data, digits = load_event_digits(), load_digits()
+    data, digits = load_event_digits(10), load_digits()
     assert (data.name, data.shape, data.is_sequence, data.max_value, data.n_classes) == (
         "event-digits",
         (16, 16, 2),
@@ -276,7 +276,7 @@ def test_event_digits_are_the_digits():
             events = digit_events(still.images[n])
             assert found.images[n].sum() == len(events.t)
             np.testing.assert_array_equal(found.images[n], count_frames(events, 10, (16, 16)))
-    again = load_event_digits()
+    again = load_event_digits(10)
     for found, same in zip(data.splits.values(), again.splits.values(), strict=True):
         np.testing.assert_array_equal(found.images, same.images)
 

@@ -12,8 +12,8 @@ from strict_array import xp as strict
 from test_run import states_equal
 from tqdm import tqdm
 
+from data_loaders.common.rows import Split
 from minisnn.backend import array_module, to_host
-from minisnn.data.rows import Split
 from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.compose import activities, neuron_caches, scored

@@ -19,7 +19,7 @@ spec.loader.exec_module(build)
 
 CHAPTERS = build.sources()
 chapters = pytest.mark.parametrize("source", CHAPTERS, ids=lambda path: path.stem)
-MAY_IMPORT = {"numpy", "matplotlib", "minisnn"} | sys.stdlib_module_names
+MAY_IMPORT = {"numpy", "matplotlib", "minisnn", "data_loaders"} | sys.stdlib_module_names
 HEADINGS = ("The question", "The derivation", "The picture", "Break it", "Exercise", "What the papers say")
 
 

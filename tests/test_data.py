@@ -14,24 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs, sizes
 
+from data_loaders import DataError, cifar10, cifar10_dvs, cifar100, fashion_mnist, load, mnist, tiny_imagenet
+from data_loaders.catalogue import load_stand_in
+from data_loaders.common.download import Remote, cache_folder, find, find_or_fetch
+from data_loaders.common.rows import Split, hold_out
+from data_loaders.formats.idx import read_idx
+from minisnn import load_digits
 from minisnn.backend import to_host
-from minisnn.data import (
-    LOADERS,
-    DataError,
-    cifar10_dvs,
-    load_digits,
-    load_fashion_mnist,
-    load_mnist,
-    mnist,
-    tiny_imagenet,
-)
-from minisnn.data.augment import flip, in_turn, roll, shift
-from minisnn.data.cifar import CIFAR10, CIFAR100
-from minisnn.data.download import Remote, cache_folder, find, find_or_fetch
-from minisnn.data.encode import direct_code, event_code, latency_code
-from minisnn.data.idx import read_idx
-from minisnn.data.rows import Split, hold_out
-from minisnn.data.stand_in import load_stand_in
+from minisnn.batches.augment import flip, in_turn, roll, shift
+from minisnn.batches.encode import direct_code, event_code, latency_code
 
 
 def idx(array):
@@ -130,32 +121,32 @@ def test_mnist_from_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
     monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
     fake_mnist(tmp_path / "mnist", monkeypatch)
-    data, again = load_mnist(), load_mnist()
+    data, again = mnist.load(), mnist.load()
     assert data.train.images.shape == (54_000, 28, 28, 1)
     assert data.validation.images.shape == (6_000, 28, 28, 1)
     assert data.test.images.shape == (10_000, 28, 28, 1)
     assert (data.shape, data.is_sequence) == ((28, 28, 1), False)
     np.testing.assert_array_equal(data.validation.labels, again.validation.labels)
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path / "mnist"))  # the folder itself will do
-    np.testing.assert_array_equal(load_mnist().test.labels, data.test.labels)
+    np.testing.assert_array_equal(mnist.load().test.labels, data.test.labels)
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match="is not a folder"):
-        load_mnist()
+        mnist.load()
 
 
 def test_fashion_mnist_is_never_taken_from_mnists_files(tmp_path, monkeypatch):
     """Their names are the same: only a folder of its own counts."""
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
     monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
-    nobody = [remote._replace(url="http://127.0.0.1:9/") for remote in mnist.FASHION_MNIST]
-    monkeypatch.setattr(mnist, "FASHION_MNIST", nobody)
+    nobody = [remote._replace(url="http://127.0.0.1:9/") for remote in fashion_mnist.FILES]
+    monkeypatch.setattr(fashion_mnist, "FILES", nobody)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     fake_mnist(tmp_path, monkeypatch)
-    load_mnist()
+    mnist.load()
     with pytest.raises(FileNotFoundError, match="holds fashion-mnist/train-images"):
-        load_fashion_mnist()
+        fashion_mnist.load()
     fake_mnist(tmp_path / "fashion-mnist", monkeypatch, seed=1)
-    data = load_fashion_mnist()
+    data = fashion_mnist.load()
     assert data.name == "fashion-mnist"
     expected = np.random.default_rng(1).integers(0, 256, (60_000, 28, 28), np.uint8)
     held = np.sort(np.random.default_rng(0).choice(60_000, 6_000, replace=False))
@@ -167,7 +158,7 @@ def test_mnist_with_impossible_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("MINISNN_CACHE", str(tmp_path / "cache"))
     fake_mnist(tmp_path / "mnist", monkeypatch, labels=10)
     with pytest.raises(DataError, match="expected labels 0 to 9, found 10"):
-        load_mnist()
+        mnist.load()
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -298,7 +289,7 @@ def test_without_pooch_an_error_says_what_to_do(monkeypatch, tmp_path):
 
 
 REMOTES = [
-    *mnist.MNIST, *mnist.FASHION_MNIST, CIFAR10.archive, CIFAR100.archive, tiny_imagenet.ZIP,
+    *mnist.FILES, *fashion_mnist.FILES, cifar10.LAYOUT.archive, cifar100.LAYOUT.archive, tiny_imagenet.ZIP,
     *map(cifar10_dvs.remote, cifar10_dvs.CLASSES),
 ]  # fmt: skip
 
@@ -327,7 +318,7 @@ def test_stand_ins(name, monkeypatch, tmp_path):
     """In the shapes of the real data, with all its classes, never twice the same picture; and their names say so."""
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))
     monkeypatch.setenv("MINISNN_CACHE", str(tmp_path))
-    data, again, digits = LOADERS[f"{name}-stand-in"](), load_stand_in(name), load_digits()
+    data, again, digits = load(f"{name}-stand-in"), load_stand_in(name), load_digits()
     shape, n_classes = STAND_INS[name]
     assert data.name == f"{name}-stand-in"
     assert (data.shape, data.n_classes, data.max_value, data.is_sequence) == (shape, n_classes, 255, False)
@@ -359,7 +350,7 @@ def test_the_colour_of_a_stand_in_tells_its_class():
 
 
 def test_there_is_no_stand_in_for_just_any_name():
-    with pytest.raises(ValueError, match=r"name must be one of mnist, .*, found 'cifar10-dvs'"):
+    with pytest.raises(ValueError, match=r"name must be one of cifar10, .*, found 'cifar10-dvs'"):
         load_stand_in("cifar10-dvs")
 
 

@@ -2,17 +2,20 @@
 
 import gzip
 import hashlib
+import inspect
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from data_loaders import fashion_mnist, load, mnist
+from data_loaders.catalogue import DATA_SETS
+from data_loaders.common.declaration import REGISTERED
+from data_loaders.common.download import Remote
+from data_loaders.formats.aedat import Events
 from minisnn import cli, plots
-from minisnn.data import EVENT_LOADERS, LOADERS, catalogue, mnist
-from minisnn.data.aedat import Events
-from minisnn.data.catalogue import CATALOGUE, load
-from minisnn.data.download import Remote
 
 
 def idx(array):
@@ -35,7 +38,7 @@ def fashion(places, monkeypatch):
     folder = places[0] / "fashion-mnist"
     folder.mkdir()
     rng, remotes = np.random.default_rng(0), []
-    for remote, n in zip(mnist.FASHION_MNIST, (60_000, 60_000, 10_000, 10_000), strict=True):
+    for remote, n in zip(fashion_mnist.FILES, (60_000, 60_000, 10_000, 10_000), strict=True):
         images = "images" in remote.name
         array = np.zeros((n, 28, 28), np.uint8) if images else rng.integers(0, 10, n, np.uint8)
         if images:
@@ -44,8 +47,8 @@ def fashion(places, monkeypatch):
         (folder / remote.name).write_bytes(content)
         md5 = "0" * 32 if images else hashlib.md5(content).hexdigest()
         remotes.append(Remote(remote.name, remote.url, f"md5:{md5}", remote.size))
-    entry = CATALOGUE["fashion-mnist"]._replace(files=tuple(remotes))
-    monkeypatch.setitem(CATALOGUE, "fashion-mnist", entry)
+    declared = replace(DATA_SETS["fashion-mnist"], files=tuple(remotes))
+    monkeypatch.setitem(REGISTERED, "fashion-mnist", declared)
     return folder
 
 
@@ -63,24 +66,22 @@ def listed(capsys):
     return {line.split()[0]: re.split(r"  +", line) for line in lines[1 : lines.index("")]}, out
 
 
-def test_the_catalogue_is_what_can_be_loaded():
-    assert set(CATALOGUE) == {*LOADERS, *EVENT_LOADERS}
-
-
-@pytest.mark.parametrize("name", [name for name, entry in CATALOGUE.items() if not entry.files])
+@pytest.mark.parametrize("name", [name for name, declared in DATA_SETS.items() if not declared.files])
 def test_the_catalogue_is_right(name):
     """Of all that needs no files."""
-    data, entry = load(name), CATALOGUE[name]
-    assert tuple(len(split.labels) for split in data.splits.values()) == entry.samples
-    assert "x".join(map(str, data.train.images.shape[1:])) == entry.shape
-    assert data.n_classes == entry.n_classes > max(split.labels.max() for split in data.splits.values())
-    assert data.name == name
-    assert data.is_sequence == (name in EVENT_LOADERS)
+    data, declared = load(name), DATA_SETS[name]
+    assert tuple(len(split.labels) for split in data.splits.values()) == declared.samples
+    assert data.train.images.shape[1:] == declared.shape
+    assert data.n_classes == declared.n_classes > max(split.labels.max() for split in data.splits.values())
+    assert data.name == declared.name == name
+    assert data.is_sequence == declared.is_sequence
+    outline = declared.outline()
+    assert all(getattr(data, field) == value for field, value in outline._asdict().items())
 
 
 def test_list_before_anything_is_there(places, capsys):
     rows, out = listed(capsys)
-    assert list(rows) == list(CATALOGUE)
+    assert list(rows) == list(DATA_SETS)
     assert rows["digits"][4] == rows["event-digits"][4] == rows["cifar10-stand-in"][4] == "here"
     assert rows["mnist"] == [
         "mnist", "54,000+6,000+10,000", "28x28x1", "10", "about 12 MB to download", "handwritten digits",
@@ -95,7 +96,7 @@ def test_list_before_anything_is_there(places, capsys):
 def test_list_finds_files_folders_and_what_was_converted(places, fashion, capsys):
     own, cache = places
     (own / "cifar-10-batches-bin").mkdir()
-    for name in CATALOGUE["cifar10-dvs"].unpacked[:9]:
+    for name in DATA_SETS["cifar10-dvs"].unpacked[:9]:
         (own / "cifar10-dvs" / name).mkdir(parents=True)
     rows, _ = listed(capsys)
     assert rows["fashion-mnist"][4] == rows["cifar10"][4] == "here"
@@ -120,8 +121,8 @@ def test_check_compares_with_the_published_files(fashion, capsys):
     *files, verdict = out.splitlines()
     found, _, classes = verdict.partition(" classes: ")
     assert found == "fashion-mnist: intact, 54,000 + 6,000 + 10,000 images of 28x28x1, 10"
-    assert classes == ", ".join(mnist.CLOTHES)
-    for line, remote in zip(files, mnist.FASHION_MNIST, strict=True):
+    assert classes == ", ".join(fashion_mnist.CLASSES)
+    for line, remote in zip(files, fashion_mnist.FILES, strict=True):
         same = (
             "byte for byte"
             if "labels" in remote.name
@@ -133,7 +134,7 @@ def test_check_compares_with_the_published_files(fashion, capsys):
 
 
 def test_check_finds_damage(fashion, capsys):
-    path = fashion / mnist.FASHION_MNIST[2].name
+    path = fashion / fashion_mnist.FILES[2].name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 8
     path.write_bytes(content)
@@ -143,7 +144,7 @@ def test_check_finds_damage(fashion, capsys):
 
 
 def test_check_says_what_is_missing_and_downloads_nothing(places, capsys, monkeypatch):
-    monkeypatch.setitem(LOADERS, "mnist", None)
+    monkeypatch.setitem(REGISTERED, "mnist", replace(DATA_SETS["mnist"], load=None))
     status, _, err = command(capsys, "check", "mnist")
     assert status == 2
     assert "no train-images-idx3-ubyte.gz on this machine. Get it with: minisnn data fetch mnist" in err
@@ -153,13 +154,15 @@ def test_check_says_what_is_missing_and_downloads_nothing(places, capsys, monkey
 def test_a_name_that_there_is_not(action, capsys):
     status, _, err = command(capsys, action, "imagenet")
     assert status == 2
-    assert re.search(r"data must be one of digits, mnist,.*, found 'imagenet'", err)
+    assert re.search(
+        r"data must be one of cifar10, .*, or a path, or module:name of your own, found 'imagenet'", err
+    )
     assert "did you mean tiny-imagenet?" in err
 
 
 def test_fetch_is_to_load(capsys):
     assert command(capsys, "fetch", "event-digits")[:2] == (
-        0, "event-digits: 1,302 + 140 + 355 recordings in frames of 10x16x16x2, 10 classes\n",
+        0, "event-digits: 1,302 + 140 + 355 recordings in frames of 5x16x16x2, 10 classes\n",
     )  # fmt: skip
 
 
@@ -176,7 +179,7 @@ def test_show_draws_a_picture(tmp_path, capsys, monkeypatch, name):
     )
     assert str(path) == f"{name}.png"
     assert figure.get_suptitle() == name
-    assert len(figure.axes) == (40 if "event" in name else 32)
+    assert len(figure.axes) == (20 if "event" in name else 32)
     assert all(len(ax.images) == 1 for ax in figure.axes)
     command(capsys, "show", name, "--seed", "1", "--out", "b.png")
     same = [
@@ -188,9 +191,9 @@ def test_show_draws_a_picture(tmp_path, capsys, monkeypatch, name):
 
 
 def test_load_says_what_there_is():
-    with pytest.raises(ValueError, match=r"data must be one of digits, mnist, .*, found 'svhn'"):
-        catalogue.load("svhn")
-    assert catalogue.load("event-digits", 3).train.images.shape[1] == 3
+    with pytest.raises(ValueError, match=r"data must be one of cifar10, .*, found 'svhn'"):
+        load("svhn")
+    assert load("event-digits", 3).train.images.shape[1] == 3
 
 
 def test_a_frame_is_grey_where_nothing_happens():
@@ -218,7 +221,7 @@ def test_events_are_dots_in_two_colours(n):
 
 def test_files_of_mnist_are_none_of_fashion_mnist(places, capsys):
     """In MINISNN_DATA itself they are taken for MNIST's."""
-    for remote in mnist.MNIST:
+    for remote in mnist.FILES:
         (places[0] / remote.name).touch()
     rows, _ = listed(capsys)
     assert rows["mnist"][4] == "here"
@@ -227,19 +230,18 @@ def test_files_of_mnist_are_none_of_fashion_mnist(places, capsys):
 
 def test_check_reads_again_what_was_converted(places, capsys, monkeypatch):
     asked = []
-    for loaders, name, known in (
-        (EVENT_LOADERS, "cifar10-dvs", "event-digits"),
-        (LOADERS, "tiny-imagenet", "digits"),
-    ):
-        monkeypatch.setitem(CATALOGUE, name, CATALOGUE[name]._replace(files=(), unpacked=()))
-        data = load(known)
-        monkeypatch.setitem(
-            loaders, name, lambda *T, data=data, **options: asked.append((T, options)) or data
-        )
+    for name, known in (("cifar10-dvs", "event-digits"), ("tiny-imagenet", "digits")):
+        real, data = inspect.signature(DATA_SETS[name].load).parameters, load(known)
+
+        def loader(data=data, real=real, **options):
+            asked.append({key: value for key, value in options.items() if key in real})
+            return data
+
+        monkeypatch.setitem(REGISTERED, name, replace(DATA_SETS[known], name=name, load=loader))
         for action in ("fetch", "check"):
             status, out, _ = command(capsys, action, name)
             assert (status, "1,302 + 140 + 355" in out) == (0, True)
     frames = {"by": "number", "split": "tet"}
     assert asked == [
-        ((10,), frames), ((10,), frames | {"verify": True}), ((), {}), ((), {"verify": True}),
+        frames | {"verify": False}, frames | {"verify": True}, {"verify": False}, {"verify": True},
     ]  # fmt: skip

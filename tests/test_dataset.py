@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs, sizes
 
-from minisnn.data import DataInfo, DataSet, Split, load_digits, measure
-from minisnn.data.rows import Rows, evenly, stratified
+from data_loaders import DataInfo, DataSet, Split
+from data_loaders.common import measure
+from data_loaders.common.rows import Rows, evenly, stratified
+from minisnn import load_digits
 
 GOOD = np.arange(6 * 4 * 5 * 3, dtype=np.uint8).reshape(6, 4, 5, 3) % 200
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -48,7 +50,7 @@ refused = {
     "empty": ((GOOD[:0], LABELS[:0]), {}, "images must be at least one, found none"),
     "too bright": ((with_value(GOOD % 17, 18), LABELS), {"max_value": 16}, "0 to max_value, 16, found 18"),
     "float64 frames": ((FRAMES.astype(float), LABELS), {}, "must be float32 counts of events.*, found float64"),
-    "nan": ((with_value(FRAMES, np.nan), LABELS), {}, "finite and 0 or more, found nan to nan"),
+    "nan": ((with_value(FRAMES, np.nan), LABELS), {}, r"0 or more, found NaN, the first at index \[1, 0, 0, 0, 0\]"),
     "inf": ((with_value(FRAMES, np.inf), LABELS), {}, "finite and 0 or more, found 1 to inf"),
     "negative": ((with_value(FRAMES, -1), LABELS), {}, "finite and 0 or more, found -1 to 1"),
     "label list": ((GOOD, LABELS.tolist()), {}, "labels must be an array of integers.* lists, found list"),
@@ -88,7 +90,9 @@ def test_what_does_not_fit_is_refused_naming_the_split(split, case):
         ({"train": Split(GOOD, LABELS * 0 + 2)}, "train labels must be of at least 2 classes, found only class 2"),
         ({"class_names": ("a", "b")}, "class_names must be n_classes, 3, different texts, or none, found 2"),
         ({"class_names": ("a", "b", "a")}, "different texts, or none, found 2 different of 3"),
-        ({"class_names": ["a", "b", "c"]}, "class_names must be a tuple of texts"),
+        ({"class_names": ["a", "b", "c"]}, "class_names must be a tuple of texts, or of integers"),
+        ({"class_names": (1, 2, 3.0)}, "class_names must be a tuple of texts, or of integers"),
+        ({"class_names": (1, 2, True)}, "class_names must be a tuple of texts, or of integers"),
         ({"class_names": ("a", "b", 3)}, "class_names must be a tuple of texts"),
         ({"class_names": ("a", "b", "")}, "class_names must be a tuple of texts"),
     ],
@@ -188,23 +192,38 @@ arrays_refused = [
         with_value(GOOD / 255, np.nan),
         LABELS,
         {},
-        "train images must be floats from 0 to 1.*, found nan to nan",
+        r"train images must be floats from 0 to 1.*, found NaN, the first at index \[1, 0, 0, 0\]",
     ),
     (GOOD.astype(int) * 2, LABELS, {}, "train images must be integers from 0 to 255.*, found 0 to 398"),
     (GOOD.astype(int) - 1, LABELS, {}, "train images must be integers from 0 to 255.*, found -1 to"),
     (GOOD / 255, LABELS, {"max_value": 16}, "max_value must be 255 where train images are floats"),
     (GOOD, LABELS, {"max_value": 0}, "max_value must be an integer from 1 to 255, found 0"),
     (GOOD, LABELS, {"max_value": 16}, "train images must be 0 to max_value, 16, found 1"),
-    ([[[1, 2], [3, 4]], [[1, 2]]], [0, 1], {}, "train images must be of one size"),
+    ([[[1, 2], [3, 4]], [[1, 2]]], [0, 1], {}, "train images must be of one size, found 2x2, 1x2$"),
+    (
+        [[[1, 2], [3]], [[1, 2]]],
+        [0, 1],
+        {},
+        "must be of one size, found lists of several lengths in one image",
+    ),
+    ([np.ones((k, 1)) for k in range(1, 6)], [0, 1], {}, "of one size, found 1x1, 2x1, 3x1 and others"),
     ([[["a"]]] * 6, LABELS, {}, "train images must be real numbers, found <U1"),
     (GOOD * 1j, LABELS, {}, "train images must be real numbers, found complex"),
     (GOOD.reshape(6, -1), LABELS, {}, "are they flat"),
     (GOOD.transpose(0, 3, 1, 2), LABELS, {}, "did you mean channels last"),
     (GOOD[:0], LABELS[:0], {}, "train images must be at least one, found none"),
     (-FRAMES, LABELS, {}, "train images must be counts of events, finite and 0 or more, found -1 to -1"),
+    (with_value(FRAMES, np.nan), LABELS, {}, "counts of events.*, found NaN, the first at index"),
     (with_value(FRAMES.astype(float), 1e300), LABELS, {}, "finite and 0 or more, found 1 to inf"),
     (GOOD, LABELS[:5], {}, "train labels must be as many as images, 6, found 5"),
-    (GOOD, LABELS * 1.0, {}, r"train labels must be \[N\] integers or texts, found \[6\] float64"),
+    (
+        GOOD,
+        LABELS * 1.0,
+        {},
+        r"train labels must be \[N\] integers or texts, found \[6\] float64: labels\.astype",
+    ),
+    (GOOD, LABELS / 2, {}, r"train labels .*, found \[6\] float64, such as 0\.5: no class"),
+    (GOOD, np.r_[LABELS[:5], np.nan], {}, r"train labels .*, found \[6\] float64, such as nan: no class"),
     (GOOD, [0, 1, None, 1, 1, 1], {}, r"train labels must be \[N\] integers or texts, found \[6\] object"),
     (
         GOOD,
@@ -227,7 +246,12 @@ arrays_refused = [
         {"validation": (GOOD, LABELS[1:])},
         "validation labels must be as many as images, 6, found 5",
     ),
-    (GOOD[:3], LABELS[:3], {}, "samples must be at least 4, of classes with two or more"),
+    (
+        GOOD[:3],
+        LABELS[:3],
+        {},
+        "samples must be at least 4 in classes with two or more.* found 0: give more of each",
+    ),
 ]
 
 
@@ -250,9 +274,10 @@ def test_arrays_that_do_not_fit_are_refused(images, labels, options, message):
         ),
         (np.array(["b", "a"] * 3, object), (), [1, 0] * 3, ("a", "b")),
         (np.array([b"b", b"a"] * 3), (), [1, 0] * 3, ("a", "b")),
-        ([1, 2, 3, 1, 2, 3], (), [0, 1, 2, 0, 1, 2], ("1", "2", "3")),
-        ([-1, 1] * 3, (), [0, 1] * 3, ("-1", "1")),
-        ([10, 9] * 3, (), [1, 0] * 3, ("9", "10")),
+        ([1, 2, 3, 1, 2, 3], (), [0, 1, 2, 0, 1, 2], (1, 2, 3)),
+        ([-1, 1] * 3, (), [0, 1] * 3, (-1, 1)),
+        ([10, 9] * 3, (), [1, 0] * 3, (9, 10)),
+        ([1, 0] * 3, np.array([7, 5]), [1, 0] * 3, (7, 5)),
         ([[2], [0], [1], [1], [0], [2]], (), [2, 0, 1, 1, 0, 2], ()),
         ([False, True] * 3, (), [0, 1] * 3, ()),
         (np.array([1, 0] * 3, np.uint8), ["x", "y", "z"], [1, 0] * 3, ("x", "y", "z")),

@@ -158,36 +158,42 @@ def test_tables_are_the_measured_ones(name, monkeypatch):
         assert script.fill(text, parts) == text, f"run `python scripts/{name}.py tables`"
 
 
+def places_in_the_house():
+    """Line numbers of the packages' files and folders in docs/design.md, by module: "minisnn.ops.lif"."""
+    house = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("```")[1]
+    order, lines, rooms, root, folder = {}, 0, 0, "", ""
+    for line in filter(str.strip, house.splitlines()):
+        name, depth = line.split()[0], (len(line) - len(line.lstrip())) // 2
+        if depth == 0:
+            root, folder = name.strip("/") if name in ("minisnn/", "data_loaders/") else "", ""
+        elif root:
+            lines += 1
+            folder = folder if depth == 2 else ""
+            module = f"{root}.{folder}{name.strip('/').removesuffix('.py').replace('/', '.')}"
+            folder = f"{name.strip('/')}." if name.endswith("/") else folder
+            rooms += module in order  # of the lower part, where a room stands twice
+            order[module] = lines
+    assert len(order) + rooms == lines > 100
+    return order
+
+
 def test_a_file_imports_only_from_files_below_it():
     """The order of the house in docs/design.md."""
-    house = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("```")[1]
-    names = [line.split()[0] for line in house.splitlines()[2:] if line.startswith("  ")]
-    order, folder = {}, ""
-    for line in house.splitlines()[2:]:
-        if line.startswith("  "):
-            name = line.split()[0]
-            folder = folder if line.startswith("    ") else ""
-            if name.endswith("/"):
-                folder = name.strip("/") + "."
-                order[folder.strip(".")] = len(order)  # of the lower part, where a room stands twice
-            else:
-                order[folder + name.removesuffix(".py").replace("/", ".")] = len(order)
-    rooms = [name for name in names if name.endswith("/")]
-    assert len(names) == len(order) + len(rooms) - len(set(rooms)) > 20
+    order = places_in_the_house()
 
     def place(module):
-        return order.get(module, order.get(module.partition(".")[0]))
+        return order.get(module, order.get(".".join(module.split(".")[:2])))
 
-    for path in sorted((ROOT / "minisnn").rglob("*.py")):
-        module = ".".join(path.relative_to(ROOT / "minisnn").with_suffix("").parts)
+    for path in sorted([*(ROOT / "minisnn").rglob("*.py"), *(ROOT / "data_loaders").rglob("*.py")]):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if module.endswith("__"):
             continue
         assert place(module) is not None, f"{module} is not in docs/design.md"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minisnn"):
-                parent = node.module.partition(".")[2]
+            parent = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            if parent.partition(".")[0] in ("minisnn", "data_loaders"):
                 for alias in node.names:
-                    imported = f"{parent}.{alias.name}".strip(".")
+                    imported = f"{parent}.{alias.name}"
                     imported = imported if imported in order else parent
-                    if imported and not module.startswith(f"{imported}."):  # a room's own first page
+                    if "." in imported and not module.startswith(f"{imported}."):  # a room's own first page
                         assert place(imported) > place(module), f"{module} imports {imported}"

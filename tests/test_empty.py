@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from random_nets import random_nets
 from strategies import neurons, rngs
 
+from minisnn import load_digits
 from minisnn.backend import to_host
-from minisnn.data import load_digits
-from minisnn.data.augment import flip, roll, shift
-from minisnn.data.encode import direct_code, event_code, latency_code
+from minisnn.batches.augment import flip, roll, shift
+from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.faster import fast
 from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import firing_rates

@@ -7,20 +7,15 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from minisnn.data import (
-    DataError,
-    aedat,
-    cifar10_dvs,
-    download,
-    load_cifar10_dvs,
-    load_simulated_dvs,
-    simulated,
-)
-from minisnn.data.aedat import Events, read_aedat, write_aedat
-from minisnn.data.camera import EventCamera
-from minisnn.data.cifar10_dvs import CLASSES, load_recordings
-from minisnn.data.dataset import DataSet, Split
-from minisnn.data.frames import count_frames, resize
+from data_loaders import DataError, cifar10, cifar10_dvs
+from data_loaders import cifar10_dvs_simulated as simulated
+from data_loaders.cifar10_dvs import CLASSES, load_recordings
+from data_loaders.common import download
+from data_loaders.common.dataset import DataSet, Split
+from data_loaders.events.camera import EventCamera, diamond
+from data_loaders.events.frames import count_frames, resize
+from data_loaders.formats import aedat
+from data_loaders.formats.aedat import Events, read_aedat, write_aedat
 
 EACH = 10
 SMALL = {"T": 2, "by": "number", "size": 8, "split": "tet", "progress": False}
@@ -80,7 +75,7 @@ def cached(tmp_path, name="cifar10-dvs"):
 )
 def test_every_recording_is_where_it_belongs(tmp_path, T, by, size):
     root = write_folders(tmp_path / "own" / "cifar10-dvs")
-    data = load_cifar10_dvs(T, by, size, progress=False)
+    data = cifar10_dvs.load(T, by, size, progress=False)
     assert data.name == "cifar10-dvs"
     assert (data.shape, data.is_sequence, data.n_classes, data.max_value) == ((size, size, 2), True, 10, 1)
     held = set(np.random.default_rng(0).choice(90, 9, replace=False))
@@ -105,11 +100,11 @@ def test_every_recording_is_where_it_belongs(tmp_path, T, by, size):
 def test_archives_and_folders_are_the_same(tmp_path):
     """Whatever folder the files have in an archive, and next to other files."""
     root = write_folders(tmp_path / "own" / "cifar10-dvs")
-    expected = load_cifar10_dvs(**SMALL)
+    expected = cifar10_dvs.load(**SMALL)
     for label, name in enumerate(CLASSES[:6]):
         (root / name / "Thumbs.db").write_bytes(b"whatever")
         pack(root / name, above=("", f"{name.upper()}/", "some/where/")[label % 3])
-    found = load_cifar10_dvs(**SMALL)
+    found = cifar10_dvs.load(**SMALL)
     for split, other in zip(found.splits.values(), expected.splits.values(), strict=True):
         np.testing.assert_array_equal(split.images[:], other.images[:])
         np.testing.assert_array_equal(split.labels, other.labels)
@@ -182,7 +177,7 @@ def test_the_third_split_is_spikingjellys():
 def test_what_makes_no_sense_is_refused(tmp_path, change, message):
     write_folders(tmp_path / "own" / "cifar10-dvs", 1)
     with pytest.raises(ValueError, match=message):
-        load_cifar10_dvs(**SMALL | change)
+        cifar10_dvs.load(**SMALL | change)
     assert not (tmp_path / "cache").exists()
 
 
@@ -194,7 +189,7 @@ def test_a_missing_recording_is_named(tmp_path, packed):
     else:
         (root / "bird" / "cifar10_bird_7.aedat").unlink()
     with pytest.raises(DataError, match=r"expected 10 recordings, found no cifar10_bird_7\.aedat") as caught:
-        load_cifar10_dvs(**SMALL)
+        cifar10_dvs.load(**SMALL)
     assert str(root / ("bird.zip" if packed else "bird")) in str(caught.value)
     assert cached(tmp_path) == []
 
@@ -219,12 +214,12 @@ def test_a_damaged_recording_is_named_and_nothing_is_kept(tmp_path, packed, cont
     if packed:
         pack(root / "cat")
     with pytest.raises(DataError, match=message) as caught:
-        load_cifar10_dvs(**SMALL)
+        cifar10_dvs.load(**SMALL)
     assert (f"{root / 'cat.zip'}, {file.name}" if packed else str(file)) in str(caught.value)
     assert cached(tmp_path) == []
     if not packed:
         file.write_bytes(good)
-        data = load_cifar10_dvs(**SMALL)
+        data = cifar10_dvs.load(**SMALL)
         np.testing.assert_array_equal(
             data.train.images.array[3 * EACH + 5], frames(root, 3, 5, 2, "number", 8)
         )
@@ -235,7 +230,7 @@ def test_an_archive_that_is_none(tmp_path):
     pack(root / "dog")
     (root / "dog.zip").write_bytes((root / "dog.zip").read_bytes()[:-30])
     with pytest.raises(DataError, match="expected a folder or a zip archive, found neither") as caught:
-        load_cifar10_dvs(**SMALL)
+        cifar10_dvs.load(**SMALL)
     assert str(root / "dog.zip") in str(caught.value)
     assert cached(tmp_path) == []
 
@@ -244,7 +239,7 @@ def test_a_recording_longer_than_any_is_not_read(tmp_path, monkeypatch):
     write_folders(tmp_path / "own" / "cifar10-dvs")
     monkeypatch.setattr(cifar10_dvs, "LONGEST", 30)
     with pytest.raises(DataError, match=r"cifar10_airplane_0\.aedat: expected at most 30 bytes, found more"):
-        load_cifar10_dvs(**SMALL)
+        cifar10_dvs.load(**SMALL)
 
 
 def test_by_time_goes_on_where_clocks_run_backwards(tmp_path):
@@ -252,7 +247,7 @@ def test_by_time_goes_on_where_clocks_run_backwards(tmp_path):
     y = x = np.arange(4, dtype=np.int16)
     back = Events(np.array([500, 600, 10, 210]), y, x, x > 0)  # unwrapped: 500, 600, 600, 800
     write_aedat(root / "airplane" / "cifar10_airplane_0.aedat", back)
-    data = load_cifar10_dvs(3, "time", 128, progress=False)
+    data = cifar10_dvs.load(3, "time", 128, progress=False)
     found = data.train.images.array[0].sum((1, 2, 3))
     assert found.tolist() == [1, 2, 1]
 
@@ -260,18 +255,18 @@ def test_by_time_goes_on_where_clocks_run_backwards(tmp_path):
 def test_changed_sources_are_converted_again(tmp_path):
     root = write_folders(tmp_path / "own" / "cifar10-dvs")
     pack(root / "truck")
-    before = load_cifar10_dvs(**SMALL)
-    assert load_cifar10_dvs(**SMALL).train.images.array.filename == before.train.images.array.filename
+    before = cifar10_dvs.load(**SMALL)
+    assert cifar10_dvs.load(**SMALL).train.images.array.filename == before.train.images.array.filename
     file = root / "frog" / "cifar10_frog_0.aedat"
     write_aedat(file, recording(np.random.default_rng(9), 50))
-    after = load_cifar10_dvs(**SMALL)
+    after = cifar10_dvs.load(**SMALL)
     np.testing.assert_array_equal(after.train.images.array[6 * EACH], frames(root, 6, 0, 2, "number", 8))
     assert (after.train.images.array[6 * EACH] != before.train.images.array[6 * EACH]).any()
     stat = (root / "truck.zip").stat()
     os.utime(root / "truck.zip", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000))
-    load_cifar10_dvs(**SMALL)
+    cifar10_dvs.load(**SMALL)
     assert len(cached(tmp_path)) == 3
-    load_cifar10_dvs(**SMALL | {"split": "tebn"})  # the same array, other rows
+    cifar10_dvs.load(**SMALL | {"split": "tebn"})  # the same array, other rows
     assert len(cached(tmp_path)) == 3
 
 
@@ -279,14 +274,14 @@ def test_without_files_the_error_says_what_to_do(tmp_path):
     pytest.importorskip("pooch")
     write_folders(tmp_path / "own", 1)  # not in a folder of the data set's own: `bird` may be anything
     with pytest.raises(FileNotFoundError, match=r"holds cifar10-dvs/airplane\.zip"):
-        load_cifar10_dvs(**SMALL)
+        cifar10_dvs.load(**SMALL)
 
 
 def test_the_cache_does_where_the_user_has_no_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("MINISNN_DATA")
     root = write_folders(download.cache_folder("cifar10-dvs"))
     pack(root / "ship")
-    assert len(load_cifar10_dvs(**SMALL).test.labels) == 10
+    assert len(cifar10_dvs.load(**SMALL).test.labels) == 10
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
@@ -300,7 +295,7 @@ def cifar(monkeypatch):
     loads = []
     split = Split(IMAGES, LABELS)
     data = DataSet("cifar10", split, split, split, max_value=255)
-    monkeypatch.setattr(simulated, "load_cifar10", lambda: loads.append(1) or data)
+    monkeypatch.setattr(cifar10, "load", lambda: loads.append(1) or data)
     monkeypatch.setattr(simulated, "TOGETHER", 2)
     monkeypatch.setattr(simulated.simulate, "__defaults__", (3, QUIET, False))
     monkeypatch.setattr(
@@ -334,7 +329,7 @@ def test_simulated_files_show_the_images_of_their_class(tmp_path, cifar):
     """Without noise: the n-th of a class is what the camera sees of the n-th image of that class."""
     camera = EventCamera(threshold=0.2)
     simulated.simulate(tmp_path / "files", camera=camera)
-    path, times = (along[:-1] for along in simulated.diamond(8.0, steps=64))
+    path, times = (along[:-1] for along in diamond(8.0, steps=64))
     for label, n in ((0, 0), (3, 1), (9, 2)):
         grey = IMAGES[np.flatnonzero(label == LABELS)[n]] / 255 @ np.array([0.299, 0.587, 0.114])
         picture = resize(grey[..., None], (128, 128))[None, ..., 0]
@@ -385,8 +380,8 @@ def test_the_simulated_set_is_made_once_and_its_name_says_what_it_is(tmp_path, c
     if own:
         root = tmp_path / "own" / "cifar10-dvs-simulated"
         simulated.simulate(root)
-    data = load_simulated_dvs(**SMALL)
-    again = load_simulated_dvs(**SMALL)
+    data = simulated.load(**SMALL)
+    again = simulated.load(**SMALL)
     assert len(cifar) == 1
     assert data.name == "cifar10-dvs-simulated"
     assert (data.shape, data.n_classes, data.is_sequence) == ((8, 8, 2), 10, True)
@@ -406,6 +401,6 @@ def test_the_users_folder_is_not_written_to(tmp_path, cifar):
     (own / "README.txt").unlink()
     (own / "airplane" / "cifar10_airplane_0.aedat").unlink()
     before = contents(own)
-    load_simulated_dvs(**SMALL)
+    simulated.load(**SMALL)
     assert contents(own) == before
     assert (tmp_path / "cache" / "cifar10-dvs-simulated" / "recordings" / "README.txt").exists()

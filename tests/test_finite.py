@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisnn import cli
-from minisnn.data import load_digits, load_event_digits
-from minisnn.data.rows import Split
+from data_loaders.common.rows import Split
+from minisnn import cli, load_digits, load_event_digits
 from minisnn.faster import fast
 from minisnn.networks.architectures import pre_resnet18
 from minisnn.networks.compose import Residual, Sequential

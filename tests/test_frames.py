@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from strategies import rngs, sizes
 from test_aedat import peer
 
-from minisnn.data.aedat import Events
-from minisnn.data.frames import BY, count_frames, duration_frames, resize, time_surface
+from data_loaders.events.frames import BY, count_frames, duration_frames, resize, time_surface
+from data_loaders.formats.aedat import Events
 
 numbers = st.integers(0, 40)
 spans = st.sampled_from([1, 5, 1000, 1 << 33])  # many equal times, or none

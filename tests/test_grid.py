@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minisnn import load_digits
 from minisnn.blocks import use_threads
-from minisnn.data import load_digits
 from minisnn.grids import grid
 from minisnn.grids.grid import Job, run_grid
 from minisnn.grids.rows import COLUMNS, plain, read, summarise

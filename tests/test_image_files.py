@@ -9,11 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minisnn import cli
-from minisnn.data import load_digits
-from minisnn.data.catalogue import load
-from minisnn.data.idx import DataError
-from minisnn.data.info import DataInfo
+from data_loaders import load
+from data_loaders.common.errors import DataError
+from data_loaders.common.info import DataInfo
+from minisnn import cli, load_digits
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 from minisnn.runs import start
 from minisnn.runs.image_files import predict_files, read_images

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from data_loaders import DataError, catalogue, cifar10, cifar100, fashion_mnist, load_path
+from data_loaders.common.rows import Rows
+from data_loaders.events.frames import count_frames
+from data_loaders.formats import folders, npz, pictures
+from data_loaders.formats.aedat import Events, read_aedat, write_aedat
 from minisnn import cli
-from minisnn.data import DataError, catalogue, cifar, folders, load_path, mnist, npz, pictures
-from minisnn.data.aedat import Events, read_aedat, write_aedat
-from minisnn.data.frames import count_frames
-from minisnn.data.rows import Rows
 
 Image = pytest.importorskip("PIL.Image")
 ROOT = Path(__file__).resolve().parent.parent
@@ -616,9 +617,9 @@ def test_paths_and_names_are_loaded_in_one_way(tmp_path, monkeypatch):
         (
             "imagenet",
             ValueError,
-            "data must be one of digits, .*, or a path, found 'imagenet'; did you mean tiny-imagenet?",
+            "data must be one of cifar10, .*, or a path, or module.*'imagenet'; did you mean tiny-imagenet?",
         ),
-        ("xyzxyz", ValueError, "or a path, found 'xyzxyz'$"),
+        ("xyzxyz", ValueError, "or a path, or module:name of your own, found 'xyzxyz'$"),
         ("cats.npz", FileNotFoundError, "cats.npz: there is no such file or folder$"),
         ("data/mnist", FileNotFoundError, "data/mnist: there is no such file or folder"),
         ("~no-such-user/at/all", FileNotFoundError, "there is no such file"),
@@ -659,11 +660,11 @@ def test_pictures_need_pillow_and_say_so(tmp_path, monkeypatch):
 
 
 def test_classes_of_the_catalogue_have_names():
-    assert len(set(mnist.CLOTHES)) == len(cifar.CIFAR10.class_names) == 10
-    fine = cifar.CIFAR100.class_names
+    assert len(set(fashion_mnist.CLASSES)) == len(cifar10.LAYOUT.class_names) == 10
+    fine = cifar100.LAYOUT.class_names
     assert len(set(fine)) == 100
     assert list(fine) == sorted(fine)  # as in its archive
-    assert (cifar.CIFAR10.class_names[3], fine[0], fine[99], mnist.CLOTHES[9]) == (
+    assert (cifar10.LAYOUT.class_names[3], fine[0], fine[99], fashion_mnist.CLASSES[9]) == (
         "cat",
         "apple",
         "worm",
@@ -712,12 +713,12 @@ def test_a_picture_of_few_samples(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "zoo" / "zoo.png").stat().st_size > 0
 
 
-def test_the_pages_examples_run(tmp_path, monkeypatch):
+def test_the_pages_examples_run(tmp_path, monkeypatch, own_data_sets):
     """docs/data.md, "Your own data"."""
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     section = page.split("\n## Your own data\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     scope = {}
     for block in blocks:

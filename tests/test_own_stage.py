@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from strategies import few, rngs
 
-from minisnn.data import load_digits
+from minisnn import load_digits
 from minisnn.faster import fast
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks import cost, describe

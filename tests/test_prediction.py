@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn.data import load_digits
-from minisnn.data.catalogue import load
+from data_loaders import load
+from minisnn import load_digits
 from minisnn.ops.first_spike import Z_MAX
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.runs import prediction, start
@@ -149,10 +149,17 @@ def test_classes_that_have_names(trained):
     names = tuple("abcdefghij")
     run.info = replace(run.info, class_names=names)
     assert run.predict(images).tolist() == [names[k] for k in numbers]
+    run.info = replace(run.info, class_names=tuple(range(1, 11)))
+    assert run.predict(images).tolist() == [k + 1 for k in numbers.tolist()]  # integers, as they were given
+    run.info = replace(run.info, class_names=names)
     assert run.classes.tolist() == list(names)
     run.state.params["output.weight"][:] = 0
     assert set(run.predict(images)) == {"none"}
     assert (run.scores(images) == -np.inf).all()
+    for numbered, none in ((tuple(range(1, 11)), -1), (tuple(range(-1, 9)), "none")):
+        run.info = replace(run.info, class_names=numbered)
+        assert set(run.predict(images)) == {none}
+        assert run.classes.tolist() == list(numbered)
     run.info = replace(run.info, class_names=())
     assert set(run.predict(images)) == {-1}
     assert run.classes.tolist() == list(range(10))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn import blocks
-from minisnn.data.prefetch import prefetch
+from minisnn.batches.prefetch import prefetch
 
 
 def alive():

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs
 
-from minisnn import cli
-from minisnn.data import EVENT_LOADERS, LOADERS, load_digits
-from minisnn.data.catalogue import CATALOGUE
-from minisnn.data.dataset import DataSet, Split
+from data_loaders.catalogue import DATA_SETS
+from data_loaders.common.dataset import DataSet, Split
+from data_loaders.common.declaration import REGISTERED
+from minisnn import cli, load_digits
 from minisnn.faster import fast
 from minisnn.networks import stages
 from minisnn.networks.architectures import NETWORKS
@@ -181,12 +181,12 @@ def test_nothing_to_prune_is_the_dense_network(p, q, dense):
 @pytest.mark.parametrize("data", SCA_VGG16_DEFAULTS)
 def test_every_data_set_has_its_network(data):
     """VGG16 needs five pools."""
-    assert set(SCA_VGG16_DEFAULTS) == set(CATALOGUE)
-    recipe, n_classes = SCA_VGG16_DEFAULTS[data], CATALOGUE[data].n_classes
-    *frames, H, W, C = map(int, CATALOGUE[data].shape.split("x"))
+    assert set(SCA_VGG16_DEFAULTS) == set(DATA_SETS)
+    recipe, n_classes = SCA_VGG16_DEFAULTS[data], DATA_SETS[data].n_classes
+    *frames, H, W, C = DATA_SETS[data].shape
     setup = recipe.setup(no_data((*(recipe.T for _ in frames), H, W, C), n_classes))
     assert recipe.data == data
-    assert (data in EVENT_LOADERS) == bool(frames) == (data not in LOADERS)
+    assert DATA_SETS[data].is_sequence == bool(frames)
     assert (recipe.net in NETWORKS) == (H >= 32)
     assert setup.net.out((H, W, C)) == (n_classes,)
     assert isinstance(setup.learner, SCA)
@@ -203,7 +203,7 @@ def seven(monkeypatch):
     data = replace(
         whole, train=whole.train.take(np.arange(7)), validation=whole.validation.take(np.arange(3))
     )
-    monkeypatch.setitem(LOADERS, "digits", lambda: data)
+    monkeypatch.setitem(REGISTERED, "digits", replace(DATA_SETS["digits"], load=lambda: data))
     return data
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import minisnn as snn
+from data_loaders.common import errors
 from minisnn import arguments
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,13 @@ def reference(monkeypatch):
 
 def test_the_stub_is_what_the_script_makes(reference):
     assert reference.STUB.read_text(encoding="utf-8") == reference.stub(), "run scripts/reference.py"
+
+
+def test_the_tables_of_data_sets_are_what_the_loaders_declare(reference):
+    assert reference.DATA.read_text(encoding="utf-8") == reference.data_page(), "run scripts/reference.py"
+    assert all(
+        f"\n| `{name}` |" in reference.data_page() for name in ("digits", "tiny-imagenet", "cifar10-dvs")
+    )
 
 
 def test_the_pages_are_what_the_script_makes(reference):
@@ -86,7 +94,7 @@ def described():
         yield name, thing
         if inspect.isclass(thing):
             for cls in thing.__mro__:
-                if cls.__module__.startswith("minisnn"):
+                if cls.__module__.startswith(("minisnn", "data_loaders")):
                     for method, value in vars(cls).items():
                         field = method in inspect.get_annotations(cls)
                         function = (
@@ -117,7 +125,7 @@ def takes_arrays(thing):
 CHECKS = {
     name
     for name, f in vars(arguments).items()
-    if inspect.isfunction(f) and f.__module__ == arguments.__name__
+    if inspect.isfunction(f) and f.__module__ in (arguments.__name__, errors.__name__)
 }
 
 

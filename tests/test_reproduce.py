@@ -12,8 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from minisnn import cli
-from minisnn.data import load_digits
+from minisnn import cli, load_digits
 from minisnn.grids.rows import row_of, summarise
 from minisnn.networks.architectures import NETWORKS
 from minisnn.recipes import ESLMLP, LIFNet, SCANet
@@ -375,7 +374,7 @@ def test_reproduce_in_python(monkeypatch, tmp_path):
     [
         (
             ("esl-fig5",),
-            r"target must be one of esl-fig2, .*, or module:name of your own, found 'esl-fig5'; did you mean esl-fig\d\?",
+            r"target must be one of esl-fig2, .*, found 'esl-fig5'; did you mean esl-fig\d\?",
         ),
         (("esl-fig4", "tiny"), r"scale must be one of smoke, small, paper, found 'tiny'"),
     ],

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from strategies import rngs, sizes
 
+from data_loaders.common.dataset import DataSet, Split
 from minisnn import plots
-from minisnn.data.dataset import DataSet, Split
 from minisnn.grids import grid, rows
 from minisnn.grids.rows import summarise
 from minisnn.recipes import SCANet

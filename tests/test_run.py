@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import cli, plots
-from minisnn.data import load_digits
-from minisnn.files import write_atomically
+from data_loaders.common.files import write_atomically
+from minisnn import cli, load_digits, plots
 from minisnn.recipes import ESL_MLP_DEFAULTS
 from minisnn.runs import start
 from minisnn.structure import grow, prune

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minisnn import cli
-from minisnn.data import load_digits
-from minisnn.data.dataset import DataSet, Split
+from data_loaders.common.dataset import DataSet, Split
+from minisnn import cli, load_digits
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, LIFNet
 from minisnn.runs import slim as slim_run
 from minisnn.runs import start

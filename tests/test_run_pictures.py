@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from minisnn.data import load_digits
+from minisnn import load_digits
 from minisnn.networks.compose import Sequential
 from minisnn.networks.stages import LIF, Linear, Plain
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn.data.dataset import DataSet
-from minisnn.data.digits import load_digits
+from data_loaders.common.dataset import DataSet
+from minisnn import load_digits
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, lookup, make
 from minisnn.recipes.settings import Settings, setting

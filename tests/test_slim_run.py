@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import cli
-from minisnn.data import load_digits
+from data_loaders.catalogue import DATA_SETS
+from data_loaders.common.declaration import REGISTERED
+from minisnn import cli, load_digits
 from minisnn.networks import describe
 from minisnn.networks.notation import SCA_STYLE, from_notation
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet
@@ -31,9 +32,7 @@ def small_digits():
     fifths = {name: part.take(np.arange(0, len(part.labels), 5)) for name, part in digits.splits.items()}
     less = replace(digits, **fifths)
     with pytest.MonkeyPatch.context() as patch:
-        from minisnn.data import LOADERS
-
-        patch.setitem(LOADERS, "digits", lambda *args, **kwargs: less)
+        patch.setitem(REGISTERED, "digits", replace(DATA_SETS["digits"], load=lambda: less))
         yield less
 
 

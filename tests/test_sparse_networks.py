@@ -16,10 +16,9 @@ from strict_array import StrictArray
 from strict_array import xp as strict
 from tqdm import tqdm
 
-from minisnn import cli
+from data_loaders.common.dataset import DataSet, Split
+from minisnn import cli, load_digits
 from minisnn.backend import to_host
-from minisnn.data import load_digits
-from minisnn.data.dataset import DataSet, Split
 from minisnn.networks import architectures
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
 from minisnn.recipes.connections import LEARNERS, Connections

@@ -20,12 +20,14 @@ from strategies import rngs, sizes
 from test_run import states_equal
 from tqdm import tqdm
 
-from minisnn.data import DataError, load_digits, measure, store
-from minisnn.data.archive import Archive
-from minisnn.data.measure import mean_and_std
-from minisnn.data.prefetch import prefetch
-from minisnn.data.rows import Rows, Split, hold_out
-from minisnn.data.store import converted, mark
+from data_loaders import DataError
+from data_loaders.common import measure, store
+from data_loaders.common.measure import mean_and_std
+from data_loaders.common.rows import Rows, Split, hold_out
+from data_loaders.common.store import converted, mark
+from data_loaders.formats.archive import Archive
+from minisnn import load_digits
+from minisnn.batches.prefetch import prefetch
 from minisnn.recipes import LIF_DEFAULTS
 from minisnn.training import loop
 
@@ -225,7 +227,7 @@ PROCESS = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from minisnn.data import store
+from data_loaders.common import store
 store.SAFE_EVERY = 4
 folder, die = Path(sys.argv[1]), int(sys.argv[2])
 def row(k):

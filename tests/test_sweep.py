@@ -12,8 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from minisnn import cli, plots
-from minisnn.data import load_digits
+from minisnn import cli, load_digits, plots
 from minisnn.grids import grid
 from minisnn.grids.rows import read
 from minisnn.grids.sweeps import combinations, said, sweep

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn.data import DataError, load_tiny_imagenet, tiny_imagenet
-from minisnn.data.archive import Archive
-from minisnn.data.measure import mean_and_std
-from minisnn.data.tiny_imagenet import decode
+from data_loaders import DataError, tiny_imagenet
+from data_loaders.common.measure import mean_and_std
+from data_loaders.formats.archive import Archive
+from data_loaders.tiny_imagenet import decode
 
 Image = pytest.importorskip("PIL.Image")
 FOLDER = "tiny-imagenet-200"
@@ -84,7 +84,7 @@ def test_every_picture_is_where_it_belongs(tmp_path, packed, place):
     root = tmp_path / "own" / place
     root.mkdir(exist_ok=True)
     put(root, files(), packed)
-    data = load_tiny_imagenet(progress=False)
+    data = tiny_imagenet.load(progress=False)
     assert (data.name, data.shape, data.n_classes, data.max_value) == ("tiny-imagenet", (64, 64, 3), 3, 255)
     held = sorted(np.random.default_rng(0).choice(30, len(data.validation.labels), replace=False))
     assert len(held) == round(tiny_imagenet.HELD_OUT * 30)
@@ -106,12 +106,12 @@ def test_every_picture_is_where_it_belongs(tmp_path, packed, place):
 def test_it_is_converted_once_and_again_if_it_has_changed(tmp_path, monkeypatch):
     path, asked = put(tmp_path / "own", files(), packed=True), []
     monkeypatch.setattr(tiny_imagenet, "decode", lambda *args: asked.append(1) or decode(*args))
-    load_tiny_imagenet(progress=False)
-    load_tiny_imagenet(progress=False)
+    tiny_imagenet.load(progress=False)
+    tiny_imagenet.load(progress=False)
     assert len(asked) == 35
     path.unlink()
     put(tmp_path / "own", {**files(), "words.txt": b"something new"}, packed=True)
-    load_tiny_imagenet(progress=False)
+    tiny_imagenet.load(progress=False)
     assert len(asked) == 70
     assert len(cached(tmp_path)) == 2
 
@@ -154,7 +154,7 @@ def test_a_bad_picture_is_named_and_nothing_is_kept(tmp_path, kind, packed):
     changed = files() | {"train/n01/images/n01_5.JPEG": content}
     path = put(tmp_path / "own", {name: data for name, data in changed.items() if data is not None}, packed)
     with pytest.raises(DataError, match=message) as caught:
-        load_tiny_imagenet(progress=False)
+        tiny_imagenet.load(progress=False)
     assert str(path) in str(caught.value)
     assert "train/n01/images/n01_5.JPEG: " in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -219,7 +219,7 @@ def test_a_bad_list_gets_one_clear_error(tmp_path, name, text, message, packed):
     changed = files() | {name: None if text is None else text.encode("latin-1", "replace")}
     path = put(tmp_path / "own", {name: data for name, data in changed.items() if data is not None}, packed)
     with pytest.raises(DataError, match=message) as caught:
-        load_tiny_imagenet(progress=False)
+        tiny_imagenet.load(progress=False)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert cached(tmp_path) == []
@@ -230,21 +230,21 @@ def test_lines_may_end_as_they_do_on_windows(tmp_path):
         name: data.replace(b"\n", b"\r\n") if name.endswith("txt") else data for name, data in files().items()
     }
     put(tmp_path / "own", changed, packed=False)
-    assert load_tiny_imagenet(progress=False).test.labels.tolist() == TESTED
+    assert tiny_imagenet.load(progress=False).test.labels.tolist() == TESTED
 
 
 def test_an_archive_that_is_none(tmp_path):
     path = put(tmp_path / "own", files(), packed=True)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="expected a folder or a zip archive, found neither") as caught:
-        load_tiny_imagenet(progress=False)
+        tiny_imagenet.load(progress=False)
     assert str(path) in str(caught.value)
 
 
 def test_without_files_the_error_says_what_to_do(capsys):
     pytest.importorskip("pooch")
     with pytest.raises(FileNotFoundError, match=r"holds tiny-imagenet/tiny-imagenet-200\.zip"):
-        load_tiny_imagenet(progress=False)
+        tiny_imagenet.load(progress=False)
 
 
 @given(seed=st.integers(0, 1 << 32), length=st.integers(0, len(good)))
@@ -266,5 +266,5 @@ def test_names_of_classes_cannot_lead_elsewhere(tmp_path, packed):
     content = files() | {"wnids.txt": b"n02\nn01\n../n03\n"}
     put(tmp_path / "own", content, packed)
     with pytest.raises(DataError, match=r"wnids.txt: expected names like n01443537, found '\.\./n03'"):
-        load_tiny_imagenet(progress=False)
+        tiny_imagenet.load(progress=False)
     assert not cached(tmp_path)

@@ -1,14 +1,17 @@
 """Training on recordings of an event camera: frames are time steps, and what is on disk stays there."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn.data import EVENT_LOADERS, LOADERS, load_event_digits
-from minisnn.data.dataset import DataSet
-from minisnn.data.rows import Rows, Split
+from data_loaders.catalogue import DATA_SETS
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.declaration import REGISTERED
+from data_loaders.common.rows import Rows, Split
+from minisnn import load_event_digits
 from minisnn.networks.stages import Repeat
 from minisnn.recipes import LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet, SCANet
 from minisnn.recipes.images import with_stand_ins
@@ -36,7 +39,12 @@ def few():
 def loaded(few, monkeypatch):
     """In place of the event digits; the T that were asked for."""
     asked = []
-    monkeypatch.setitem(EVENT_LOADERS, "event-digits", lambda T, by: asked.append((T, by)) or few)
+
+    def loader(T, by):
+        asked.append((T, by))
+        return few
+
+    monkeypatch.setitem(REGISTERED, "event-digits", replace(DATA_SETS["event-digits"], load=loader))
     return asked
 
 
@@ -139,7 +147,7 @@ def test_defaults_of_stand_ins_are_those_of_what_they_stand_for():
 
 @pytest.mark.parametrize("name", LIF_DEFAULTS)
 def test_every_default_builds_its_network(name):
-    assert set(LIF_DEFAULTS) == {*LOADERS, *EVENT_LOADERS}
+    assert set(LIF_DEFAULTS) == set(DATA_SETS)
     recipe = LIF_DEFAULTS[name]
     kind = name.removesuffix("-stand-in").removesuffix("-simulated")
     shape, n_classes = {
@@ -147,7 +155,7 @@ def test_every_default_builds_its_network(name):
         "cifar10": ((32, 32, 3), 10), "cifar100": ((32, 32, 3), 100), "tiny-imagenet": ((64, 64, 3), 200),
         "event-digits": ((16, 16, 2), 10), "cifar10-dvs": ((48, 48, 2), 10),
     }[kind]  # fmt: skip
-    frames = (recipe.T,) if name in EVENT_LOADERS else ()
+    frames = (recipe.T,) if DATA_SETS[name].is_sequence else ()
     images = np.zeros((2, *frames, *shape), np.float32 if frames else np.uint8)
     images[:, ..., ::2, :, :] = 3
     data = DataSet(name, *[Split(images, np.arange(2))] * 3, 255, n_classes)
@@ -158,8 +166,22 @@ def test_every_default_builds_its_network(name):
 
 def test_frames_and_split_can_be_chosen(monkeypatch, few):
     asked = []
-    for name in EVENT_LOADERS:
-        monkeypatch.setitem(EVENT_LOADERS, name, lambda T, **options: asked.append(options) or few)
+
+    def undivided(T, by):
+        asked.append({"by": by})
+        return few
+
+    def divided(T, by, split):
+        asked.append({"by": by, "split": split})
+        return few
+
+    for name, loader in (
+        ("event-digits", undivided), ("cifar10-dvs", divided), ("cifar10-dvs-simulated", divided),
+    ):  # fmt: skip
+        assert set(inspect.signature(loader).parameters) <= set(
+            inspect.signature(DATA_SETS[name].load).parameters
+        )
+        monkeypatch.setitem(REGISTERED, name, replace(DATA_SETS["event-digits"], load=loader))
     replace(SMALL, by="time").load()
     replace(SMALL, data="cifar10-dvs", split="tebn").load()
     replace(SMALL, data="cifar10-dvs-simulated").load()

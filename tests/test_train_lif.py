@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from test_run import states_equal
 
-from minisnn import backend, cli, recipes
+from data_loaders.common.dataset import DataSet, Split
+from minisnn import backend, cli, load_digits, recipes
 from minisnn.backend import NoGPUError
-from minisnn.data import load_digits
-from minisnn.data.augment import flip, shift
-from minisnn.data.dataset import DataSet, Split
+from minisnn.batches.augment import flip, shift
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, LIFNet
 from minisnn.runs import start
 from minisnn.training import checkpoint, loop

@@ -12,8 +12,8 @@ def add(commands: Any) -> None:
     """The parser of `minisnn data`."""
     parser = commands.add_parser(
         "data",
-        help="which data sets there are; get one, check it, look at it",
-        description="Data sets: which there are, what each costs to get, whether it is intact, and a picture of it.",
+        help="list the data sets; get one, check it, look at it",
+        description="List the data sets and what each costs to get; download one, check its files, draw samples of it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
 examples
@@ -30,7 +30,7 @@ where data are
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     texts = {
-        "list": "every data set: size, cost, is it here?",
+        "list": "every data set: its size, what it costs to get, whether it is here",
         "fetch": "download what is missing, and convert it if it is larger than memory",
         "check": "read every file and compare it with the published one",
         "show": "a picture of some training samples",
@@ -38,7 +38,7 @@ where data are
     for action, text in texts.items():
         sub = actions.add_parser(action, help=text, description=text[0].upper() + text[1:] + ".")
         if action != "list":
-            path = "" if action == "fetch" else ", or the path of your own"
+            path = "" if action == "fetch" else "; or your own: a path, or module:name"
             sub.add_argument("name", metavar="NAME", help=f"of a data set, see minisnn data list{path}")
         if action == "show":
             sub.add_argument("--out", type=Path, help="the picture (default: the data set's name, .png)")
@@ -47,16 +47,16 @@ where data are
 
 
 def _data(action: str, a: argparse.Namespace) -> None:
+    from data_loaders.catalogue import DATA_SETS, load
     from minisnn.commands import data_report as data_command
-    from minisnn.data.catalogue import CATALOGUE, load, own_path
 
     if action == "list":
         print(data_command.listing())
         return
     if action == "fetch":
-        if own_path(a.name):
+        if a.name not in DATA_SETS and Path(a.name).exists():
             raise ValueError(
-                f"NAME must be one of {', '.join(CATALOGUE)} to be fetched, found the path {a.name}"
+                f"NAME must be one of {', '.join(DATA_SETS)} to be fetched, found the path {a.name}"
             )
         print(f"{a.name}: {data_command.summary(load(a.name))}")
     elif action == "check":

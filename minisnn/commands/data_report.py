@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from data_loaders.catalogue import DATA_SETS, load, own_path, places, state, where
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.rows import evenly
 from minisnn import plots
-from minisnn.data.catalogue import CATALOGUE, load, own_path, places, state, where
-from minisnn.data.dataset import DataSet
-from minisnn.data.rows import evenly
 
 ACROSS = 8  # images in a row of a picture
 RECORDINGS = 4  # in a picture of recordings, one in a row
@@ -22,9 +22,9 @@ NAMED = 10  # classes whose names are written out
 def listing() -> str:
     """Every data set in a line, and where they are looked for."""
     rows = [("name", "samples", "shape", "classes", "here?", "what")]
-    for name, entry in CATALOGUE.items():
-        samples = "+".join(f"{n:,}" for n in entry.samples)
-        rows.append((name, samples, entry.shape, str(entry.n_classes), state(name), entry.what))
+    for name, data in DATA_SETS.items():
+        samples = "+".join(f"{n:,}" for n in data.samples)
+        rows.append((name, samples, data.size, str(data.n_classes), state(data), data.what))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join(
@@ -32,20 +32,21 @@ def listing() -> str:
             *lines,
             "",
             "samples: for training + validation + test",
-            "or the path of your own: an .npz file, or a folder of classes",
+            "your own: the path of an .npz file or a folder of classes, or module:name of a loader",
             where(),
         ]
     )
 
 
 def check(name: str) -> str:
-    """Read all of a data set, of the catalogue or at a path, and compare its files with the published ones.
+    """Read all of a data set, by its name or your own, and compare its files with the published ones.
 
     Raises DataError if it is damaged, FileNotFoundError if it is not there: nothing is downloaded. ValueError for a
     name that there is not.
     """
     lines = []
-    published = {} if own_path(name) else places(name)
+    own_path(name)  # raises what there is to say about a name that is not known
+    published = places(DATA_SETS[name]) if name in DATA_SETS else {}
     for file, place in published.items():
         if place is None:
             raise FileNotFoundError(
@@ -66,14 +67,14 @@ def summary(data: DataSet) -> str:
     samples = " + ".join(f"{len(s.labels):,}" for s in data.splits.values())
     shape = "x".join(map(str, data.train.images.shape[1:]))
     kind = "recordings in frames" if data.is_sequence else "images"
-    names = ", ".join([*data.class_names[:NAMED], *(["..."] if data.n_classes > NAMED else [])])
+    names = ", ".join([*map(str, data.class_names[:NAMED]), *(["..."] if data.n_classes > NAMED else [])])
     return f"{samples} {kind} of {shape}, {data.n_classes} classes" + (
         f": {names}" if data.class_names else ""
     )
 
 
 def show(name: str, out: Path | None = None, seed: int = 0) -> str:
-    """Draw a few training samples with their classes to a PNG, of a data set of the catalogue or at a path.
+    """Draw a few training samples with their classes to a PNG, of a data set by its name or your own.
 
     out: None is the data set's name in the working folder. Returns where it is, and what the data are.
     """
@@ -82,7 +83,7 @@ def show(name: str, out: Path | None = None, seed: int = 0) -> str:
     count = min(data.n_train, RECORDINGS if data.is_sequence else 4 * ACROSS)
     chosen = data.train.take(np.random.default_rng(seed).choice(data.n_train, count, replace=False))
     images = chosen.images[np.arange(count)]
-    classes = [data.class_names[label] if data.class_names else f"{label}" for label in chosen.labels]
+    classes = [str(data.class_names[label] if data.class_names else label) for label in chosen.labels]
     figure = (_recordings if data.is_sequence else _pictures)(images, classes, data.max_value)
     figure.suptitle(data.name)
     figure.savefig(out, dpi=150)

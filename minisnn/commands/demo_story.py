@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from data_loaders.common.dataset import DataSet
 from minisnn import plots
 from minisnn.backend import to_host
-from minisnn.data.dataset import DataSet
 from minisnn.recipes import ESL_MLP_DEFAULTS
 from minisnn.runs import start
 

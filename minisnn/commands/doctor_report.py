@@ -10,9 +10,9 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import minisnn
+from data_loaders.catalogue import where
 from minisnn.backend import gpu_name, no_gpu
 from minisnn.blocks import threads
-from minisnn.data.catalogue import where
 
 NARROW = ("HASWELL", "ZEN", "SANDYBRIDGE", "NEHALEM", "PRESCOTT")  # OpenBLAS kernels without AVX-512
 

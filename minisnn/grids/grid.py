@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from data_loaders.common.extras import needs
 from minisnn.arguments import check
 from minisnn.blocks import use_threads
-from minisnn.extras import needs
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
 from minisnn.recipes import Recipe

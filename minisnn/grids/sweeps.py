@@ -13,8 +13,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from data_loaders.common.dataset import DataSet
 from minisnn import plots
-from minisnn.data.dataset import DataSet
 from minisnn.grids.grid import run_grid
 from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 from minisnn.recipes import Recipe, make

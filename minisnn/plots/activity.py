@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -9,8 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from minisnn.arguments import check
 from minisnn.backend import Array, to_host
-from minisnn.data.aedat import Events
 from minisnn.plots.style import BLUE, GREY, RED, whole_numbers
+
+if TYPE_CHECKING:
+    from data_loaders.formats.aedat import Events
 
 
 def raster(ax: Axes, spikes: Array) -> Axes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minisnn.recipes.base import DEVICES, About
+from minisnn.batches.interface import About
+from minisnn.recipes.base import DEVICES
 from minisnn.recipes.choose import DEFAULTS, chosen, make
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS, ESLMLP
 from minisnn.recipes.lif import LIF_DEFAULTS, LIFNet, weight_shapes

@@ -6,48 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from math import ceil
-from typing import Any, Protocol
 
+from data_loaders import catalogue
+from data_loaders.common.dataset import DataSet
 from minisnn.arguments import check
-from minisnn.data import catalogue
-from minisnn.data.dataset import DataSet
+from minisnn.batches.interface import About
 from minisnn.recipes import lookup
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
 from minisnn.training.optim import Optimizer
 
 DEVICES = ("cpu", "gpu")
-
-
-class About(Protocol):
-    """What a recipe must know of its data: a `DataSet` has it, and so has its `DataInfo`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def max_value(self) -> int: ...
-
-    @property
-    def n_classes(self) -> int: ...
-
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-
-    @property
-    def is_sequence(self) -> bool: ...
-
-    @property
-    def frames(self) -> int | None: ...
-
-    @property
-    def n_train(self) -> int: ...
-
-    @property
-    def mean(self) -> Any: ...
-
-    @property
-    def std(self) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from data_loaders import catalogue
 from minisnn.arguments import check, one_of
-from minisnn.data import catalogue
-from minisnn.recipes.base import About
+from minisnn.batches.interface import Outline
+from minisnn.recipes import lookup
 from minisnn.recipes.connections import Connections
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS
 from minisnn.recipes.lif import LIF_DEFAULTS
@@ -25,11 +26,12 @@ DEFAULTS: dict[str, Mapping[str, Any]] = {
 FEW = 5000  # training samples, below which batches are small and epochs many
 
 
-def make(kind: str, data: str | Path | About = "digits", **settings: Any) -> Any:
+def make(kind: str, data: str | Path | Outline = "digits", **settings: Any) -> Any:
     """The recipe of `minisnn train KIND --data DATA`, with these settings in place of the defaults.
 
-    kind: "esl-mlp", "lif" or "sca-vgg16". data: a name of `minisnn data list`, a path to your own, or a `DataSet`. For
-    data that have no defaults, network, T, batch size and epochs follow from their shape (`chosen` says which).
+    kind: "esl-mlp", "lif" or "sca-vgg16". data: a name of `minisnn data list`; your own as a path, as the `module:name`
+    of its loader, or as a `DataSet`. For data that have no defaults, network, T, batch size and epochs follow from
+    their shape (`chosen` says which).
     Raises ValueError that names the setting, what was found and what was expected; also for settings that would do
     nothing, such as a prune rule for a dense network.
     """
@@ -42,13 +44,9 @@ def make(kind: str, data: str | Path | About = "digits", **settings: Any) -> Any
     if isinstance(data, str) and data in defaults:
         recipe = defaults[data]
     else:
-        about = data
-        if isinstance(data, str):
-            frames = {key: settings[key] for key in ("T", "by") if key in settings}
-            about = catalogue.load(data, **frames)
-        given = set(settings)
-        recipe = replace(defaults["digits"], **chosen(kind, about, given))  # type: ignore[arg-type]
-        recipe = replace(recipe, data=data if isinstance(data, str) else data.name)
+        about = _outline(data, settings) if isinstance(data, str) else data
+        recipe = replace(defaults["digits"], **chosen(kind, about, set(settings)))
+        recipe = replace(recipe, data=_findable(data) if isinstance(data, str) else data.name)
     if settings.get("density") is not None and "epsilon" in names:
         settings.setdefault("epsilon", None)
     if settings.get("epsilon") is not None:
@@ -58,7 +56,25 @@ def make(kind: str, data: str | Path | About = "digits", **settings: Any) -> Any
     return recipe
 
 
-def chosen(kind: str, data: About, given: set[str] | frozenset[str] = frozenset()) -> dict[str, Any]:
+def _outline(data: str, settings: Mapping[str, Any]) -> Outline:
+    """What is declared of a data set, or else found by loading it."""
+    if data in catalogue.DATA_SETS:
+        return catalogue.DATA_SETS[data].outline(settings.get("T"))
+    return catalogue.load(data, **{key: settings[key] for key in ("T", "by") if key in settings})
+
+
+def _findable(data: str) -> str:
+    """`module:name` in place of the name that a data set was given outside of `data_loaders`: others can import it."""
+    declared = catalogue.DATA_SETS.get(data)
+    if declared is None or not declared.is_own:
+        return data
+    try:
+        return lookup.name_of("data", declared.load)
+    except ValueError:  # defined in a function: known in this process only
+        return data
+
+
+def chosen(kind: str, data: Outline, given: set[str] | frozenset[str] = frozenset()) -> dict[str, Any]:
     """Settings that follow from the shape of the data, but for those that are given.
 
     First spikes: 200 hidden neurons up to 256 inputs, else 800, at a density of 0.16, 17 grey levels up to 256 inputs,

@@ -8,11 +8,12 @@ from math import prod
 
 from minisnn.arguments import check
 from minisnn.backend import Array
-from minisnn.data.augment import in_turn, shift
-from minisnn.data.encode import latency_code
+from minisnn.batches.augment import in_turn, shift
+from minisnn.batches.encode import latency_code
+from minisnn.batches.interface import About
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
-from minisnn.recipes.base import About, Base
+from minisnn.recipes.base import Base
 from minisnn.recipes.connections import Connections
 from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.masks import erdos_renyi_density

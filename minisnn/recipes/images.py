@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from data_loaders import catalogue
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.declaration import SPLITS
+from data_loaders.events.frames import BY
 from minisnn.arguments import check
 from minisnn.backend import Array
-from minisnn.data import LOADERS, catalogue
-from minisnn.data.augment import Augmentation, flip, in_turn, roll, shift
-from minisnn.data.cifar10_dvs import SPLITS
-from minisnn.data.dataset import DataSet
-from minisnn.data.encode import direct_code, event_code
-from minisnn.data.frames import BY
+from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
+from minisnn.batches.encode import direct_code, event_code
+from minisnn.batches.interface import About
 from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
@@ -22,7 +23,7 @@ from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
 from minisnn.ops.surrogate import SURROGATES, Surrogate
 from minisnn.recipes import lookup
-from minisnn.recipes.base import About, Base
+from minisnn.recipes.base import Base
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
@@ -211,5 +212,5 @@ def with_stand_ins(defaults: dict[str, AnyImages]) -> dict[str, AnyImages]:
     """Defaults by data set, and the same for every stand-in of a data set among them."""
     stand_ins = {f"{name}-stand-in": recipe for name, recipe in defaults.items()}
     return defaults | {
-        name: replace(recipe, data=name) for name, recipe in stand_ins.items() if name in LOADERS
+        name: replace(recipe, data=name) for name, recipe in stand_ins.items() if name in catalogue.DATA_SETS
     }

@@ -7,9 +7,9 @@ from math import prod
 
 import numpy as np
 
+from minisnn.batches.interface import About
 from minisnn.networks.compose import Sequential
 from minisnn.networks.stages import Shape
-from minisnn.recipes.base import About
 from minisnn.recipes.connections import Connections, reaching
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import Named, again, setting

@@ -7,14 +7,12 @@ prune = least_useful               handed over; a run's folder keeps its `module
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+from data_loaders.common.importing import imported, script
 from minisnn.arguments import one_of
 
 
@@ -36,36 +34,6 @@ def is_own(value: Any) -> bool:
     return isinstance(value, str) and ":" in value and not value.startswith("{")
 
 
-def imported(setting: str, name: str) -> Any:
-    """What `module:name` stands for. Modules in the current folder are found, too. ValueError if there is none."""
-    try:
-        module_name, _, path = name.partition(":")
-        found: Any = _module(module_name)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"{setting}: cannot find {name} ({error}). It must be module:name, the module in the current folder or "
-            "installed; or hand it over again in Python"
-        ) from error
-    return found
-
-
-def _module(name: str) -> Any:
-    main = sys.modules.get("__main__")
-    if main is not None and name == _script(main):
-        return main
-    if os.getcwd() not in sys.path:  # a command's path begins with the folder of the command itself
-        sys.path.append(os.getcwd())
-    return import_module(name)
-
-
-def _script(main: Any) -> str:
-    """The name by which the program that runs can be imported; __main__ where it is no file."""
-    file = getattr(main, "__file__", None)
-    return main.__spec__.name if getattr(main, "__spec__", None) else Path(file).stem if file else "__main__"
-
-
 def name_of(setting: str, thing: Any) -> str:
     """`module:name` of a function or class. Raises ValueError for one that cannot be found again by it."""
     module, path = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
@@ -75,7 +43,7 @@ def name_of(setting: str, thing: Any) -> str:
             "define it with def or class at the top of a module"
         )
     if module == "__main__":
-        module = _script(sys.modules["__main__"])
+        module = script(sys.modules["__main__"])
     return f"{module}:{path}"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from minisnn.arguments import check
+from minisnn.batches.interface import About
 from minisnn.networks.compose import scored
 from minisnn.ops.lif import SCORES
-from minisnn.recipes.base import About, Base
+from minisnn.recipes.base import Base
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import again, setting
 from minisnn.structure.channel_graph import ChannelGraph

@@ -14,8 +14,8 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 import minisnn
+from data_loaders.common.files import write_atomically
 from minisnn.blocks import threads
-from minisnn.files import write_atomically
 from minisnn.training import checkpoint
 from minisnn.training.loop import Row
 from minisnn.training.state import TrainingState

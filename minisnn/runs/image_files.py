@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minisnn.data.idx import DataError
-from minisnn.data.info import DataInfo
-from minisnn.data.npz import read_npz
-from minisnn.data.pictures import SUFFIXES, decode
-from minisnn.runs.prediction import NONE, as_batch
+from data_loaders.common.errors import DataError
+from data_loaders.common.info import DataInfo
+from data_loaders.formats.npz import read_npz
+from data_loaders.formats.pictures import SUFFIXES, decode
+from minisnn.runs.prediction import as_batch
 from minisnn.runs.start import Run
 
 ARRAYS = (".npy", ".npz")
@@ -30,16 +30,17 @@ def predict_files(run: Run, files: Sequence[Path]) -> list[dict[str, Any]]:
     All files are read before the first row is made. Raises DataError, naming the file, for one that cannot be read or
     does not fit.
     """
-    rows = []
+    rows, classes = [], run.classes.tolist()
     for file, images in [(file, read_images(file, run.info)) for file in files]:
         for n, (name, scores) in enumerate(zip(run.predict(images), run.scores(images), strict=True)):
-            fires = str(name) not in (NONE, "-1")
+            label = name.item() if isinstance(name, np.generic) else name
+            fires = label in classes
             rows.append(
                 {
                     "file": str(file),
                     "index": n,
                     "of": len(images),
-                    "class": name.item(),
+                    "class": label,
                     "score": float(scores.max()) if fires else None,
                 }
             )

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from data_loaders.common.info import DataInfo
 from minisnn import plots
 from minisnn.arguments import check
 from minisnn.backend import to_host
-from minisnn.data.info import DataInfo
 from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace
 from minisnn.runs.result import columns
 from minisnn.training.loop import Row, Setup

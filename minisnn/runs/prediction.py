@@ -10,7 +10,7 @@ import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device, to_host
-from minisnn.data.info import DataInfo
+from minisnn.batches.interface import About
 from minisnn.networks.compose import Residual, Sequential, inside
 from minisnn.networks.stages import Arrays, Stage
 from minisnn.ops.neuron import Neuron
@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
     scores: np.ndarray  # [B, K], larger is better
 
 
-def as_batch(images: Any, info: DataInfo) -> np.ndarray:
+def as_batch(images: Any, info: About) -> np.ndarray:
     """Images as they lie on disk, as the data set that a network was trained on has them.
 
     images: for a network on images [B, H, W, C], [B, H, W] if C = 1, or one image without B; integers from 0 to

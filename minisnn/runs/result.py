@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from data_loaders.common.dataset import DataSet
 from minisnn.backend import to_device, to_host
-from minisnn.data.dataset import DataSet
 from minisnn.networks.compose import Sequential
 from minisnn.networks.cost import Connections, connections, measure, total
 from minisnn.notices import warn

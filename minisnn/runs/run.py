@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn.arguments import one_of
 from minisnn.backend import to_device, to_host
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.networks.compose import Sequential
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.runs import folder as run_folder
@@ -107,9 +107,16 @@ class Run:
         Raises ValueError for images of another shape or range.
         """
         found = prediction.predict(self.setup, self.state, prediction.as_batch(images, self.info)).classes
-        if not self.info.class_names:
+        names = self.info.class_names
+        if not names:
             return found
-        return np.array([*self.info.class_names, prediction.NONE])[found]  # -1 is the last
+        if isinstance(names[0], str):
+            return np.array([*names, prediction.NONE])[found]  # -1 is the last
+        return (
+            np.array([*names, prediction.NONE], object)[found]
+            if -1 in names
+            else np.array([*names, -1])[found]
+        )
 
     def scores(self, images: Any) -> np.ndarray:
         """The score of each class: [B, K], larger is better.

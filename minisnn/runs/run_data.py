@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike
 
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn.recipes import Recipe
 from minisnn.recipes.images import Images
 
@@ -52,9 +52,11 @@ def described(info: DataInfo) -> tuple[object, ...]:
 def check_fits(mine: DataInfo, info: DataInfo, name: str) -> None:
     """Raise ValueError unless a network can read other data than its own, and means the same by their classes."""
     if (mine.shape, mine.frames, mine.n_classes) != (info.shape, info.frames, info.n_classes):
-        raise ValueError(f"{name} needs data like {said(mine)}, found {said(info)}")
-    if mine.class_names and info.class_names and mine.class_names != info.class_names:
-        ours, theirs = (", ".join(names) for names in (mine.class_names, info.class_names))
+        recounted = mine.shape == info.shape and mine.is_sequence and mine.frames != info.frames
+        count = f": load them with T={mine.frames}, or give their name" if recounted else ""
+        raise ValueError(f"{name} needs data like {said(mine)}, found {said(info)}{count}")
+    ours, theirs = (", ".join(map(str, names)) for names in (mine.class_names, info.class_names))
+    if ours and theirs and ours != theirs:
         raise ValueError(f"{name} tells the classes {ours} apart, {info.name!r} has {theirs}")
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from data_loaders.common.info import DataInfo
 from minisnn import plots
-from minisnn.data.info import DataInfo
 from minisnn.plots.style import short
 from minisnn.runs.pictures import END_OF_TIME, axes, draw_fields, draw_potentials, draw_tiles
 from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn.backend import array_module, to_device
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.networks import describe
 from minisnn.networks.compose import Sequential, neuron_caches
 from minisnn.networks.stages import Arrays

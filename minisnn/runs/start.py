@@ -7,10 +7,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from data_loaders.common.dataset import DataSet
+from data_loaders.common.info import DataInfo
 from minisnn.arguments import check
 from minisnn.backend import to_device
-from minisnn.data.dataset import DataSet
-from minisnn.data.info import DataInfo
 from minisnn.recipes import RECIPES, Recipe, make
 from minisnn.recipes.lookup import to_json
 from minisnn.runs import folder as run_folder

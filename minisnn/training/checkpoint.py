@@ -16,8 +16,8 @@ from typing import IO
 
 import numpy as np
 
+from data_loaders.common.files import write_atomically
 from minisnn.backend import to_host
-from minisnn.files import write_atomically
 from minisnn.training.state import TrainingState
 
 FORMAT = 2

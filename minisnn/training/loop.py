@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device
+from minisnn.batches.interface import Samples, Splits
+from minisnn.batches.prefetch import prefetch
 from minisnn.blocks import hold_blas, keep_memory
-from minisnn.data.dataset import DataSet, Split
-from minisnn.data.prefetch import prefetch
 from minisnn.networks.compose import Sequential, firing_rates
 from minisnn.networks.stages import Shape
 from minisnn.notices import warn_of_silence
@@ -198,12 +198,12 @@ def batches(n: int, size: int, rng: np.random.Generator | None = None) -> Iterat
     return (order[k : k + size] for k in range(0, n, size))
 
 
-def together(split: Split, size: int) -> int:
+def together(split: Samples, size: int) -> int:
     """Batches per hand-over between threads (about 1 MiB)."""
     return max(1, (1 << 20) // (size * prod(split.images.shape[1:]) * split.images.dtype.itemsize))
 
 
-def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> Row:
+def train_epoch(setup: Setup, state: TrainingState, split: Samples, bar: tqdm) -> Row:
     """One pass over the training data; a row for the log."""
     began = time.perf_counter()
     n, lr, rng = len(split.labels), setup.lr(state.epoch), state.rngs["data"]
@@ -246,7 +246,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Split, bar: tqdm) -> 
 
 @hold_blas()
 @quiet()
-def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, float]:
+def evaluate(setup: Setup, state: TrainingState, split: Samples) -> tuple[float, float]:
     """Accuracy in percent and mean loss, batch by batch. Raises Diverged rather than judge by what is not finite."""
     when = f"evaluation after epoch {state.epoch}"
     check_arrays(setup.learner.parameters(state) | state.buffers, when, "an earlier checkpoint may be sound")
@@ -268,7 +268,7 @@ def evaluate(setup: Setup, state: TrainingState, split: Split) -> tuple[float, f
 def fit(
     setup: Setup,
     state: TrainingState,
-    data: DataSet,
+    data: Splits,
     after_epoch: Callable[[Row], None] = lambda row: None,
     progress: str | None = None,
 ) -> list[Row]:

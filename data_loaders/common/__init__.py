@@ -1,0 +1,1 @@
+"""What all loaders share: the `DataSet`, its checks, downloads, files."""

@@ -1,0 +1,1 @@
+"""File formats, one file for each, and own data in them."""

@@ -1,0 +1,1 @@
+"""From a data set to what a network takes: batches made ahead, augmented, encoded. Loading is for `data_loaders`."""
