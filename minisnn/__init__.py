@@ -15,6 +15,9 @@ _PAGES = {
     "equations": {
         "ops.first_spike": "first_spike_forward, first_spike_backward, FirstSpikeCache",
         "ops.lif": "lif_forward, lif_backward, LIFCache, potential_magnitude",
+        "ops.plif": "plif_forward, plif_backward, PLIFCache",
+        "ops.recurrent_lif": "recurrent_lif_forward, recurrent_lif_backward, RecurrentLIFCache",
+        "ops.dropout": "dropout_forward, dropout_backward, DropoutCache",
         "ops.linear": "linear_forward, linear_backward, LinearCache",
         "ops.conv": "conv_forward, conv_backward, ConvCache, im2col",
         "ops.winograd": "winograd_forward, winograd_backward, WinogradCache",

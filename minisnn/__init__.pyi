@@ -85,6 +85,9 @@ from minisnn.ops.conv import ConvCache as ConvCache
 from minisnn.ops.conv import conv_backward as conv_backward
 from minisnn.ops.conv import conv_forward as conv_forward
 from minisnn.ops.conv import im2col as im2col
+from minisnn.ops.dropout import DropoutCache as DropoutCache
+from minisnn.ops.dropout import dropout_backward as dropout_backward
+from minisnn.ops.dropout import dropout_forward as dropout_forward
 from minisnn.ops.first_spike import FirstSpikeCache as FirstSpikeCache
 from minisnn.ops.first_spike import first_spike_backward as first_spike_backward
 from minisnn.ops.first_spike import first_spike_forward as first_spike_forward
@@ -107,6 +110,9 @@ from minisnn.ops.norm import batch_norm_backward as batch_norm_backward
 from minisnn.ops.norm import batch_norm_forward as batch_norm_forward
 from minisnn.ops.norm import norm_lif_backward as norm_lif_backward
 from minisnn.ops.norm import norm_lif_forward as norm_lif_forward
+from minisnn.ops.plif import PLIFCache as PLIFCache
+from minisnn.ops.plif import plif_backward as plif_backward
+from minisnn.ops.plif import plif_forward as plif_forward
 from minisnn.ops.pool import PoolCache as PoolCache
 from minisnn.ops.pool import average_pool_backward as average_pool_backward
 from minisnn.ops.pool import average_pool_forward as average_pool_forward
@@ -116,6 +122,9 @@ from minisnn.ops.pool import max_pool_backward as max_pool_backward
 from minisnn.ops.pool import max_pool_forward as max_pool_forward
 from minisnn.ops.pool import sum_pool_backward as sum_pool_backward
 from minisnn.ops.pool import sum_pool_forward as sum_pool_forward
+from minisnn.ops.recurrent_lif import RecurrentLIFCache as RecurrentLIFCache
+from minisnn.ops.recurrent_lif import recurrent_lif_backward as recurrent_lif_backward
+from minisnn.ops.recurrent_lif import recurrent_lif_forward as recurrent_lif_forward
 from minisnn.ops.surrogate import ArcTan as ArcTan
 from minisnn.ops.surrogate import Rectangle as Rectangle
 from minisnn.ops.surrogate import Sigmoid as Sigmoid

@@ -19,6 +19,7 @@ from data_loaders.catalogue import DATA_SETS, load, load_stand_in
 from data_loaders.common import importing
 from data_loaders.common.declaration import REGISTERED
 from minisnn import cli
+from minisnn.training import loop
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = """

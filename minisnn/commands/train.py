@@ -47,7 +47,7 @@ OWN = ("run", "out", "resume", "quiet", "json")
 
 
 def _train(name: str, arguments: argparse.Namespace) -> None:
-    from minisnn.runs.start import start  # matplotlib takes longest to import: not before it is needed
+    from minisnn.runs import start  # matplotlib takes longest to import: not before it is needed
 
     given = {key: value for key, value in vars(arguments).items() if key not in OWN}
     progress = None if arguments.quiet else "training"
