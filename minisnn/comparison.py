@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from minisnn import plots, run_folder
+from minisnn.arguments import path, paths
 from minisnn.rows import SETTING, differing, finite, half_width, markdown, settings_of
 from minisnn.sweeps import option, plus_minus, said
 
@@ -122,14 +123,14 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     out: a folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without
     a run, ValueError for one that is damaged or named twice, or for no folder.
     """
-    paths = [Path(folder) for folder in folders]
-    if not paths:
+    given = paths("folders", folders)
+    if not given:
         raise ValueError("found no run to compare, expected at least one folder")
     if twice := [
-        str(path) for n, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:n]]
+        str(path) for n, path in enumerate(given) if path.resolve() in [p.resolve() for p in given[:n]]
     ]:
         raise ValueError(f"{', '.join(twice)}: named twice")
-    entries = [read_entry(path) for path in paths]
+    entries = [read_entry(path) for path in given]
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
         grouped.setdefault(json.dumps([entry.settings, entry.data], sort_keys=True), []).append(entry)
@@ -142,7 +143,7 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     ]
     comparison = Comparison(found, _warnings(entries))
     if out is not None:
-        folder = Path(out)
+        folder = path("out", out)
         folder.mkdir(parents=True, exist_ok=True)
         content = {"runs": comparison.rows(), "warnings": list(comparison.warnings)}
         run_folder.write_json(folder / "comparison.json", content)

@@ -7,12 +7,15 @@ prune = least_useful               handed over; a run's folder keeps its `module
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb, walk_tb
 from typing import Any
 
 from minisnn.arguments import one_of
@@ -55,6 +58,8 @@ def _module(name: str) -> Any:
     main = sys.modules.get("__main__")
     if main is not None and name == _script(main):
         return main
+    if not name.startswith("minisnn."):
+        _imported.add(name)
     if os.getcwd() not in sys.path:  # a command's path begins with the folder of the command itself
         sys.path.append(os.getcwd())
     return import_module(name)
@@ -72,23 +77,85 @@ def name_of(setting: str, thing: Any) -> str:
     if not module or not path or "<" in path:
         raise ValueError(
             f"{setting}: found {path or thing!r}, which has no name by which it could be found again: "
-            "define it with def or class at the top of a module"
+            "to keep the run in a folder, define it with def or class at the top of a module"
         )
     if module == "__main__":
         module = _script(sys.modules["__main__"])
     return f"{module}:{path}"
 
 
-def to_json(setting: str, value: Any) -> Any:
-    """A value as JSON can hold it: a function as its name, an instance of a dataclass as its name and its fields."""
+def to_json(setting: str, value: Any, to_load: bool = True) -> Any:
+    """A value as JSON can hold it: a function as its name, an instance of a dataclass as its name and its fields.
+
+    to_load: False shows what cannot be found again by a name, where True raises ValueError.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (tuple, list)):
-        return [to_json(setting, v) for v in value]
+        return [to_json(setting, v, to_load) for v in value]
+    name = name_of if to_load else lambda _, thing: shown(thing)
     if is_dataclass(value) and not isinstance(value, type):
-        inner = {f.name: to_json(setting, getattr(value, f.name)) for f in fields(value)}
-        return {"is": name_of(setting, type(value)), **inner}
-    return name_of(setting, value)
+        inner = {f.name: to_json(setting, getattr(value, f.name), to_load) for f in fields(value)}
+        return {"is": name(setting, type(value)), **inner}
+    return name(setting, value)
+
+
+def shown(thing: Any) -> str:
+    """What a function or class is called in messages: `module:name`, without the function in which it was made."""
+    while isinstance(thing, partial):
+        thing = thing.func
+    thing = thing if hasattr(thing, "__qualname__") else type(thing)
+    module = "__main__" if thing.__module__ is None else thing.__module__
+    module = _script(sys.modules["__main__"]) if module == "__main__" else module
+    return f"{module}:{thing.__qualname__.rpartition('<locals>.')[2]}"
+
+
+def called(kind: str, thing: Callable[..., Any], *arguments: Any) -> Any:
+    """thing(*arguments); an error in a function or class of your own becomes one sentence.
+
+    kind: what it is, for the message. Raises ValueError that names it, the error, and the file and line of yours.
+    """
+    try:
+        return thing(*arguments)
+    except Exception as error:
+        if shown(thing).startswith("minisnn."):
+            raise
+        raise ValueError(f"{kind} {shown(thing)}: {_said(error)}{_place(thing, error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _place(thing: Any, error: BaseException) -> str:
+    """The line of your file where it happened, or where the definition stands if it could not even be called."""
+    while isinstance(thing, partial):
+        thing = thing.func
+    thing = thing if hasattr(thing, "__qualname__") else type(thing)
+    try:
+        file, line = inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1]
+    except (OSError, TypeError):  # of the prompt, or of C
+        return ""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({file}:{lines[-1] if lines else line})"
+
+
+def blamed(error: BaseException) -> str:
+    """An error in a module of yours that was imported by its name, as a sentence; "" for any other error."""
+    files = {inspect.getsourcefile(sys.modules[name]): name for name in _imported if name in sys.modules}
+    for frame, line in reversed([*walk_tb(error.__traceback__)]):
+        code = frame.f_code
+        if code.co_filename in files:
+            return f"{files[code.co_filename]}:{code.co_qualname}: {_said(error)} ({code.co_filename}:{line})"
+    for name in _imported:  # a method that could not even be called: Python says whose it is
+        for thing in vars(sys.modules.get(name, sys)).values():
+            own = isinstance(thing, type) and thing.__module__ == name
+            if own and str(error).startswith(f"{thing.__qualname__}."):
+                return f"{shown(thing)}: {_said(error)}{_place(thing, error)}"
+    return ""
+
+
+_imported: set[str] = set()  # modules of yours
 
 
 def from_json(setting: str, value: Any) -> Any:

@@ -108,7 +108,7 @@ def overlap(figure):
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_the_page_of_a_sample(trained, tmp_path, name):
     run = runs.load(trained(name))
-    figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")
+    figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")[:2]
     assert (tmp_path / "page.png").stat().st_size > 10_000
     assert text == figure.get_suptitle()
     titles = [ax.get_title() for ax in figure.axes]
@@ -131,7 +131,7 @@ def test_the_page_of_a_silent_network(trained):
         run.state.params[key] *= 0
         if name == "conv":
             run.state.params["bn1.beta"] -= 100
-        figure, _ = sample_page.inspect(run, 0)
+        figure = sample_page.inspect(run, 0).figure
         assert overlap(figure) == []
 
 
@@ -140,7 +140,10 @@ def test_the_page_of_another_white(trained):
 
     run = runs.load(trained("conv"))
     brighter = changed(load_digits(), images=lambda x: x * np.uint8(15), max_value=240)
-    (one, said), (other, too) = sample_page.inspect(run, 4), sample_page.inspect(run, 4, data=brighter)
+    (one, said), (other, too) = (
+        sample_page.inspect(run, 4)[:2],
+        sample_page.inspect(run, 4, data=brighter)[:2],
+    )
     assert said == too
     np.testing.assert_allclose(one.axes[0].images[0].get_array(), other.axes[0].images[0].get_array())
 

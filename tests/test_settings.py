@@ -288,7 +288,7 @@ def test_named_data_have_their_defaults(kind):
     ("kind", "settings", "message"),
     [
         ("lfi", {}, "network must be one of esl-mlp, lif, sca-vgg16, found 'lfi'; did you mean lif?"),
-        ("lif", {"epoch": 3}, "setting must be one of .*found 'epoch'; did you mean epochs"),
+        ("lif", {"epoch": 3}, "lif has no argument 'epoch'; did you mean epochs"),
         ("lif", {"prune": "magnitude", "grow": "random"}, "prune, grow: a dense network has no connections to choose"),
         ("esl-mlp", {"density": 1.0, "alpha": 0.1}, "alpha: a dense network has no connections to choose"),
         ("lif", {"density": 0.5, "deep_r_l1": 0.1}, "deep_r_l1 needs learner deep-r, found evolve"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from minisnn.arguments import check, one_of
+from minisnn import lookup
+from minisnn.arguments import check, keywords, one_of
 from minisnn.data import catalogue
+from minisnn.notices import warn
 from minisnn.recipes.base import About
-from minisnn.recipes.connections import Connections
+from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
+from minisnn.structure.deep_r import DeepR
+from minisnn.structure.evolve import Evolve
+from minisnn.structure.grad_r import GradR
 
 DEFAULTS: dict[str, Mapping[str, Any]] = {
     "esl-mlp": ESL_MLP_DEFAULTS,
@@ -33,12 +38,9 @@ def make(kind: str, data: str | Path | About = "digits", **settings: Any) -> Any
     Raises ValueError that names the setting, what was found and what was expected; also for settings that would do
     nothing, such as a prune rule for a dense network.
     """
-    one_of("network", kind, DEFAULTS)
+    names = check_names(kind, settings)
     data = str(data) if isinstance(data, Path) else data
     defaults = DEFAULTS[kind]
-    names = [f.name for f in fields(type(defaults["digits"])) if f.name != "data"]
-    for name in settings:
-        one_of("setting", name, names)
     if isinstance(data, str) and data in defaults:
         recipe = defaults[data]
     else:
@@ -56,6 +58,17 @@ def make(kind: str, data: str | Path | About = "digits", **settings: Any) -> Any
     recipe = replace(recipe, **settings)
     _refuse_idle(recipe, settings)
     return recipe
+
+
+def check_names(kind: str, settings: Collection[str], others: Collection[str] = ()) -> list[str]:
+    """The names of all settings of a kind of network but data. Raises ValueError for a kind or a name not known.
+
+    others: what may have been meant beside a setting.
+    """
+    one_of("network", kind, DEFAULTS)
+    names = [f.name for f in fields(type(DEFAULTS[kind]["digits"])) if f.name != "data"]
+    keywords(kind, settings, names, others)
+    return names
 
 
 def chosen(kind: str, data: About, given: set[str] | frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -111,21 +124,32 @@ NEEDS: dict[str, tuple[str, str]] = {
 """Settings that only one learner uses."""
 
 
+def _own_learner(learner: Any) -> bool:
+    """Is it none of ours, by name or as a class?"""
+    if isinstance(learner, str):
+        learner = LEARNERS.get(learner, learner)
+    return learner not in (Evolve, DeepR, GradR)
+
+
 def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:
     """Raise ValueError for settings that are given and would do nothing."""
     idle = [name for name in settings if name in OF_CONNECTIONS]
     dense = isinstance(recipe, Connections) and recipe.density == 1  # type: ignore[attr-defined]
     if idle and dense:
         raise ValueError(
-            f"{', '.join(idle)}: a dense network has no connections to choose; give a density below 1"
+            f"{', '.join(idle)}: a dense network has no connections to choose; it needs density below 1"
         )
+    if idle and _own_learner(recipe.learner):
+        if ignored := [name for name in idle if name not in ("learner", "distribution")]:
+            learner = lookup.shown(recipe.learner) if callable(recipe.learner) else recipe.learner
+            warn(
+                f"{', '.join(ignored)}: the learner {learner} does not see these; it is given the densities only"
+            )
+        idle = []
     for name in idle:
         other, value = NEEDS.get(name, ("", ""))
-        if (
-            other
-            and getattr(recipe, other) != value
-            and not (callable(getattr(recipe, other)) and value == "evolve")
-        ):
-            raise ValueError(f"{name} needs {other} {value}, found {getattr(recipe, other)}")
+        learner = getattr(recipe, other) if other else value
+        if learner != value and learner is not LEARNERS[value]:
+            raise ValueError(f"{name} needs {other} {value}, found {learner}")
     if "l1_on" in settings and not recipe.l1:
         raise ValueError("l1_on needs l1 above 0")
