@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from minisnn import plots, run_folder
 from minisnn.arguments import path, paths
+from minisnn.recipes.choose import NOT_READ, OF_CONNECTIONS
 from minisnn.rows import SETTING, differing, finite, half_width, markdown, settings_of
 from minisnn.sweeps import option, plus_minus, said
 
@@ -138,7 +139,9 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     shared = set.intersection(*(set(entry.settings) for entry in entries))
     varied = differing([{k: v for k, v in group[0].settings.items() if k in shared} for group in groups])
     found = [
-        Group(name, group, {setting: values[n] for setting, values in varied.items()})
+        Group(
+            name, group, {setting: _value(group[0], setting, values[n]) for setting, values in varied.items()}
+        )
         for n, (name, group) in enumerate(zip(_names(groups), groups, strict=True))
     ]
     comparison = Comparison(found, _warnings(entries))
@@ -170,6 +173,10 @@ def read_entry(folder: Path) -> Entry:
         return Entry(folder, settings, about.get("fingerprint", name), name, epochs, log, dict(result))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not of a run ({type(error).__name__}: {error})") from error
+
+
+def _value(entry: Entry, name: str, value: Any) -> Any:
+    return NOT_READ if name in OF_CONNECTIONS and entry.settings.get("density") == 1 else value
 
 
 def _so_far(log: Sequence[Mapping[str, float]]) -> dict[str, float]:

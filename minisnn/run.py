@@ -62,8 +62,9 @@ class Run(Spelled):
     note: str = ""  # what is needed to read the log rightly
     data: DataSet | None = None  # the data set itself, where it is at hand
     handed_over: bool = False  # data were made in Python: the recipe does not say how to get them
-    _has_warned: bool = field(default=False, init=False, repr=False)
     reads_only: bool = False  # what is your own in the recipe is not imported: it is needed to train only
+
+    _has_warned = False  # that it is not finished
 
     def __repr__(self) -> str:
         reached = f"epoch {self.state.epoch} of {self.recipe.epochs}"

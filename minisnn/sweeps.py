@@ -20,7 +20,7 @@ from minisnn.checkpoint import write_csv
 from minisnn.data.dataset import DataSet
 from minisnn.grid import run_grid
 from minisnn.recipes import Recipe, check_names, make
-from minisnn.recipes.choose import OF_CONNECTIONS
+from minisnn.recipes.choose import NOT_READ, OF_CONNECTIONS, is_read
 from minisnn.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 
 Source = str | PathLike[str]
@@ -51,10 +51,10 @@ def sweep(
     and leaves the test set alone, as one does to choose settings. scheduler: address of a Dask scheduler, whose workers
     do the runs. quiet: no progress bar, and no line for each run.
 
-    Returns a row for each combination: `setting_NAME` for every setting that varies, the mean accuracy in percent
-    under `test_accuracy` (or `val_accuracy`), `interval`, half the width of its 95 % confidence interval by Student's t
-    over the seeds (nan for one seed), `seeds`, how many there are, and the means of density, connections, parameters,
-    SynOps, MACs of an image, and seconds.
+    Returns a row for each combination: `setting_NAME` for every setting that varies, "–" where a run had no use for
+    it; the mean accuracy in percent under `test_accuracy` (or `val_accuracy`); `interval`, half the width of its 95 %
+    confidence interval by Student's t over the seeds (nan for one seed); `seeds`, how many there are; and the means of
+    density, connections, parameters, SynOps, MACs of an image, and seconds.
 
     Leaves in the folder `out`, if given: rows.csv with a row for each run, summary.csv with what is returned,
     sweep.png, and runs/. Called again, it goes on where it stopped; more seeds and values add to what is there. Raises
@@ -139,7 +139,7 @@ def _builder() -> Callable[[Recipe], None]:
 
 
 def said(value: Any) -> str:
-    """A setting's value as one reads it."""
+    """A setting's value as text."""
     if value is None:
         return "default"
     if isinstance(value, bool):
@@ -152,12 +152,16 @@ def said(value: Any) -> str:
 
 
 def _labels(recipe: Recipe, varied: Mapping[str, Any]) -> Row:
-    return {SETTING + name: said(getattr(recipe, name)) for name in varied}
+    return {SETTING + name: said(_value(recipe, name)) for name in varied}
+
+
+def _value(recipe: Recipe, name: str) -> Any:
+    return getattr(recipe, name) if is_read(recipe, name) else NOT_READ
 
 
 def _summarised(s: Summary, recipe: Recipe, varied: Mapping[str, Any], key: str) -> Row:
     """The row of a combination."""
-    values = {SETTING + name: getattr(recipe, name) for name in varied}
+    values = {SETTING + name: _value(recipe, name) for name in varied}
     found = {key: s.mean, "interval": half_width(s.accuracies), "seeds": len(s.rows)}
     return values | found | {column: getattr(s, column) for column in COUNTS}
 
@@ -215,8 +219,9 @@ def picture(
         return figure
     curves: dict[str, dict[float, tuple[float, float]]] = {}
     for name, s in found.items():
-        others = [f"{other} {said(getattr(recipes[name], other))}" for other in varied if other != axis]
-        points = curves.setdefault(", ".join(others), {})
+        read = [other for other in varied if is_read(recipes[name], other)]
+        others = [f"{other} {said(getattr(recipes[name], other))}" for other in read if other != axis]
+        points = curves.setdefault(", ".join(others if len(read) == len(varied) else [*others, "dense"]), {})
         points[float(getattr(recipes[name], axis))] = (s.mean, intervals[name])
     several = any(len(s.rows) > 1 for s in found.values())
     ylabel = ACCURACY[key] + (", mean and 95 % interval" if several else "")

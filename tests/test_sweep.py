@@ -314,11 +314,21 @@ def test_pictures_of_sweeps(made_up, tmp_path, settings, seeds):
     assert (image != 1).any(-1).mean() > 0.005
 
 
+def test_a_dense_network_is_on_no_curve(made_up, tmp_path, monkeypatch):
+    """Its accuracy is none of a grow rule's, so that no line joins them."""
+    seen = {}
+    monkeypatch.setattr(plots, "accuracy_over", lambda ax, curves, *_: seen.update(curves))
+    sweep("lif", density=[0.1, 0.5, 1.0], grow=["random", "gradient"], jobs=1, out=tmp_path)
+    densities = {name: list(points) for name, points in seen.items()}
+    assert densities == {"grow random": [0.1, 0.5], "grow gradient": [0.1, 0.5], "dense": [1.0]}
+
+
 def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
     rows = sweep("lif", density=[0.1, 1.0], grow=["random", "gradient"], jobs=1, out=tmp_path)
     assert [(r["setting_density"], r["setting_grow"]) for r in rows] == [
-        (0.1, "random"), (0.1, "gradient"), (1.0, "momentum"),
+        (0.1, "random"), (0.1, "gradient"), (1.0, "–"),
     ]  # fmt: skip
+    assert [r["setting_grow"] for r in table_of(tmp_path / "rows.csv")] == ["random", "gradient", "–"]
     assert len(made_up) == 3
     with pytest.raises(ValueError, match="grow: a dense network has no connections to choose"):
         sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)

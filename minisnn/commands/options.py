@@ -30,12 +30,17 @@ class Parser(argparse.ArgumentParser):
         unknown = []
         if args and args[0].startswith(
             "-"
-        ):  # before argparse takes the value of such an option for a command
-            unknown = [word for word in args if word[:2] == "--" and word.partition("=")[0] not in options]
-            commands = [
-                list(action.choices or ()) for action in self._actions if action.nargs == argparse.PARSER
+        ):  # or argparse would take the value of a wrong option for a command
+            known = [
+                name
+                for action in self._actions
+                if action.nargs == argparse.PARSER
+                for name in action.choices or ()
             ]
-            unknown = unknown if commands and not any(word in commands[0] for word in args) else []
+            if known and not set(known) & set(args):
+                unknown = [
+                    word for word in args if word[:2] == "--" and word.partition("=")[0] not in options
+                ]
         if not unknown:
             found, unknown = super().parse_known_args(args, namespace)
         if unknown:

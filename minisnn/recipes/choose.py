@@ -112,6 +112,15 @@ def _notation(kind: str, side: int, n_classes: int) -> str:
 OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
 """Settings that do nothing in a dense network."""
 
+NOT_READ = "–"
+"""In tables and pictures, the value of a setting that a run had no use for."""
+
+
+def is_read(recipe: Any, name: str) -> bool:
+    """Does training depend on this setting? A dense network has no connections to choose."""
+    return name not in OF_CONNECTIONS or getattr(recipe, "density", None) != 1
+
+
 NEEDS: dict[str, tuple[str, str]] = {
     "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
     "deep_r_noise": ("learner", "deep-r"),
