@@ -36,7 +36,7 @@ def raster(ax: Axes, spikes: Array) -> Axes:
     return whole_numbers(ax, "time step")
 
 
-ROOM = 30  # neurons whose marks fit above each other
+ROOM = 20  # neurons whose marks fit above each other
 SPREAD = 0.7  # of a step
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -44,7 +44,7 @@ GOLDEN = (5**0.5 - 1) / 2
 def _marks(neurons: int) -> dict[str, Any]:
     """Strokes that do not touch each other in a picture some 140 points high, or else dots."""
     few = neurons <= ROOM
-    size = float(np.clip(90 / neurons, 1.2, 10)) if few else 2.0 if neurons <= 300 else 1.2
+    size = float(np.clip(80 / neurons, 1.2, 10)) if few else 2.0 if neurons <= 300 else 1.2
     return {
         "linestyle": "none", "marker": "|" if few else ".", "markersize": size, "color": BLUE,
         "rasterized": neurons > 1000,
