@@ -7,7 +7,12 @@ which the other arguments live.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from math import isnan
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,6 +21,92 @@ from data_loaders.common.errors import nearest as nearest
 from data_loaders.common.errors import one_of as one_of
 from data_loaders.common.errors import whole as whole
 from minisnn.backend import Array, as_array, is_array
+
+
+def number(name: str, value: object) -> float:
+    """The value as a float. Raises ValueError, naming the argument, unless it is a real number."""
+    try:
+        found = float("nan") if isinstance(value, (str, bytes)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        found = float("nan")
+    check(name, repr(value), not isnan(found), "a number")
+    return found
+
+
+def whole_numbers(name: str, values: object, least: int = 0) -> list[int]:
+    """The values as a list of int. Raises ValueError, naming the argument, for anything but a list of whole numbers."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        hint = f": write [{values}]" if isinstance(values, (int, np.integer)) else ""
+        raise ValueError(f"{name} must be a list of whole numbers, found {values!r}{hint}")
+    return [whole(f"each of {name}", value, least) for value in values]
+
+
+def generator(name: str, rng: object) -> np.random.Generator:
+    """The generator itself. Raises ValueError, naming the argument, for anything else, a seed above all."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    seed = rng if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0 else 0
+    raise ValueError(
+        f"{name} must be a numpy.random.Generator: np.random.default_rng({seed}), found {_kind(rng)}"
+    )
+
+
+def path(name: str, value: object) -> Path:
+    """The value as a Path. Raises ValueError, naming the argument, for anything but a path or its text."""
+    if isinstance(value, (str, PathLike)) and isinstance(text := fspath(value), str):
+        return Path(text)
+    folder = getattr(value, "folder", None)
+    hint = f": its folder is {str(folder)!r}" if folder else ""
+    raise ValueError(f"{name} must be a path, found {_kind(value)}{hint}")
+
+
+def paths(name: str, values: object) -> list[Path]:
+    """The values as a list of Paths. Raises ValueError, naming the argument, for anything else, a single path too."""
+    if isinstance(values, (str, PathLike)):
+        raise ValueError(f"{name} must be a list of paths, found a single one: write [{str(values)!r}]")
+    if not isinstance(values, Sequence):
+        raise ValueError(f"{name} must be a list of paths, found {_kind(values)}")
+    return [path(f"each of {name}", value) for value in values]
+
+
+def keywords(
+    owner: str, given: Collection[str], known: Collection[str], others: Collection[str] = ()
+) -> None:
+    """Raise ValueError, with the nearest name there is, for a keyword argument that is not known.
+
+    others: names that are arguments, too, and that may have been meant.
+    """
+    for name in given:
+        if name not in known:
+            near = nearest(name, [*known, *others])
+            all_of_them = f"; there are {', '.join(known)}" if len(known) < 12 and not near else ""
+            raise ValueError(f"{owner} has no argument {name!r}{near}{all_of_them}")
+
+
+class Spelled:
+    """A base of dataclasses that names the nearest field for a misspelt keyword argument or attribute."""
+
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        if named:
+            keywords(cls.__name__, named, [f.name for f in fields(cls) if f.init])  # type: ignore[arg-type]
+        return super().__new__(cls)
+
+    if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property that failed: its own error says more
+                return object.__getattribute__(self, name)
+            known = [] if name.startswith("_") else [each for each in dir(self) if not each.startswith("_")]
+            text = f"{type(self).__name__!r} object has no attribute {name!r}{nearest(name, known)}"
+            raise AttributeError(text, name=name, obj=None)
+
+
+def _kind(value: object) -> str:
+    """A plain value as it is written, anything else by the name of its class."""
+    plain = isinstance(value, (str, bytes, int, float, complex)) or value is None
+    return repr(value) if plain else f"an object of type {type(value).__name__}"
 
 
 def floating(*, spikes: Collection[str] = (), like: Array | None = None, **named: Array) -> list[Array]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from minisnn import __version__
 from minisnn.backend import NoGPUError
 from minisnn.commands import COMMANDS
-from minisnn.commands.options import Parser
+from minisnn.commands.options import Parser, as_options
+from minisnn.lookup import blamed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,39 +24,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     arguments = parser.parse_args(words)
+    names = getattr(arguments, "names", ())
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            arguments.run(arguments)
-    except MemoryError as error:
-        print(f"minisnn: error: out of memory: {_too_large(error)}", file=sys.stderr)
-        return 2
-    # DataError and CheckpointError are ValueErrors; Diverged is a FloatingPointError
-    except (ValueError, OSError, NoGPUError, ModuleNotFoundError, FloatingPointError, OverflowError) as error:
-        text = _too_large(error) if any(words in str(error) for words in TOO_LARGE) else error
-        print(f"minisnn: error: {text}", file=sys.stderr)
-        return 2
+            warnings.showwarning = partial(_show_warning, names)
+            return arguments.run(arguments) or 0
     except KeyboardInterrupt:
         print("minisnn: interrupted", file=sys.stderr)
         return 130
-    return 0
+    except Exception as error:
+        text = blamed(error)
+        if not text and not isinstance(error, EXPECTED):
+            raise
+        print(f"minisnn: error: {as_options(text or str(error) or 'out of memory', names)}", file=sys.stderr)
+        return 2
 
 
-TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded", "too large to convert")
-"""How NumPy and Python name a size that no machine has; of one that this machine lacks they raise MemoryError."""
+EXPECTED = (
+    ValueError,
+    OSError,
+    NoGPUError,
+    ModuleNotFoundError,
+    FloatingPointError,
+    OverflowError,
+    MemoryError,
+)
+"""What a wrong word, file or machine ends in. DataError and CheckpointError are ValueErrors, Diverged is a
+FloatingPointError; an error in a module of the user's own may be any."""
 
 
-def _too_large(error: Exception) -> str:
-    what = str(error).rstrip(".") or "there is no more to be had"
-    return f"{what}; make the network smaller (--hidden, --width, --net), or --batch-size, or --T"
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(names: Collection[str], message: Warning | str, *_: Any, **__: Any) -> None:
     """In place of `warnings.showwarning`, which shows a line of source."""
     from tqdm import tqdm
 
-    if sys.stderr is not None:
-        tqdm.write(f"minisnn: warning: {message}", file=sys.stderr)  # progress bars make room for it
+    if sys.stderr is not None:  # progress bars make room for it
+        tqdm.write(f"minisnn: warning: {as_options(str(message), names)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minisnn.arguments import check, floating
+from minisnn.arguments import check, floating, generator, number
 from minisnn.backend import Array, array_module
 
 
@@ -40,9 +40,10 @@ def check_gradient(
     inputs: a sequence of floating arrays or lists, float64 for the default step; backward returns a gradient for each,
     of its shape. rng: for u and v. step: h. Outputs that are not finite (neurons that never fire) take no part.
     Returns the largest relative error. Raises GradientError if it exceeds rtol, naming the input and both numbers, or
-    if a gradient is missing or has the wrong shape; ValueError for inputs that are not floating.
+    if a gradient is missing or has the wrong shape; ValueError for inputs that are not floating, or a seed for rng.
     """
-    check("step", step, step > 0, "above 0")
+    check("step", step, number("step", step) > 0, "above 0")
+    rng = generator("rng", rng)
     if hasattr(inputs, "dtype") or not len(inputs):
         raise ValueError("inputs must be a sequence of arrays, such as (x,), found a single array or nothing")
     inputs = floating(**{f"input {n}": x for n, x in enumerate(inputs)})

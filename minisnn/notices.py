@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from threading import Lock
 
 
 class MinisnnWarning(UserWarning):
@@ -10,12 +11,32 @@ class MinisnnWarning(UserWarning):
 
 
 def warn(text: str) -> None:
-    """Warn in one line, which says all: where in our source it was noticed tells a user nothing.
+    """Warn in one line, "minisnn: warning: text": where in our source it was noticed tells a user nothing.
 
-    A notebook shows "<minisnn>:1: MinisnnWarning: text", the command line "minisnn: warning: text". Filters work as for
-    any warning, by the category or by the module, minisnn; each call counts, not only the first with this text.
+    Filters work as for any warning, by the category or by the module, minisnn; each call counts, not only the first
+    with this text. A `warnings.showwarning` or `formatwarning` of the user's own is respected.
     """
-    warnings.warn_explicit(text, MinisnnWarning, filename="<minisnn>", lineno=1, module="minisnn")
+    with _format_lock:  # the line's form is ours for as long as this warning takes
+        theirs = warnings.formatwarning
+        if theirs is _plain_format:
+            warnings.formatwarning = _format
+        try:
+            warnings.warn_explicit(text, MinisnnWarning, filename="<minisnn>", lineno=1, module="minisnn")
+        finally:
+            warnings.formatwarning = theirs
+
+
+_format_lock = Lock()
+_plain_format = warnings.formatwarning
+
+
+def _format(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """In place of `warnings.formatwarning`, which begins with file and line."""
+    if issubclass(category, MinisnnWarning):
+        return f"minisnn: warning: {message}\n"
+    return _plain_format(message, category, filename, lineno, line)
 
 
 SILENT, SATURATED = 1e-4, 0.99  # outside these firing rates a layer tells the next ones almost nothing

@@ -71,7 +71,7 @@ def test_seeds_are_one_row_and_settings_that_differ_are_columns(tmp_path):
     assert (second["run"], second["seeds"], second["--density"]) == ("dense", "1", "1")
     assert second["test accuracy / %"] == "90.00"
     assert [row["settings"] for row in found.rows()] == [
-        {"grow": "random", "density": 0.1}, {"grow": "momentum", "density": 1.0},
+        {"grow": "random", "density": 0.1}, {"grow": "–", "density": 1.0},
     ]  # fmt: skip
 
 

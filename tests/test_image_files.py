@@ -13,9 +13,10 @@ from data_loaders import load
 from data_loaders.common.errors import DataError
 from data_loaders.common.info import DataInfo
 from minisnn import cli, load_digits
+from minisnn.commands.predict import predict_files
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 from minisnn.runs import start
-from minisnn.runs.image_files import predict_files, read_images
+from minisnn.runs.image_files import read_images
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
@@ -155,8 +156,11 @@ def test_files_that_cannot_be_used(tmp_path, run, folder, capsys, name, how, mes
     assert said.err.startswith("minisnn: error: ")
     assert str(path) in said.err
     assert said.err.count("\n") == 1
-    assert said.out == ""
-    assert not out.exists()
+    assert said.out.count("good.npy") == len(IMAGES)  # the others are predicted
+    with out.open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [str(good)] * len(IMAGES)
+    assert cli.main(["predict", str(folder), str(path), "--json"]) == 2
+    assert capsys.readouterr().out == "[]\n"
 
 
 def test_half_a_picture(tmp_path, run):

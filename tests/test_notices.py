@@ -20,7 +20,7 @@ def test_a_script_or_a_notebook_shows_one_line():
         [sys.executable, "-c", "from minisnn.notices import warn\nwarn('epoch 3: a')\nwarn('epoch 3: a')"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stderr == 2 * "<minisnn>:1: MinisnnWarning: epoch 3: a\n"
+    assert done.stderr == 2 * "minisnn: warning: epoch 3: a\n"
 
 
 def test_filters_know_the_category_and_the_module():

@@ -172,7 +172,7 @@ def test_dots_with_intervals_of_ones_own():
         ax, {"a": [1.0, 3.0], "b": [2.0]}, errors={"a": 5.0, "b": float("nan")}, means="mean, 95 % interval"
     )
     (segment,) = ax.containers[0][2][0].get_segments()
-    np.testing.assert_allclose(segment[:, 0], (-3, 7))
+    np.testing.assert_allclose(segment[:, 0], (0, 7))  # nothing below 0
     assert "mean, 95 % interval" in ax.get_legend_handles_labels()[1]
 
 
@@ -188,14 +188,44 @@ def test_a_raster_has_a_mark_for_each_spike(rng, shape):
     expected = {
         (t + 1, n) for t in range(shape[0]) for n, on in enumerate(spikes[t].reshape(-1).tolist()) if on
     }
-    (marks,) = ax.lines
+    marks = ax.lines[-1]
     assert marks.get_linestyle() == "None"
-    assert {(int(t), int(n)) for t, n in marks.get_xydata()} == expected
+    assert {(round(t), int(n)) for t, n in marks.get_xydata()} == expected
+    off = marks.get_xdata() - np.rint(marks.get_xdata())
+    assert (abs(off) <= (0 if np.prod(shape[1:]) <= 20 else 0.351)).all()
     assert len(marks.get_xdata()) == len(expected)
     assert ax.get_xlim() == (0.5, shape[0] + 0.5)
     assert ax.get_ylim() == (-0.5, np.prod(shape[1:]) - 0.5)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time step", "neuron")
     assert seen(figure, ax) == bool(expected)
+
+
+@pytest.mark.parametrize("neurons", [10, 20, 21, 60, 800])
+def test_a_raster_has_no_solid_line(neurons):
+    """Where all neurons fire in every step, every column of pixels has white between the marks."""
+    figure, ax = picture((2.5, 2))
+    plots.raster(ax, np.ones((4, neurons)))
+    ax.set_axis_off()
+    for line in ax.lines[:-1]:  # between the steps
+        line.remove()
+    blue = pixels(figure).min(-1) < 0.9
+    assert blue.any()
+    run, longest = np.zeros(blue.shape[1]), 0.0
+    for row in blue:
+        run = np.where(row, run + 1, 0)
+        longest = max(longest, run.max())
+    assert longest < 0.15 * len(blue)
+
+
+@pytest.mark.parametrize("means", [[1.0, 50.0, 99.0]])
+def test_whiskers_end_where_accuracies_do(means):
+    points = {float(n): (mean, 20.0) for n, mean in enumerate(means)}
+    ax = plots.accuracy_over(picture()[1], {"a": points}, "lr", "accuracy / %")
+    assert [s[:, 1].tolist() for s in ax.containers[0][2][0].get_segments()] == [[0, 21], [30, 70], [79, 100]]
+    ax = plots.accuracy_against(picture()[1], {"a": (1e3, 99.0, 20.0)}, "cost", "accuracy / %")
+    assert ax.containers[0][2][0].get_segments()[0][:, 1].tolist() == [79, 100]
+    ax = plots.dots(picture()[1], {"a": [0.0, 2.0]}, errors={"a": 12.7})
+    assert ax.containers[0][2][0].get_segments()[0][:, 0].tolist() == [0, 13.7]
 
 
 def test_spikes_of_one_step_do_not_shrink_the_axis():

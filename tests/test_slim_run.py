@@ -132,7 +132,7 @@ def test_command_line(tmp_path, capsys):
     [
         (["--net", "vgg16"], "pool4: a pool of 2x2 leaves nothing of 1x1"),
         (["--net", "mlp"], "no channels to prune: it needs convolutions with batch norm"),
-        (["--p", "0.9"], r"p and q must be 0 or more and p + q below 1, found p = 0.9, q = 0.1"),
+        (["--p", "0.9"], r"--p and --q must be 0 or more and --p + --q below 1, found --p = 0.9, --q = 0.1"),
         (["--p", "0.88"], "keeps 0 of 14 channels by their scores, but there are 2 layers"),
         (["--every", "0"], "every must be at least 1"),
         (["--end", "0"], "end must be above 0 and at most 1"),
@@ -272,7 +272,7 @@ def test_an_interrupted_slim_run_says_how_to_go_on(trained, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         assert cli.main(["slim", str(trained[0]), "--out", str(tmp_path / "slim"), "--epochs", "2"]) == 130
-    assert f"go on with: minisnn train lif --resume {tmp_path / 'slim'}" in capsys.readouterr().err
+    assert f"go on with: minisnn train --resume {tmp_path / 'slim'}" in capsys.readouterr().err
     assert cli.main(["train", "lif", "--resume", str(tmp_path / "slim")]) == 0
 
 
@@ -315,7 +315,7 @@ def test_a_silent_network_has_no_percentages(tmp_path, capsys):
         (["--epochs", "-1"], "epochs must be at least 1, found -1"),
         (["--epochs", "1", "--lr", "0"], "lr must be above 0"),
         (["--epochs", "1", "--lr", "nan"], "lr must be above 0"),
-        (["--lr", "0.1"], "lr = 0.1 is for training on: it needs epochs"),
+        (["--lr", "0.1"], "--lr = 0.1 is for training on: it needs --epochs"),
         (["--epochs", "many"], "invalid int value"),
     ],
 )

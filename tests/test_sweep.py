@@ -138,7 +138,7 @@ def test_it_is_what_train_does(tmp_path):
         ({"net": ["mlp", "9C3-paws-10FC"]}, ["1 of 2 combinations", "net 9C3-paws-10FC: .*paws"]),
         ({"net": "4C3-" + "AP2-" * 5 + "10FC"}, ["1 of 1 combinations", "lif: "]),
         ({"density": []}, ["density: found no value to try"]),
-        ({"dnsity": [0.1, 0.2]}, ["2 of 2 combinations", "dnsity"]),
+        ({"dnsity": [0.1, 0.2]}, ["lif has no argument 'dnsity'; did you mean density"]),
     ],
 )
 def test_what_is_refused_is_said_before_anything_runs(made_up, tmp_path, settings, messages):
@@ -266,7 +266,7 @@ def test_options_take_several_values(monkeypatch, tmp_path, words, expected):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--density", "0", "0.5"], "1 of 2 combinations are refused\n  density 0: density must be"),
+        (["--density", "0", "0.5"], "1 of 2 combinations are refused\n  --density 0: --density must be"),
         (["--density", "much"], "density"),
         (["--densty", "0.1"], "did you mean --density"),
         (["--threads", "0"], "threads must be at least 1, found 0"),
@@ -318,11 +318,21 @@ def test_pictures_of_sweeps(made_up, tmp_path, settings, seeds):
     assert (image != 1).any(-1).mean() > 0.005
 
 
+def test_a_dense_network_is_on_no_curve(made_up, tmp_path, monkeypatch):
+    """Its accuracy is none of a grow rule's, so that no line joins them."""
+    seen = {}
+    monkeypatch.setattr(plots, "accuracy_over", lambda ax, curves, *_: seen.update(curves))
+    sweep("lif", density=[0.1, 0.5, 1.0], grow=["random", "gradient"], jobs=1, out=tmp_path)
+    densities = {name: list(points) for name, points in seen.items()}
+    assert densities == {"grow random": [0.1, 0.5], "grow gradient": [0.1, 0.5], "dense": [1.0]}
+
+
 def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
     rows = sweep("lif", density=[0.1, 1.0], grow=["random", "gradient"], jobs=1, out=tmp_path)
     assert [(r["setting_density"], r["setting_grow"]) for r in rows] == [
-        (0.1, "random"), (0.1, "gradient"), (1.0, "momentum"),
+        (0.1, "random"), (0.1, "gradient"), (1.0, "–"),
     ]  # fmt: skip
+    assert [r["setting_grow"] for r in table_of(tmp_path / "rows.csv")] == ["random", "gradient", "–"]
     assert len(made_up) == 3
     with pytest.raises(ValueError, match="grow: a dense network has no connections to choose"):
         sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)

@@ -9,6 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+IMPORTED: set[str] = set()
+"""Names of your modules that were imported: what fails in them is not our error."""
+
 
 def is_module_name(value: object) -> bool:
     """Is it `module:name`? No path is: C:/data has a slash."""
@@ -34,6 +37,8 @@ def _module(name: str) -> Any:
     main = sys.modules.get("__main__")
     if main is not None and name == script(main):
         return main
+    if not name.startswith(("minisnn.", "data_loaders.")):
+        IMPORTED.add(name)
     if os.getcwd() not in sys.path:  # a command's path begins with the folder of the command itself
         sys.path.append(os.getcwd())
     return import_module(name)

@@ -30,9 +30,10 @@ examples
     parser.add_argument(
         "--split", choices=("test", "validation", "train"), default="test", help="(default %(default)s)"
     )
+    parser.add_argument("--quiet", action="store_true", help="print nothing but what --json asks for")
     parser.add_argument("--json", action="store_true", help="print the numbers as one JSON object")
     parser.add_argument("--device", choices=DEVICES, help="where to compute (default where it was trained)")
-    parser.set_defaults(run=_evaluate)
+    parser.set_defaults(run=_evaluate, names=("data", "split", "device"))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -43,7 +44,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     name = arguments.data or run.info.name
     if arguments.json:
         print(json.dumps({"data": name, "split": arguments.split, **found._asdict()}))
-    else:
+    elif not arguments.quiet:
         print(
             f"accuracy {found.accuracy:.2f} %, loss {found.loss:.4f} "
             f"on {found.n:,} images of {name} ({arguments.split})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ examples
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set (default that of the run)")
     parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (default RUN/sample-N.png)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the sentences")
     parser.add_argument("--device", choices=DEVICES, help="where to compute (default where it was trained)")
-    parser.set_defaults(run=_inspect)
+    parser.set_defaults(run=_inspect, names=("data", "sample", "device"))
 
 
 def _inspect(arguments: argparse.Namespace) -> None:
@@ -39,5 +41,8 @@ def _inspect(arguments: argparse.Namespace) -> None:
 
     a = arguments
     out = a.out or a.folder / f"sample-{a.sample}.png"
-    _, text = sample_page.inspect(start.load(a.folder, a.device), a.sample, out, a.data)
-    print(f"{text}\n{out} is the picture")
+    found = sample_page.inspect(start.load(a.folder, a.device), a.sample, out, a.data)
+    if a.json:
+        print(json.dumps(found.to_json() | {"picture": str(out)}))
+    else:
+        print(f"{found.text}\n{out} is the picture")

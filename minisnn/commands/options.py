@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, get_args, get_origin
 
@@ -26,9 +26,24 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As its parent; but what is not known is refused here, where the options are."""
-        found, unknown = super().parse_known_args(args, namespace)
+        options = [option for action in self._actions for option in action.option_strings]
+        unknown = []
+        if args and args[0].startswith(
+            "-"
+        ):  # or argparse would take the value of a wrong option for a command
+            known = [
+                name
+                for action in self._actions
+                if action.nargs == argparse.PARSER
+                for name in action.choices or ()
+            ]
+            if known and not set(known) & set(args):
+                unknown = [
+                    word for word in args if word[:2] == "--" and word.partition("=")[0] not in options
+                ]
+        if not unknown:
+            found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            options = [option for action in self._actions for option in action.option_strings]
             word = unknown[0].partition("=")[0]
             self.error(f"unknown argument {unknown[0]}{nearest(word, options)}")
         return found, unknown
@@ -43,9 +58,43 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, text)
 
 
+def settings_of(defaults: dict[str, Any]) -> tuple[str, ...]:
+    """The names of all settings of a network. defaults: its recipes by data set."""
+    return tuple(f.name for f in fields(defaults["digits"]))
+
+
 def flag(name: str) -> str:
     """The option of a setting: t_iter is --t-iter."""
     return "--" + name.replace("_", "-")
+
+
+def as_options(text: str, names: Collection[str]) -> str:
+    """A message of the library with the options of the command line in place of the settings that it names.
+
+    names: of the settings that are options. They are found where a message begins with them ("density must be"), in
+    lists ("hidden, width"), before " = " and after "needs", and anywhere if there is an underscore in them.
+    """
+    if not names:
+        return text
+    one = "(?:" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + ")"
+    free = r"(?<![\w./:'\"-])"  # not within a path, a quotation or an option
+    joined = "(?:, or |, | or | and )"
+    places = (
+        rf"(?:^|(?<=: )|(?<=\n  )){one}(?:{joined}{one})*(?= must\b| needs?\b|: | \d)",
+        rf"{free}{one}(?:{joined}{one})+(?![\w.])",
+        rf"{free}{one}(?= [=+] )|(?<= \+ ){one}\b",
+        rf"(?<=needs ){one}(?! like)\b",
+        rf"{free}(?=\w*_){one}(?![\w.])",
+    )
+
+    def options(found: re.Match[str]) -> str:
+        return re.sub(rf"\b{one}\b", lambda name: flag(name[0]), found[0])
+
+    for place in places:
+        text = re.sub(place, options, text)
+    return re.sub(
+        r"hand it over, as in snn\.\w+\(.*\)", "save it as an .npz file and give that as --data", text
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, defaults: dict[str, Any], several: bool = False) -> None:
@@ -74,7 +123,7 @@ def _about(recipe: Settings, name: str) -> Any:
 
 def _default(digits: Settings, mnist: Settings, name: str) -> str:
     a, b = (
-        " ".join(map(str, x)) if isinstance(x, tuple) else x
+        ",".join(map(str, x)) if isinstance(x, tuple) else x
         for x in (getattr(r, name) for r in (digits, mnist))
     )
     if a is None or a is False:
@@ -98,11 +147,11 @@ def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: 
     if known:
         own = ", or module:name" if about.table is not None else ""
         text += f": {', '.join(known)}{own}"
-    if several or get_origin(kind) is tuple:
+    if several:
         options["nargs"] = "+"
-    if several and get_origin(kind) is tuple:
+    if get_origin(kind) is tuple:
         options["type"] = _tuple_reader(name, kind)
-        text += " (commas within a value, as in 100,50)"
+        text += " (with commas, as in 100,50)"
     parser.add_argument(flag(name), help=text + default, **options)
 
 

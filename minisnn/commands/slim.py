@@ -31,7 +31,7 @@ what it leaves in --out
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="epochs to train on (default 0)")
     parser.add_argument("--lr", type=float, help="initial learning rate (default that of the run)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object, last")
-    parser.set_defaults(run=_slim)
+    parser.set_defaults(run=_slim, names=("epochs", "lr"))
 
 
 def _slim(arguments: argparse.Namespace) -> None:
@@ -43,7 +43,7 @@ def _slim(arguments: argparse.Namespace) -> None:
         result = slim_run(a.folder, out, a.epochs, a.lr, progress="training on" if a.epochs else None)
     except KeyboardInterrupt:
         if (out / "config.json").exists():
-            print(f"go on with: minisnn train lif --resume {out}", file=sys.stderr)
+            print(f"go on with: minisnn train --resume {out}", file=sys.stderr)
         raise
     if a.json:
         print(json.dumps(result))

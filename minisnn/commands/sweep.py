@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minisnn.commands.options import add_settings
+from minisnn.commands.options import add_settings, settings_of
 from minisnn.recipes import DEFAULTS
 
 TEXT = """\
@@ -47,7 +47,7 @@ def add(commands: Any) -> None:
             if action.dest == "data":
                 action.nargs = "+"
         _add_grid(kind, name)
-        kind.set_defaults(run=partial(_sweep, name))
+        kind.set_defaults(run=partial(_sweep, name), names=(*settings_of(dict(defaults)), "jobs", "threads"))
 
 
 def _add_grid(parser: argparse.ArgumentParser, name: str) -> None:
@@ -72,12 +72,13 @@ def _add_grid(parser: argparse.ArgumentParser, name: str) -> None:
         "--dask", default=None, metavar="ADDRESS",
         help="of a Dask scheduler whose workers have minisnn, and see the same folders",
     )  # fmt: skip
+    grid.add_argument("--quiet", action="store_true", default=False, help="no progress bar, no table")
     grid.add_argument(
         "--json", action="store_true", default=False, help="print the rows of the table as JSON, last"
     )
 
 
-OWN = ("run", "out", "validation", "jobs", "threads", "dask", "json")
+OWN = ("run", "names", "out", "validation", "jobs", "threads", "dask", "quiet", "json")
 
 
 def _sweep(name: str, arguments: argparse.Namespace) -> None:
@@ -89,9 +90,9 @@ def _sweep(name: str, arguments: argparse.Namespace) -> None:
     seeds = given.pop("seed", [0])
     rows = sweep(
         name, given.pop("data", None), a.out, seeds, a.jobs, threads=a.threads, test=not a.validation,
-        scheduler=a.dask, **given,
+        scheduler=a.dask, quiet=a.quiet, **given,
     )  # fmt: skip
     if a.json:
         print(json.dumps([finite(row) for row in rows]))
-    else:
+    elif not a.quiet:
         print(f"\n{table(rows)}\n\n{a.out}/sweep.png is the picture")

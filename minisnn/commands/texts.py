@@ -21,7 +21,7 @@ examples
   minisnn train esl-mlp --data mnist --epsilon 60       the sparse net of ESL's Table 1
   minisnn train esl-mlp --grow momentum                 another pair of rules
   minisnn train esl-mlp --alpha 0                       a random graph that is never rewired
-  minisnn train esl-mlp --resume runs/esl-mlp           go on where a run was interrupted
+  minisnn train --resume runs/esl-mlp                   go on where a run was interrupted
   MINISNN_DATA=~/data minisnn train esl-mlp --data mnist   with MNIST files that you have already
 
 a run leaves in --out

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from minisnn import plots
+from minisnn.arguments import path, paths
 from minisnn.grids.rows import SETTING, differing, finite, half_width, markdown, settings_of
 from minisnn.grids.sweeps import option, plus_minus, said
+from minisnn.recipes.choose import NOT_READ, OF_CONNECTIONS
 from minisnn.runs import folder as run_folder
 
 NUMBERS = {
@@ -123,14 +125,14 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     out: a folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without
     a run, ValueError for one that is damaged or named twice, or for no folder.
     """
-    paths = [Path(folder) for folder in folders]
-    if not paths:
+    given = paths("folders", folders)
+    if not given:
         raise ValueError("found no run to compare, expected at least one folder")
     if twice := [
-        str(path) for n, path in enumerate(paths) if path.resolve() in [p.resolve() for p in paths[:n]]
+        str(path) for n, path in enumerate(given) if path.resolve() in [p.resolve() for p in given[:n]]
     ]:
         raise ValueError(f"{', '.join(twice)}: named twice")
-    entries = [read_entry(path) for path in paths]
+    entries = [read_entry(path) for path in given]
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
         grouped.setdefault(json.dumps([entry.settings, entry.data], sort_keys=True), []).append(entry)
@@ -138,12 +140,14 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
     shared = set.intersection(*(set(entry.settings) for entry in entries))
     varied = differing([{k: v for k, v in group[0].settings.items() if k in shared} for group in groups])
     found = [
-        Group(name, group, {setting: values[n] for setting, values in varied.items()})
+        Group(
+            name, group, {setting: _value(group[0], setting, values[n]) for setting, values in varied.items()}
+        )
         for n, (name, group) in enumerate(zip(_names(groups), groups, strict=True))
     ]
     comparison = Comparison(found, _warnings(entries))
     if out is not None:
-        folder = Path(out)
+        folder = path("out", out)
         folder.mkdir(parents=True, exist_ok=True)
         content = {"runs": comparison.rows(), "warnings": list(comparison.warnings)}
         run_folder.write_json(folder / "comparison.json", content)
@@ -170,6 +174,10 @@ def read_entry(folder: Path) -> Entry:
         return Entry(folder, settings, about.get("fingerprint", name), name, epochs, log, dict(result))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not of a run ({type(error).__name__}: {error})") from error
+
+
+def _value(entry: Entry, name: str, value: Any) -> Any:
+    return NOT_READ if name in OF_CONNECTIONS and entry.settings.get("density") == 1 else value
 
 
 def _so_far(log: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from data_loaders.common.extras import needs
-from minisnn.arguments import check
+from minisnn.arguments import whole, whole_numbers
 from minisnn.blocks import use_threads
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
@@ -38,6 +38,7 @@ def run_grid(
     scheduler: str | None = None,
     threads: int = 1,
     labels: Mapping[str, Row] | None = None,
+    quiet: bool = False,
 ) -> None:
     """Run every recipe with every seed, and add a row to the table at `path` as soon as a run is done.
 
@@ -46,14 +47,16 @@ def run_grid(
     last digits, and so in the end on its masks and its accuracy, therefore a row says it. test: False leaves the test
     set alone. folder: where the runs keep their checkpoints, so that an interrupted run goes on, too; None keeps
     nothing. scheduler: address of a Dask scheduler whose workers do the runs in place of this machine's cores; they
-    should see the same folder. labels: more columns, by name of the recipe. A run that diverges is warned of and has no
+    should see the same folder. labels: more columns, by name of the recipe.
+    quiet: no progress bar, and no line for each run. A run that diverges is warned of and has no
     row; the others go on. Raises ModuleNotFoundError without joblib, ChildProcessError if a worker is killed.
     """
-    check("threads", threads, threads >= 1, "at least 1")
-    check("jobs", jobs, jobs is None or jobs >= 1, "at least 1")
+    whole("threads", threads, 1)
+    if jobs is not None:
+        whole("jobs", jobs, 1)
     joblib = needs("joblib", "reproduce")
     rows = [row for row in read(path) if not test or row["test_accuracy"] is not None]
-    seeds = dict.fromkeys(seeds)  # each once
+    seeds = dict.fromkeys(whole_numbers("seeds", seeds))  # each once
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
     todo = [
         Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads)
@@ -65,7 +68,7 @@ def run_grid(
     with (
         _backend(joblib, jobs, scheduler, threads),
         _killed_workers(path),
-        tqdm(total=len(todo), unit="run", desc=path.stem) as bar,
+        tqdm(total=len(todo), unit="run", desc=path.stem, disable=quiet) as bar,
     ):
         results = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         for row in results(joblib.delayed(_attempt)(job) for job in todo):
@@ -74,6 +77,8 @@ def run_grid(
                 warn(f"{row['name']}, seed {row['seed']}, has no row: {row['diverged']}")
                 continue
             write(path, [*read(path), row | (labels or {}).get(row["name"], {})])
+            if quiet:
+                continue
             accuracy = row.get("test_accuracy", row["val_accuracy"])
             text = f"{row['name']}, seed {row['seed']}: {accuracy:.2f} % in {row['seconds']:.0f} s"
             bar.write(text, file=sys.stderr)

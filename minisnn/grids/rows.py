@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minisnn.lookup import to_json
 from minisnn.recipes import RECIPES, Recipe
-from minisnn.recipes.lookup import to_json
 from minisnn.training.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",

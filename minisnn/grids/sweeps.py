@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import product
@@ -15,10 +16,11 @@ from matplotlib.figure import Figure
 
 from data_loaders.common.dataset import DataSet
 from minisnn import plots
+from minisnn.arguments import path, whole_numbers
 from minisnn.grids.grid import run_grid
 from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
-from minisnn.recipes import Recipe, make
-from minisnn.recipes.choose import OF_CONNECTIONS
+from minisnn.recipes import Recipe, check_names, make
+from minisnn.recipes.choose import NOT_READ, OF_CONNECTIONS, is_read
 from minisnn.training.checkpoint import write_csv
 
 Source = str | PathLike[str]
@@ -35,6 +37,7 @@ def sweep(
     threads: int = 1,
     test: bool = True,
     scheduler: str | None = None,
+    quiet: bool = False,
     **settings: Any,
 ) -> list[Row]:
     """Train every combination of settings with every seed, and say what it comes to.
@@ -46,31 +49,33 @@ def sweep(
     (a tuple is one value), and data may be a list, too. jobs: runs at a time;
     None is as many as there are cores for. threads: of each run. test: False compares accuracies on validation data
     and leaves the test set alone, as one does to choose settings. scheduler: address of a Dask scheduler, whose workers
-    do the runs.
+    do the runs. quiet: no progress bar, and no line for each run.
 
-    Returns a row for each combination: `setting_NAME` for every setting that varies, the mean accuracy in percent
-    under `test_accuracy` (or `val_accuracy`), `interval`, half the width of its 95 % confidence interval by Student's t
-    over the seeds (nan for one seed), `seeds`, how many there are, and the means of density, connections, parameters,
-    SynOps, MACs of an image, and seconds.
+    Returns a row for each combination: `setting_NAME` for every setting that varies, "–" where a run had no use for
+    it; the mean accuracy in percent under `test_accuracy` (or `val_accuracy`); `interval`, half the width of its 95 %
+    confidence interval by Student's t over the seeds (nan for one seed); `seeds`, how many there are; and the means of
+    density, connections, parameters, SynOps, MACs of an image, and seconds.
 
     Leaves in the folder `out`, if given: rows.csv with a row for each run, summary.csv with what is returned,
     sweep.png, and runs/. Called again, it goes on where it stopped; more seeds and values add to what is there. Raises
     ValueError, before anything runs, if a combination is refused, naming all that are.
     """
+    check_names(kind, settings, inspect.signature(sweep).parameters)
+    seeds = whole_numbers("seeds", seeds)
+    given_folder = None if out is None else path("out", out)
     lists = {"data": data, **settings}
     varied = {name: values for name, values in lists.items() if isinstance(values, list) and len(values) > 1}
     recipes = combinations(kind, lists)
     key = ON_TEST if test else ON_VALIDATION
     labels = {name: _labels(recipe, varied) for name, recipe in recipes.items()}
     with ExitStack() as stack:
-        folder = Path(out or stack.enter_context(TemporaryDirectory()))
+        folder = given_folder or Path(stack.enter_context(TemporaryDirectory()))
         if (folder / "config.json").exists():
             raise FileExistsError(f"{folder} holds a run: choose another folder for the sweep")
-        path = folder / "rows.csv"
-        run_grid(
-            path, recipes, seeds, jobs, test, folder.resolve() / "runs" if out else None, scheduler, threads, labels
-        )  # fmt: skip
-        found = of_recipes(read(path), recipes, key)
+        rows_csv = folder / "rows.csv"
+        kept = folder.resolve() / "runs" if out else None
+        run_grid(rows_csv, recipes, seeds, jobs, test, kept, scheduler, threads, labels, quiet)
+        found = of_recipes(read(rows_csv), recipes, key)
         if not found:
             raise ValueError(f"no run of the sweep came to its end; runs that were begun are in {folder}")
         rows = [_summarised(s, recipes[name], varied, key) for name, s in found.items()]
@@ -134,7 +139,7 @@ def _builder() -> Callable[[Recipe], None]:
 
 
 def said(value: Any) -> str:
-    """A setting's value as one reads it."""
+    """A setting's value as text."""
     if value is None:
         return "default"
     if isinstance(value, bool):
@@ -147,12 +152,16 @@ def said(value: Any) -> str:
 
 
 def _labels(recipe: Recipe, varied: Mapping[str, Any]) -> Row:
-    return {SETTING + name: said(getattr(recipe, name)) for name in varied}
+    return {SETTING + name: said(_value(recipe, name)) for name in varied}
+
+
+def _value(recipe: Recipe, name: str) -> Any:
+    return getattr(recipe, name) if is_read(recipe, name) else NOT_READ
 
 
 def _summarised(s: Summary, recipe: Recipe, varied: Mapping[str, Any], key: str) -> Row:
     """The row of a combination."""
-    values = {SETTING + name: getattr(recipe, name) for name in varied}
+    values = {SETTING + name: _value(recipe, name) for name in varied}
     found = {key: s.mean, "interval": half_width(s.accuracies), "seeds": len(s.rows)}
     return values | found | {column: getattr(s, column) for column in COUNTS}
 
@@ -210,8 +219,9 @@ def picture(
         return figure
     curves: dict[str, dict[float, tuple[float, float]]] = {}
     for name, s in found.items():
-        others = [f"{other} {said(getattr(recipes[name], other))}" for other in varied if other != axis]
-        points = curves.setdefault(", ".join(others), {})
+        read = [other for other in varied if is_read(recipes[name], other)]
+        others = [f"{other} {said(getattr(recipes[name], other))}" for other in read if other != axis]
+        points = curves.setdefault(", ".join(others if len(read) == len(varied) else [*others, "dense"]), {})
         points[float(getattr(recipes[name], axis))] = (s.mean, intervals[name])
     several = any(len(s.rows) > 1 for s in found.values())
     ylabel = ACCURACY[key] + (", mean and 95 % interval" if several else "")

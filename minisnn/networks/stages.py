@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from minisnn.arguments import whole
+from minisnn.arguments import generator, whole
 from minisnn.backend import Array, array_module
 from minisnn.ops import pool
 from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size
@@ -55,7 +55,10 @@ class Stage(Protocol):
         """The shape of a sample's output, from that of its input. Raises ValueError for one that does not fit."""
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
-        """Initial parameters and buffers, float64, by the stage's own keys. shape: of a sample's input."""
+        """Initial parameters and buffers, float64, by the stage's own keys. shape: of a sample's input.
+
+        Raises ValueError for an rng that is not a Generator.
+        """
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
         """Output, cache for the backward, and the new buffers. Raises ValueError for an x that does not fit.
@@ -104,6 +107,7 @@ class FirstSpike(Plain):
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
         n = self.density * n_in
+        rng = generator("rng", rng)
         weight = self.weight_sum / n + rng.standard_normal((n_in, self.n_out)) / n**0.5
         return {"weight": weight}, {}
 
@@ -443,6 +447,7 @@ def split_time(y: Array, like: Array) -> Array:
 
 def _weights(rng: np.random.Generator, shape: Shape, fan_in: int, std: float | None, bias: bool) -> Arrays:
     limit = fan_in**-0.5
+    rng = generator("rng", rng)
     weight = rng.uniform(-limit, limit, shape) if std is None else std * rng.standard_normal(shape)
     return named(weight, rng.uniform(-limit, limit, shape[-1]) if bias else None)
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from minisnn.ops.surrogate import Sigmoid, Surrogate, Triangle
+from minisnn.arguments import Spelled, check, number
+from minisnn.ops.surrogate import SURROGATES, Sigmoid, Surrogate, Triangle
 
 
 @dataclass(frozen=True)
-class Neuron:
+class Neuron(Spelled):
     """The parameters of a kind of neuron. The defaults are those of TET's code, on which ESL builds.
 
     decay:            of the potential from step to step, 0 to 1, without a unit; ESL's tau. 1 is a neuron without leak.
@@ -22,7 +23,8 @@ class Neuron:
     surrogate:        whose slope stands for the derivative of firing.
     smooth:           fire gradually, a = surrogate.step(u - v_th): for gradient checks only.
 
-    The equations are those of `lif_forward`. Raises ValueError for a decay outside 0 to 1, or a v_reset not below v_th.
+    The equations are those of `lif_forward`. Raises ValueError for a decay outside 0 to 1, a v_reset not below v_th, a
+    value of another type, or a misspelt name.
     """
 
     decay: float = 0.5
@@ -35,10 +37,18 @@ class Neuron:
     smooth: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay <= 1:
-            raise ValueError(f"decay must be 0 to 1, found {self.decay}")
-        if self.v_reset is not None and not self.v_reset < self.v_th:
-            raise ValueError(f"v_reset must be below v_th = {self.v_th}, found {self.v_reset}")
+        check("decay", repr(self.decay), 0 <= number("decay", self.decay) <= 1, "0 to 1")
+        number("gain", self.gain)
+        v_th = number("v_th", self.v_th)
+        if self.v_reset is not None:
+            holds = number("v_reset", self.v_reset) < v_th
+            check("v_reset", self.v_reset, holds, f"below v_th = {self.v_th}")
+        for name in ("detach_reset", "fire_at_equality", "smooth"):
+            value = getattr(self, name)
+            check(name, repr(value), value in (False, True), "True or False")
+        is_one = hasattr(self.surrogate, "slope") and not isinstance(self.surrogate, type)
+        kinds = ", ".join(f"{type(made).__name__}()" for made in SURROGATES.values())
+        check("surrogate", repr(self.surrogate), is_one, f"an object with step and slope, such as {kinds}")
 
     @property
     def rest(self) -> float:
@@ -52,8 +62,7 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
     The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
     further fields of `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
     """
-    if not tau_m >= 1:
-        raise ValueError(f"tau_m must be at least 1, found {tau_m}")
+    check("tau_m", tau_m, number("tau_m", tau_m) >= 1, "at least 1")
     return _spikingjelly(decay=1 - 1 / tau_m, gain=1 / tau_m if decay_input else 1.0, **others)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,17 +20,37 @@ if TYPE_CHECKING:
 def raster(ax: Axes, spikes: Array) -> Axes:
     """The spikes of one sample: time steps from 1 to T on x, neurons from 0 on y, a mark for each spike.
 
+    Many neurons are spread over the width of their step, because a column of their marks would be a solid line.
     spikes: [T, ...] bool, or numbers of which those other than 0 are spikes; a map of neurons [T, H, W, C] is
     numbered row by row, as `reshape` does. Raises ValueError for an array without time steps or neurons.
     """
     fired = _over_time("spikes", spikes) != 0
     t, neuron = np.nonzero(fired)
     T, N = fired.shape
-    size = float(np.clip(250 / N, 2, 14))  # of a mark, in points: a picture is some 250 high
-    ax.plot(t + 1, neuron, "|" if N <= 100 else ".", color=BLUE, markersize=size, rasterized=N > 1000)
+    x = t + 1.0
+    if N > ROOM:
+        x += SPREAD * ((neuron * GOLDEN) % 1 - 0.5)  # the golden ratio keeps neighbours apart
+        for step in range(1, T) if T <= 20 else ():
+            ax.axvline(step + 0.5, color=GREY, linewidth=0.4)
+    ax.plot(x, neuron, **_marks(N))
     ax.set(xlim=(0.5, T + 0.5), ylim=(-0.5, N - 0.5), ylabel="neuron")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return whole_numbers(ax, "time step")
+
+
+ROOM = 20  # neurons whose marks fit above each other
+SPREAD = 0.7  # of a step
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def _marks(neurons: int) -> dict[str, Any]:
+    """Strokes that do not touch each other in a picture some 140 points high, or else dots."""
+    few = neurons <= ROOM
+    size = float(np.clip(80 / neurons, 1.2, 10)) if few else 2.0 if neurons <= 300 else 1.2
+    return {
+        "linestyle": "none", "marker": "|" if few else ".", "markersize": size, "color": BLUE,
+        "rasterized": neurons > 1000,
+    }  # fmt: skip
 
 
 def first_spikes(ax: Axes, z: Array) -> Axes:
@@ -43,8 +63,7 @@ def first_spikes(ax: Axes, z: Array) -> Axes:
     check("z", f"an array of shape {np.shape(z)}", times.size, "the spike time of at least one neuron")
     check("z", times.min(), times.min() > 0, "above 0 everywhere: z = exp(t)")
     fires = np.flatnonzero(np.isfinite(times))
-    size = float(np.clip(250 / len(times), 2, 14))
-    ax.plot(np.log(times[fires]), fires, "|" if len(times) <= 100 else ".", color=BLUE, markersize=size)
+    ax.plot(np.log(times[fires]), fires, **_marks(len(times)))
     ax.set(ylim=(-0.5, len(times) - 0.5), ylabel="neuron", xlabel="time t = ln z")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return ax

@@ -12,6 +12,14 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, legend, line_colours, lines, short
 
 
+def whiskers(means: Sequence[float], errors: Sequence[float]) -> list[list[float]]:
+    """How far below and above accuracies in percent their errors reach, without what lies below 0 or above 100."""
+    pairs = list(zip(means, errors, strict=True))
+    below = [min(error, mean) if error == error else error for mean, error in pairs]  # nan stays nan
+    above = [min(error, 100 - mean) if error == error else error for mean, error in pairs]
+    return [below, above]
+
+
 def dots(
     ax: Axes,
     runs: Mapping[str, Sequence[float]],
@@ -26,11 +34,12 @@ def dots(
     """
     for n, (name, accuracies) in enumerate(runs.items()):
         count = len(accuracies)
-        error = np.std(accuracies, ddof=1) / count**0.5 if count > 1 else None
+        error = float(np.std(accuracies, ddof=1) / count**0.5) if count > 1 else float("nan")
+        mean, error = float(np.mean(accuracies)), error if errors is None else errors[name]
         first = n == 0
         ax.plot(accuracies, [n] * count, "o", color=BLUE, alpha=0.5, label="a run" if first else "")
         ax.errorbar(
-            np.mean(accuracies), n, xerr=error if errors is None else errors[name], fmt="|", color="black",
+            [mean], [n], xerr=whiskers([mean], [error]), fmt="|", color="black",
             markersize=12, capsize=3, label=means if first else "",
         )  # fmt: skip
         if paper and name in paper:
@@ -56,7 +65,9 @@ def accuracy_over(
     for (name, points), line in zip(curves.items(), line_colours(len(curves)), strict=True):
         x = sorted(points)
         means, errors = zip(*(points[value] for value in x), strict=True)
-        ax.errorbar(x, means, errors, marker="o", markersize=4, capsize=3, color=line, label=name)
+        ax.errorbar(
+            x, means, whiskers(means, errors), marker="o", markersize=4, capsize=3, color=line, label=name
+        )
     values = sorted({value for points in curves.values() for value in points})
     if values[0] > 0 and values[-1] >= 20 * values[0]:
         ax.set_xscale("log")
@@ -77,7 +88,7 @@ def accuracy_against(
     points: cost, mean, and half the interval's width, nan for none. A cost of nan is not shown.
     """
     for (name, (cost, mean, error)), mark in zip(points.items(), line_colours(len(points)), strict=True):
-        ax.errorbar([cost], [mean], [error], fmt="o", capsize=3, color=mark, label=name)
+        ax.errorbar([cost], [mean], whiskers([mean], [error]), fmt="o", capsize=3, color=mark, label=name)
     costs = [cost for cost, _, _ in points.values() if cost > 0]
     if costs and max(costs) >= 20 * min(costs):
         ax.set_xscale("log")
@@ -96,7 +107,9 @@ def bars_and_line(
     """Bars on the left axis, an accuracy with error bars on the right one. Returns both axes."""
     ax.bar(x, heights, width=0.6 * (x[1] - x[0]) if len(x) > 1 else 0.6, color=GREY)
     right = ax.twinx()
-    right.errorbar(x, line, errors, marker="o", color=BLUE, capsize=3, label="mean and its error")
+    right.errorbar(
+        x, line, whiskers(line, errors), marker="o", color=BLUE, capsize=3, label="mean and its error"
+    )
     right.set_ylabel("test accuracy / %", color=BLUE)
     return ax, right
 
@@ -127,7 +140,16 @@ def accuracy_and_costs(
     """Bars of accuracy over pruning ratios, not from 0 on, the paper's as stars; costs in percent of the first."""
     paper = paper or {}
     width = 0.6 * min(np.diff(sorted(ratios)), default=0.1)
-    ax.bar(ratios, accuracies, width, yerr=errors, capsize=3, color=BLUE, alpha=0.5, label="accuracy")
+    ax.bar(
+        ratios,
+        accuracies,
+        width,
+        yerr=whiskers(accuracies, errors),
+        capsize=3,
+        color=BLUE,
+        alpha=0.5,
+        label="accuracy",
+    )
     if paper:
         ax.plot(list(paper), list(paper.values()), "*", color=RED, markersize=11, label="paper")
     low, high = (f([*accuracies, *paper.values()]) for f in (min, max))

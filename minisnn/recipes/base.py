@@ -9,9 +9,9 @@ from math import ceil
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
+from minisnn import lookup
 from minisnn.arguments import check
 from minisnn.batches.interface import About
-from minisnn.recipes import lookup
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
 from minisnn.training.optim import Optimizer

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from data_loaders import catalogue
-from minisnn.arguments import check, one_of
+from minisnn import lookup
+from minisnn.arguments import check, keywords, one_of
 from minisnn.batches.interface import Outline
-from minisnn.recipes import lookup
-from minisnn.recipes.connections import Connections
+from minisnn.notices import warn
+from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
+from minisnn.structure.deep_r import DeepR
+from minisnn.structure.evolve import Evolve
+from minisnn.structure.grad_r import GradR
 
 DEFAULTS: dict[str, Mapping[str, Any]] = {
     "esl-mlp": ESL_MLP_DEFAULTS,
@@ -35,12 +39,9 @@ def make(kind: str, data: str | Path | Outline = "digits", **settings: Any) -> A
     Raises ValueError that names the setting, what was found and what was expected; also for settings that would do
     nothing, such as a prune rule for a dense network.
     """
-    one_of("network", kind, DEFAULTS)
+    names = check_names(kind, settings)
     data = str(data) if isinstance(data, Path) else data
     defaults = DEFAULTS[kind]
-    names = [f.name for f in fields(type(defaults["digits"])) if f.name != "data"]
-    for name in settings:
-        one_of("setting", name, names)
     if isinstance(data, str) and data in defaults:
         recipe = defaults[data]
     else:
@@ -72,6 +73,17 @@ def _findable(data: str) -> str:
         return lookup.name_of("data", declared.load)
     except ValueError:  # defined in a function: known in this process only
         return data
+
+
+def check_names(kind: str, settings: Collection[str], others: Collection[str] = ()) -> list[str]:
+    """The names of all settings of a kind of network but data. Raises ValueError for a kind or a name not known.
+
+    others: what may have been meant beside a setting.
+    """
+    one_of("network", kind, DEFAULTS)
+    names = [f.name for f in fields(type(DEFAULTS[kind]["digits"])) if f.name != "data"]
+    keywords(kind, settings, names, others)
+    return names
 
 
 def chosen(kind: str, data: Outline, given: set[str] | frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -115,6 +127,15 @@ def _notation(kind: str, side: int, n_classes: int) -> str:
 OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
 """Settings that do nothing in a dense network."""
 
+NOT_READ = "–"
+"""In tables and pictures, the value of a setting that a run had no use for."""
+
+
+def is_read(recipe: Any, name: str) -> bool:
+    """Does training depend on this setting? A dense network has no connections to choose."""
+    return name not in OF_CONNECTIONS or getattr(recipe, "density", None) != 1
+
+
 NEEDS: dict[str, tuple[str, str]] = {
     "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
     "deep_r_noise": ("learner", "deep-r"),
@@ -127,21 +148,32 @@ NEEDS: dict[str, tuple[str, str]] = {
 """Settings that only one learner uses."""
 
 
+def _own_learner(learner: Any) -> bool:
+    """Is it none of ours, by name or as a class?"""
+    if isinstance(learner, str):
+        learner = LEARNERS.get(learner, learner)
+    return learner not in (Evolve, DeepR, GradR)
+
+
 def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:
     """Raise ValueError for settings that are given and would do nothing."""
     idle = [name for name in settings if name in OF_CONNECTIONS]
     dense = isinstance(recipe, Connections) and recipe.density == 1  # type: ignore[attr-defined]
     if idle and dense:
         raise ValueError(
-            f"{', '.join(idle)}: a dense network has no connections to choose; give a density below 1"
+            f"{', '.join(idle)}: a dense network has no connections to choose; it needs density below 1"
         )
+    if idle and _own_learner(recipe.learner):
+        if ignored := [name for name in idle if name not in ("learner", "distribution")]:
+            learner = lookup.shown(recipe.learner) if callable(recipe.learner) else recipe.learner
+            warn(
+                f"{', '.join(ignored)}: the learner {learner} does not see these; it is given the densities only"
+            )
+        idle = []
     for name in idle:
         other, value = NEEDS.get(name, ("", ""))
-        if (
-            other
-            and getattr(recipe, other) != value
-            and not (callable(getattr(recipe, other)) and value == "evolve")
-        ):
-            raise ValueError(f"{name} needs {other} {value}, found {getattr(recipe, other)}")
+        learner = getattr(recipe, other) if other else value
+        if learner != value and learner is not LEARNERS[value]:
+            raise ValueError(f"{name} needs {other} {value}, found {learner}")
     if "l1_on" in settings and not recipe.l1:
         raise ValueError("l1_on needs l1 above 0")

@@ -8,6 +8,7 @@ from math import isfinite
 
 import numpy as np
 
+from minisnn import lookup
 from minisnn.arguments import check
 from minisnn.networks.compose import Sequential
 from minisnn.recipes.settings import Named, Settings, setting
@@ -129,7 +130,10 @@ class Connections(Settings):
             (density,) = set(sparse.values())
             return GradR(sparse, alpha(density) if self.grad_r_alpha is None else self.grad_r_alpha)  # type: ignore[misc]
         if learner is not Evolve:
-            return learner(sparse)
+            made: StructureLearner = lookup.called("learner", learner, sparse)
+            fits = all(hasattr(made, hook) for hook in ("start", "before_step", "after_step", "after_epoch"))
+            check(f"what the learner {lookup.shown(learner)} returns", repr(made), fits, "a StructureLearner")
+            return made
         t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations
         t_end = self.t_end if self.t_end > 1 else self.t_end * iterations
         return Evolve(

@@ -11,6 +11,7 @@ from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.declaration import SPLITS
 from data_loaders.events.frames import BY
+from minisnn import lookup
 from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
@@ -22,7 +23,6 @@ from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
 from minisnn.ops.surrogate import SURROGATES, Surrogate
-from minisnn.recipes import lookup
 from minisnn.recipes.base import Base
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner

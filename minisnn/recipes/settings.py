@@ -12,8 +12,8 @@ from numbers import Number
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from minisnn.arguments import check, one_of
-from minisnn.recipes import lookup
+from minisnn import lookup
+from minisnn.arguments import Spelled, check, one_of
 
 Named = str | Callable[..., Any]
 """A name, "module:name", a function or a class; or an instance that can be described by its fields."""
@@ -79,7 +79,7 @@ def _bounds(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Spelled):
     """Frozen settings that refuse invalid values, and that JSON can hold.
 
     Raises ValueError that names the setting, what was found and what was expected.
@@ -93,7 +93,7 @@ class Settings:
                 continue
             if about.table is not None:
                 if not lookup.is_own(value):  # what has to be imported is, when it is needed
-                    lookup.find(f.name, value, about.table)
+                    self.found(f.name)
                 continue
             if about.own and (callable(value) or lookup.is_own(value)):
                 continue
@@ -115,12 +115,14 @@ class Settings:
         if all(map(callable, about.table.values())) and not hasattr(
             found, "step"
         ):  # instances of optimisers have one
-            check(
-                name,
-                repr(value),
-                callable(found),
-                f"a function, module:name or one of {', '.join(about.table)}",
+            words = f"a function or class, module:name or one of {', '.join(about.table)}"
+            kind = type(found).__name__
+            what = (
+                repr(found)
+                if kind in ("int", "float", "bool", "tuple", "list")
+                else f"an object of type {kind}"
             )
+            check(name, what, callable(found), words)
         return found
 
     def without_own(self) -> Any:
@@ -132,9 +134,12 @@ class Settings:
             changes |= {"momentum": None, "weight_decay": 0.0}
         return replace(self, **changes)
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it. Raises ValueError for a function or class that has no name to be found by again."""
-        return {f.name: lookup.to_json(f.name, getattr(self, f.name)) for f in fields(self)}
+    def to_json(self, to_load: bool = True) -> dict[str, Any]:
+        """As JSON can hold it. Raises ValueError for a function or class that has no name to be found by again.
+
+        to_load: False is for a result that is read and not loaded: such a function is shown by the name it has.
+        """
+        return {f.name: lookup.to_json(f.name, getattr(self, f.name), to_load) for f in fields(self)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Any:

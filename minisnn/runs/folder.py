@@ -44,7 +44,11 @@ def create(folder: Path, config: dict[str, Any], state: TrainingState, log: Sequ
     Raises FileExistsError if the folder holds a run already.
     """
     if (folder / "config.json").exists():
-        raise FileExistsError(f"{folder} holds a run already: resume it, or choose another folder")
+        name = str(folder)
+        raise FileExistsError(
+            f"{name} holds a run already: snn.load({name!r}) reads it, snn.resume({name!r}) goes on with it; "
+            "for a new run choose another folder, or delete this one"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.save(folder / "checkpoint.npz", state)
     if log:

@@ -1,8 +1,8 @@
-"""Image files as a trained network takes them, and what it sees in them."""
+"""Image files as a trained network takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from data_loaders.common.info import DataInfo
 from data_loaders.formats.npz import read_npz
 from data_loaders.formats.pictures import SUFFIXES, decode
 from minisnn.runs.prediction import as_batch
-from minisnn.runs.start import Run
 
 ARRAYS = (".npy", ".npz")
 NPZ = (
@@ -24,27 +23,16 @@ NPZ = (
 )  # arrays that an .npz may hold, as one of own data has them
 
 
-def predict_files(run: Run, files: Sequence[Path]) -> list[dict[str, Any]]:
-    """A row for each image in files: file, index in it, of how many, class, score (None if no neuron fires).
+def as_images(images: Any, info: DataInfo) -> np.ndarray:
+    """`prediction.as_batch` of images, or of those in a file or in a list of files.
 
-    All files are read before the first row is made. Raises DataError, naming the file, for one that cannot be read or
-    does not fit.
+    Raises ValueError for images that do not fit, DataError, naming the file, for one that cannot be read.
     """
-    rows, classes = [], run.classes.tolist()
-    for file, images in [(file, read_images(file, run.info)) for file in files]:
-        for n, (name, scores) in enumerate(zip(run.predict(images), run.scores(images), strict=True)):
-            label = name.item() if isinstance(name, np.generic) else name
-            fires = label in classes
-            rows.append(
-                {
-                    "file": str(file),
-                    "index": n,
-                    "of": len(images),
-                    "class": label,
-                    "score": float(scores.max()) if fires else None,
-                }
-            )
-    return rows
+    if isinstance(images, (str, PathLike)):
+        return read_images(Path(images), info)
+    if isinstance(images, (list, tuple)) and images and all(isinstance(x, (str, PathLike)) for x in images):
+        return np.concatenate([read_images(Path(path), info) for path in images])
+    return as_batch(images, info)
 
 
 def read_images(path: Path, info: DataInfo) -> np.ndarray:

@@ -55,7 +55,7 @@ def result(
             for key in state.channels
         },
         "missed_density": missed or None,
-        "recipe": recipe.to_json(),
+        "recipe": recipe.to_json(to_load=False),
     }
 
 

@@ -11,13 +11,15 @@ import numpy as np
 
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.info import DataInfo
-from minisnn.arguments import one_of
+from minisnn.arguments import Spelled, check, one_of
 from minisnn.backend import to_device, to_host
 from minisnn.networks.compose import Sequential
+from minisnn.notices import warn
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.runs import folder as run_folder
 from minisnn.runs import prediction
 from minisnn.runs import result as run_result
+from minisnn.runs.image_files import as_images
 from minisnn.runs.result import Result
 from minisnn.runs.run_data import Source, check_fits, load_other, load_own
 from minisnn.training import checkpoint, loop
@@ -40,8 +42,14 @@ class Evaluation(NamedTuple):
     n: int  # images
 
 
+def check_progress(progress: object) -> None:
+    """Raise ValueError unless it is the name of a progress bar, or None."""
+    check("progress", repr(progress), progress is None or isinstance(progress, str),
+          'the name of a progress bar, such as "training", or None')  # fmt: skip
+
+
 @dataclass(eq=False)
-class Run:
+class Run(Spelled):
     """A network and everything that is known of it. `train`, `load` and `resume` make one.
 
     Weights and images are on the recipe's device, what methods return is on the host. `setup` and `plain` follow
@@ -58,6 +66,8 @@ class Run:
     data: DataSet | None = None  # the data set itself, where it is at hand
     handed_over: bool = False  # data were made in Python: the recipe does not say how to get them
     reads_only: bool = False  # what is your own in the recipe is not imported: it is needed to train only
+
+    _has_warned = False  # that it is not finished
 
     def __repr__(self) -> str:
         reached = f"epoch {self.state.epoch} of {self.recipe.epochs}"
@@ -103,10 +113,11 @@ class Run:
     def predict(self, images: Any) -> np.ndarray:
         """The class of each image: [B], elements of `classes`; -1, or "none", where no neuron fires.
 
-        images: as they lie on disk, see `prediction.as_batch`; a single image is a batch of one.
-        Raises ValueError for images of another shape or range.
+        images: as they lie on disk, see `prediction.as_batch`; a single image is a batch of one. Or the path of an
+        image file, or a list of paths, see `minisnn predict --help`. Warns, once, if the run is not finished.
+        Raises ValueError for images of another shape or range, DataError for a file that cannot be read.
         """
-        found = prediction.predict(self.setup, self.state, prediction.as_batch(images, self.info)).classes
+        found = self._predicted(images).classes
         names = self.info.class_names
         if not names:
             return found
@@ -124,7 +135,7 @@ class Run:
         The output, averaged over time; for first-spike networks minus the time t = ln z of the output neuron's spike,
         -inf if it never fires. images and errors: as for `predict`.
         """
-        return prediction.predict(self.setup, self.state, prediction.as_batch(images, self.info)).scores
+        return self._predicted(images).scores
 
     def trace(self, images: Any) -> prediction.Trace:
         """Everything that happens inside: spikes, potentials and currents of each layer by its name.
@@ -132,7 +143,7 @@ class Run:
         Arrays are [T, B, ...]; first-spike layers have the times z [B, N] of their inputs and [B, M] of their spikes.
         It is the plain network that runs, without what masks take away. images and errors: as for `predict`.
         """
-        x = self.setup.encode(to_device(prediction.as_batch(images, self.info), self.recipe.device))
+        x = self.setup.encode(to_device(as_images(images, self.info), self.recipe.device))
         params = self.setup.learner.parameters(self.state)
         return prediction.trace(self.plain, params, self.state.buffers, x)
 
@@ -143,6 +154,7 @@ class Run:
         split: "train", "validation" or "test". Raises ValueError for data of another shape or other classes.
         """
         one_of("split", split, SPLITS)
+        self._warn_unless_finished()
         found, setup = self.readable(data), self.setup
         if found.info.max_value != self.info.max_value:
             setup = self._readable.setup(
@@ -189,8 +201,10 @@ class Run:
         """Train from where the run stands to its last epoch, look at the test set once, and keep everything.
 
         progress: the name of a progress bar; None shows none. test: False leaves the test set alone, to compare
-        settings on validation data. pictures: False draws none. Returns the run itself.
+        settings on validation data. pictures: False draws none. Returns the run itself. Raises ValueError
+        for a progress that is no text.
         """
+        check_progress(progress)
         data, folder = self.own_data(), self.folder
 
         def after_epoch(row: Row) -> None:
@@ -205,6 +219,10 @@ class Run:
             loop.fit(self.setup, self.state, data, after_epoch, progress)
         except loop.Diverged as error:
             error.checkpoint = folder / "checkpoint.npz" if folder else None
+            raise
+        except KeyboardInterrupt as error:
+            if folder:
+                error.add_note(f"go on with: snn.resume({str(folder)!r})")
             raise
         self.result = run_result.result(self.recipe, self.setup, self.plain, self.state, data, self.log, test)
         if folder:
@@ -229,6 +247,20 @@ class Run:
             "handed_over": self.handed_over,
             "note": self.note,
         }
+
+    def _predicted(self, images: Any) -> prediction.Prediction:
+        self._warn_unless_finished()
+        return prediction.predict(self.setup, self.state, as_images(images, self.info))
+
+    def _warn_unless_finished(self) -> None:
+        """Once for each run."""
+        epoch, epochs = self.state.epoch, self.recipe.epochs
+        if epoch < epochs and not self._has_warned:
+            warn(
+                f"{self._name()} is not finished: it was interrupted or has diverged after epoch {epoch} of {epochs}, "
+                "and its network is the one of that epoch"
+            )
+        self._has_warned = True
 
     def _name(self) -> str:
         return str(self.folder or "this run")

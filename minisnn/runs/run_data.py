@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike
 
+from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.info import DataInfo
 from minisnn.recipes import Recipe
@@ -20,6 +21,12 @@ def load_data(recipe: Recipe, source: Source | None = None) -> DataSet:
     if isinstance(source, DataSet):
         return recipe.part(source) if isinstance(recipe, Images) else source
     return replace(recipe, data=str(source)).load()
+
+
+def absolute(recipe: Recipe) -> Recipe:
+    """The recipe with the path of your own data made absolute, so that a run can be resumed from any folder."""
+    own = catalogue.own_path(recipe.data)
+    return recipe if own is None else replace(recipe, data=str(own.absolute()))
 
 
 def load_other(recipe: Recipe, source: Source) -> DataSet:

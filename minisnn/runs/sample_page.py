@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,10 +24,33 @@ LAYERS = 4  # of which potentials and maps are drawn
 Panel = tuple[str, Callable[[Axes], object]]  # title, what draws it
 
 
-def inspect(
-    run: Run, sample: int = 0, out: Path | None = None, data: Source | None = None
-) -> tuple[Figure, str]:
-    """A page about one sample of the test set, and what the network says of it in a sentence.
+class Inspected(NamedTuple):
+    """A page about one sample, and what the network says of it."""
+
+    figure: Figure
+    text: str  # a sentence
+    sample: int  # its number in the test set
+    data: str  # the name of the data set
+    true: Any  # the sample's class
+    predicted: Any  # the class that the network predicts
+    scores: np.ndarray  # [K], larger is better
+    firing: Mapping[str, float]  # by layer: spikes per neuron and step, or the fraction of neurons that fire
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the figure and the sentence; None for a score of a neuron that never fires."""
+        scores = [float(score) if np.isfinite(score) else None for score in self.scores]
+        return {
+            "data": self.data, "sample": self.sample, "class": _json(self.true), "predicted": _json(self.predicted),
+            "scores": scores, "firing": dict(self.firing),
+        }  # fmt: skip
+
+
+def _json(name: Any) -> Any:
+    return name.item() if isinstance(name, np.generic) else name
+
+
+def inspect(run: Run, sample: int = 0, out: Path | None = None, data: Source | None = None) -> Inspected:
+    """A page about one sample of the test set, and what the network says of it.
 
     data: a data set in place of the run's own. out: where the page is written to, as PNG. Raises ValueError for a
     sample that there is not.
@@ -46,7 +70,8 @@ def inspect(
     figure = page(run, image, text)
     if out:
         figure.savefig(out, dpi=120)
-    return figure, text
+    firing = _rates(run.trace(image))
+    return Inspected(figure, text, sample, found.info.name, true, said, run.scores(image)[0], firing)
 
 
 def page(run: Run, image: np.ndarray, title: str) -> Figure:
@@ -88,18 +113,23 @@ def _numbers(run: Run, image: np.ndarray, trace: Trace) -> Iterator[Panel]:
         )
     else:
         yield "output, mean over time", lambda ax: bars(ax, dict(zip(names, scores, strict=True)))
-    rates = {
-        name: float(
-            np.isfinite(layer.z_out).mean() if isinstance(layer, FirstSpikeTrace) else layer.spikes.mean()
-        )
-        for name, layer in trace.items()
-    }
+    rates = _rates(trace)
     unit = "neurons that fire" if run.setup.fires_once else "spikes per neuron and step"
     yield unit, lambda ax: bars(ax, rates, first=False)
     yield (
         "channels that are left" if run.state.channels else "connections that are left",
         lambda ax: bars(ax, _densities(run), first=False, most=1),
     )
+
+
+def _rates(trace: Trace) -> dict[str, float]:
+    """Of each layer: spikes per neuron and step, or the fraction of neurons that fire."""
+    return {
+        name: float(
+            np.isfinite(layer.z_out).mean() if isinstance(layer, FirstSpikeTrace) else layer.spikes.mean()
+        )
+        for name, layer in trace.items()
+    }
 
 
 def _densities(run: Run) -> dict[str, float]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -9,14 +12,14 @@ from typing import Any
 
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.info import DataInfo
-from minisnn.arguments import check
+from minisnn.arguments import check, one_of, path, whole
 from minisnn.backend import to_device
-from minisnn.recipes import RECIPES, Recipe, make
-from minisnn.recipes.lookup import to_json
+from minisnn.lookup import to_json
+from minisnn.recipes import DEVICES, RECIPES, Recipe, check_names, make
 from minisnn.runs import folder as run_folder
 from minisnn.runs.result import Result
-from minisnn.runs.run import Run
-from minisnn.runs.run_data import Source, load_data
+from minisnn.runs.run import Run, check_progress
+from minisnn.runs.run_data import Source, absolute, load_data
 from minisnn.training import checkpoint, loop
 from minisnn.training.state import TrainingState
 
@@ -36,9 +39,27 @@ def train(
 
     kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, or a DataSet;
     None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults for
-    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings, and
-    FileExistsError if the folder holds a run already.
+    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings, FileExistsError if
+    the folder holds a run already, and MemoryError for a network that is too large.
     """
+    recipe, source = _asked_for(kind, data, settings)
+    check_progress(progress)
+    folder = None if out is None else path("out", out)
+    with _memory(recipe):
+        found = load_data(recipe, source)
+        if not isinstance(source, DataSet):
+            recipe = absolute(recipe)
+        run = Run(recipe, found.info, TrainingState({}), data=found, handed_over=isinstance(data, DataSet))
+        run.state = loop.start(run.setup, recipe.seed)
+        if folder is not None:
+            run.keep(folder)
+        return run.finish(progress, test, pictures)
+
+
+def _asked_for(
+    kind: str | Recipe, data: Source | None, settings: dict[str, Any]
+) -> tuple[Recipe, str | DataSet | None]:
+    """The recipe, and where its data come from. Raises ValueError for what `train` cannot understand."""
     if not (data is None or isinstance(data, (str, PathLike, DataSet))):
         kind_of = type(data).__name__
         raise ValueError(
@@ -46,16 +67,31 @@ def train(
         )
     source = data if data is None or isinstance(data, DataSet) else str(data)
     if isinstance(kind, str):
-        recipe = make(kind, "digits" if source is None else source, **settings)
-    else:
-        named: dict[str, Any] = {} if source is None else {"data": getattr(source, "name", source)}
-        recipe = replace(kind, **named, **settings)
-    found = load_data(recipe, source)
-    run = Run(recipe, found.info, TrainingState({}), data=found, handed_over=isinstance(data, DataSet))
-    run.state = loop.start(run.setup, recipe.seed)
-    if out is not None:
-        run.keep(Path(out))
-    return run.finish(progress, test, pictures)
+        check_names(kind, settings, inspect.signature(train).parameters)
+        return make(kind, "digits" if source is None else source, **settings), source
+    if not isinstance(kind, Recipe):
+        hint = f": write {kind.__name__}()" if isinstance(kind, type) else ""
+        names = ", ".join(RECIPES)
+        raise ValueError(f"kind must be one of {names}, or a recipe such as LIFNet(), found {kind!r}{hint}")
+    named: dict[str, Any] = {} if source is None else {"data": getattr(source, "name", source)}
+    return replace(kind, **named, **settings), source
+
+
+TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded", "too large to convert")
+"""How NumPy and Python name a size that no machine has; of one that this machine lacks they raise MemoryError."""
+
+
+@contextmanager
+def _memory(recipe: Recipe) -> Iterator[None]:
+    """MemoryError with advice, for one without, and for the other errors that a size too large ends in."""
+    try:
+        yield
+    except (MemoryError, ValueError, OverflowError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in TOO_LARGE):
+            raise
+        what = str(error).rstrip(".") or "there is no more to be had"
+        *some, last = (n for n in ("hidden", "net", "width", "batch_size", "T") if hasattr(recipe, n))
+        raise MemoryError(f"out of memory: {what}; choose a smaller {', '.join(some)} or {last}") from error
 
 
 def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> Run:
@@ -65,10 +101,12 @@ def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> 
     your own are not imported: to read a run they are not needed. own: these, if you hand them over. Raises
     FileNotFoundError if there is no run, ValueError for files that are damaged or do not belong together.
     """
-    return _load(Path(folder), device, own, reads_only=True)
+    return _load(path("folder", folder), device, own, reads_only=True)
 
 
 def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: bool) -> Run:
+    if device is not None:
+        one_of("device", device, DEVICES)
     config = run_folder.read_config(folder)
     try:
         here = {"device": device} if device else {}
@@ -126,7 +164,8 @@ def resume(
     progress, test, pictures: see `Run.finish`. kind: a run of another kind is refused. own: see `load`.
     Raises ValueError, and changes nothing, for data that are not those that the run was trained on; else as `load`.
     """
-    run = _load(Path(folder), None, own, reads_only=False)
+    check_progress(progress)
+    run = _load(path("folder", folder), None, own, reads_only=False)
     assert run.folder
     if kind not in (None, run.kind):
         raise ValueError(
@@ -135,10 +174,16 @@ def resume(
     run.own_data(data)
     if epochs is not None:
         least = run.recipe.epochs
-        check("epochs", epochs, epochs >= least, f"at least {least}, as many as the run was started with")
+        check(
+            "epochs",
+            epochs,
+            whole("epochs", epochs) >= least,
+            f"at least {least}, as many as the run was started with",
+        )
         run.recipe = replace(run.recipe, epochs=epochs)
-    run.setup  # noqa: B018  builds the network: what cannot be built must not change the folder
-    if run.state.epoch < run.recipe.epochs:
-        (run.folder / "result.json").unlink(missing_ok=True)
-    run_folder.write_config(run.folder, run.config())
-    return run.finish(progress, test, pictures)
+    with _memory(run.recipe):
+        run.setup  # noqa: B018  builds the network: what cannot be built must not change the folder
+        if run.state.epoch < run.recipe.epochs:
+            (run.folder / "result.json").unlink(missing_ok=True)
+        run_folder.write_config(run.folder, run.config())
+        return run.finish(progress, test, pictures)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minisnn.arguments import bools, check, numbers, one_of, whole
+from minisnn.arguments import bools, check, generator, number, numbers, one_of, whole
 from minisnn.backend import Array, array_module, to_host
 from minisnn.networks.compose import Sequential, activities
 from minisnn.notices import warn
@@ -87,7 +87,8 @@ def draw_channels(sizes: Mapping[str, int], p: float, rng: np.random.Generator) 
     sizes: C by layer; p: the fraction pruned, 0 to 1. Returns masks, bool [C] by layer. Raises ValueError for a p
     outside.
     """
-    check("p", p, 0 <= p <= 1, "0 to 1")
+    check("p", p, 0 <= number("p", p) <= 1, "0 to 1")
+    rng = generator("rng", rng)
     masks = {key: np.zeros(size, bool) for key, size in sizes.items()}
     for mask in masks.values():
         count = max(1, round((1 - p) * len(mask)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
+from minisnn.lookup import called
 from minisnn.structure.answers import checked_counts, checked_positions
 from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
 from minisnn.structure.learner import SparseLearner, structure_rng
@@ -28,9 +29,8 @@ def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: 
     unless it is `count` different positions of active connections; the mask is then as before.
     """
     xp = array_module(mask)
-    pruned = xp.sort(
-        checked_positions("prune", rule, layer, rule(_locked(weight), _locked(mask), count), count, mask)
-    )
+    found = called("prune rule", rule, _locked(weight), _locked(mask), count)
+    pruned = xp.sort(checked_positions("prune", rule, layer, found, count, mask))
     xp.put(mask, pruned, False)
     return pruned
 
@@ -66,7 +66,8 @@ def grow_layer(
     wanted = count - len(last_resort)
     allowed = xp.zeros(mask.size, bool)
     xp.put(allowed, candidates, True)
-    new = checked_positions("grow", rule, layer, rule(statistics, candidates, wanted, rng), wanted, allowed)
+    found = called("grow rule", rule, statistics, candidates, wanted, rng)
+    new = checked_positions("grow", rule, layer, found, wanted, allowed)
     grown = xp.concatenate([new, last_resort])
     xp.put(mask, grown, True)
     xp.put(weight, grown[~_among(grown, pruned, mask.size)] if keep_weights else grown, 0)
@@ -151,7 +152,8 @@ class Evolve(SparseLearner):
                 momentum = float((momenta[key] * mask).sum()) / active
                 pruned[key] = prune_layer(weight, mask, count, self.prune, key)
                 layers[key] = Layer(count, mask.size - active + count, momentum)
-        for key, count in checked_counts(self.redistribute, layers, self.redistribute(layers, rng)).items():
+        counts = called("redistribute rule", self.redistribute, layers, rng)
+        for key, count in checked_counts(self.redistribute, layers, counts).items():
             weight, mask = state.params[key], state.masks[key]
             statistics = GrowthStatistics(grads[key], momenta[key], state.structure[key + ".last_active"])
             grown = grow_layer(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisnn.arguments import integers, numbers, whole
+from minisnn.arguments import generator, integers, numbers, whole
 from minisnn.backend import Array, array_module
 
 
@@ -44,7 +44,7 @@ def grow_random(
     Returns positions [count]. Raises ValueError for more than there are candidates.
     """
     candidates = _checked(candidates, count)
-    chosen = rng.choice(len(candidates), count, replace=False)
+    chosen = generator("rng", rng).choice(len(candidates), count, replace=False)
     return candidates[array_module(candidates).asarray(chosen)]
 
 
@@ -75,7 +75,9 @@ def grow_longest_inactive(
     candidates.
     """
     candidates = _checked(candidates, count)
-    shuffled = candidates[array_module(candidates).asarray(rng.permutation(len(candidates)))]
+    shuffled = candidates[
+        array_module(candidates).asarray(generator("rng", rng).permutation(len(candidates)))
+    ]
     (last_active,) = integers(last_active=statistics.last_active, like=candidates)
     return _highest(-last_active, shuffled, count)
 

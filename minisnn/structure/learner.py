@@ -10,6 +10,7 @@ import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
+from minisnn.lookup import called
 from minisnn.networks.compose import Sequential
 from minisnn.notices import warn
 from minisnn.structure.answers import checked_mask
@@ -91,7 +92,8 @@ class SparseLearner(StructureLearner):
                     f"densities name {key}, expected one of the parameters: {', '.join(state.params)}"
                 )
             weight = state.params[key]
-            drawn = checked_mask(sample, key, sample(weight.shape, density, rng), weight.shape)
+            found = called("sampler", sample, weight.shape, density, rng)
+            drawn = checked_mask(sample, key, found, weight.shape)
             mask = array_module(weight).asarray(drawn)
             state.masks[key] = mask
             state.structure[key + ".initial"] = mask.copy()

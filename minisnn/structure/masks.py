@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 import numpy as np
 
-from minisnn.arguments import bools, check, floating
+from minisnn.arguments import bools, check, floating, generator, number
 from minisnn.backend import Array
 
 
@@ -19,7 +19,7 @@ def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
     n_in, n_out: neurons of the two layers, n^{k-1} and n^k. epsilon: about the connections of each neuron. Raises
     ValueError unless epsilon > 0 and the layers have neurons.
     """
-    if n_in < 1 or n_out < 1 or not epsilon > 0:
+    if not (number("n_in", n_in) >= 1 and number("n_out", n_out) >= 1 and number("epsilon", epsilon) > 0):
         raise ValueError(f"expected two layers and epsilon > 0, found {n_in}, {n_out} and {epsilon}")
     return min(1.0, epsilon * (n_in + n_out) / (n_in * n_out))
 
@@ -37,7 +37,7 @@ def erk_densities(shapes: Shapes, density: float) -> dict[str, float]:
     p_l by key. Layers whose p_l would exceed 1 are dense, and e is solved again for
     the others. Raises ValueError unless 0 < density <= 1.
     """
-    return _solved({name: sum(shape) / prod(shape) for name, shape in shapes.items()}, shapes, density)
+    return _solved(lambda shape: sum(shape) / prod(shape), shapes, density)
 
 
 def er_densities(shapes: Shapes, density: float) -> dict[str, float]:
@@ -46,18 +46,19 @@ def er_densities(shapes: Shapes, density: float) -> dict[str, float]:
     shapes: of the weights, by key; density: of all of them together. Returns densities by key. Raises ValueError unless
     0 < density <= 1.
     """
-    return _solved({name: sum(s[-2:]) / prod(s[-2:]) for name, s in shapes.items()}, shapes, density)
+    return _solved(lambda shape: sum(shape[-2:]) / prod(shape[-2:]), shapes, density)
 
 
 def uniform_densities(shapes: Shapes, density: float) -> dict[str, float]:
     """The same density for every layer. Returns densities by key. Raises ValueError unless 0 < density <= 1."""
-    return _solved(dict.fromkeys(shapes, 1.0), shapes, density)
+    return _solved(lambda shape: 1.0, shapes, density)
 
 
-def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, float]:
-    """min(1, e raw) for every layer, with e such that the whole network has the density asked for."""
-    if not 0 < density <= 1:
-        raise ValueError(f"density must be above 0 and at most 1, found {density}")
+def _solved(share: Callable[[tuple[int, ...]], float], shapes: Shapes, density: float) -> dict[str, float]:
+    """min(1, e share) for every layer, with e such that the whole network has the density asked for."""
+    check("density", density, 0 < number("density", density) <= 1, "above 0 and at most 1")
+    _check_shapes(shapes)
+    raw = {name: share(shape) for name, shape in shapes.items()}
     size = {name: prod(shape) for name, shape in shapes.items()}
     dense: set[str] = set()
     while len(dense) < len(shapes):
@@ -73,13 +74,24 @@ def _solved(raw: dict[str, float], shapes: Shapes, density: float) -> dict[str, 
     return dict.fromkeys(shapes, 1.0)
 
 
+def _check_shapes(shapes: object) -> None:
+    """Raise ValueError unless they are shapes by key."""
+    if not isinstance(shapes, Mapping):
+        raise ValueError(
+            f'shapes must be a dictionary of shapes by key, such as {{"fc1.weight": (784, 800)}}, found {shapes!r}'
+        )
+    for name, shape in shapes.items():
+        is_one = isinstance(shape, Sequence) and len(shape) > 1 and all(n == int(n) > 0 for n in shape)
+        check(f"the shape of {name}", repr(shape), is_one, "two or more whole numbers above 0")
+
+
 def bernoulli_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
     """Each connection present with probability `density`, independently of the others (ESL Eq. 1).
 
-    Returns bool of `shape`, on the host. Raises ValueError for a density outside 0 to 1.
+    Returns bool of `shape`, on the host. Raises ValueError for a density outside 0 to 1, or a seed for rng.
     """
-    check("density", density, 0 <= density <= 1, "0 to 1")
-    return rng.random(shape) < density
+    check("density", density, 0 <= number("density", density) <= 1, "0 to 1")
+    return generator("rng", rng).random(shape) < density
 
 
 def exact_mask(
@@ -88,9 +100,10 @@ def exact_mask(
     """round(density * size) connections, all choices equally likely.
 
     whole: makes a whole number of density * size. Returns bool of `shape`, on the host. Raises ValueError for a density
-    outside 0 to 1.
+    outside 0 to 1, or a seed for rng.
     """
-    check("density", density, 0 <= density <= 1, "0 to 1")
+    check("density", density, 0 <= number("density", density) <= 1, "0 to 1")
+    rng = generator("rng", rng)
     size = prod(shape)
     mask = np.zeros(size, bool)
     mask[rng.choice(size, whole(density * size), replace=False)] = True

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import generator
+
 
 class Layer(NamedTuple):
     """A sparse layer between pruning and growing."""
@@ -55,8 +57,9 @@ def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """Each free position grows with probability lost / free, independently (sparse_learning, ITOP).
 
     The number of connections is right only on average: each layer's density makes a random walk. layers: by key.
-    Returns counts by key.
+    Returns counts by key. Raises ValueError for a seed in place of rng.
     """
+    rng = generator("rng", rng)
     return {
         key: int(rng.binomial(layer.free, layer.lost / layer.free)) if layer.free else 0
         for key, layer in layers.items()

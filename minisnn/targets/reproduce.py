@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 
 from minisnn.arguments import check, one_of
+from minisnn.lookup import find as found
+from minisnn.lookup import is_own
 from minisnn.recipes import DEVICES
-from minisnn.recipes.lookup import find as found
-from minisnn.recipes.lookup import is_own
 from minisnn.targets import NAMES, SCALES
 from minisnn.targets.target import Reproduction, Target, run_target
 
