@@ -36,7 +36,7 @@ from minisnn import (  # noqa: E402
 )
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward  # noqa: E402
 from minisnn.recipes import ESL_MLP_DEFAULTS  # noqa: E402
-from minisnn.training.loop import loop  # noqa: E402
+from minisnn.training import loop  # noqa: E402
 
 B, STEPS = 100, 600
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import peers  # noqa: E402
 
 from minisnn.faster import fast  # noqa: E402
-from minisnn.networks.architectures import architectures  # noqa: E402
+from minisnn.networks import architectures  # noqa: E402
 from minisnn.networks.notation import SCA_STYLE, from_notation  # noqa: E402
 from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402

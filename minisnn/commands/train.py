@@ -75,7 +75,7 @@ def _add_run(parser: Any, name: str | None) -> None:
 
 
 def _train(name: str | None, arguments: argparse.Namespace) -> None:
-    from minisnn.runs.start import start  # matplotlib takes longest to import: not before it is needed
+    from minisnn.runs import start  # matplotlib takes longest to import: not before it is needed
 
     given = {key: value for key, value in vars(arguments).items() if key not in OWN}
     progress = None if arguments.quiet else "training"
