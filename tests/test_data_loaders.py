@@ -16,7 +16,7 @@ import data_loaders
 import minisnn as snn
 from data_loaders import DataSet, Remote, data_set
 from data_loaders.catalogue import DATA_SETS, load, load_stand_in
-from data_loaders.common import importing
+from data_loaders.common import importing, progress
 from data_loaders.common.declaration import REGISTERED
 from minisnn import cli
 
@@ -84,10 +84,15 @@ def test_digits_and_mnist_need_numpy_only():
             mnist.load()
         except FileNotFoundError as error:
             print(error)
+        try:
+            data_loaders.load("mnst")
+        except ValueError as error:
+            print(error)
     """
-    first, second = python(code).splitlines()
+    first, second, third = python(code).splitlines()
     assert first == "(1302, 8, 8, 1) True"
     assert "Downloads need pooch: pip install 'minisnn[data]'" in second
+    assert third.endswith("did you mean mnist?")
 
 
 def test_a_data_set_is_imported_when_it_is_asked_for():
@@ -143,6 +148,14 @@ def test_names_of_the_package():
         assert getattr(data_loaders, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = data_loaders.lod
+
+
+def test_without_tqdm_there_is_no_bar(tmp_path):
+    items = [3, 4]
+    assert list(progress.Silent(items, desc="a", disable=False)) == items
+    with progress.Silent(total=3) as bar:
+        bar.update()
+        bar.update(2)
 
 
 # A new data set is one file
