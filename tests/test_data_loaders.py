@@ -8,6 +8,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -386,6 +387,22 @@ def test_a_run_on_recordings_reads_them_by_name_whatever_their_frames():
     assert run.evaluate("event-digits").accuracy == run.evaluate().accuracy
     with pytest.raises(ValueError, match=r"found 'event-digits'.*: load them with T=2, or give their name"):
         run.evaluate(snn.load_data("event-digits"))
+
+
+@pytest.mark.parametrize("kind", ["esl-mlp", "lif", "sca-vgg16"])
+def test_every_data_set_has_a_recipe(kind):
+    """Of its own, or one that follows from what is declared: nothing is loaded."""
+    for name, declared in DATA_SETS.items():
+        recipe = snn.make(kind, name)
+        assert recipe.data == name
+        if kind != "esl-mlp":
+            net, _ = recipe.build(described(declared.outline()))
+            assert net.out(declared.shape[-3:]) == (declared.n_classes,)
+
+
+def described(outline):
+    """What a recipe must know of data that are not here."""
+    return SimpleNamespace(**outline._asdict(), max_value=255, mean=0.0, std=1.0)
 
 
 def test_every_declaration_is_complete():
