@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data_loaders import cifar10
 from data_loaders.cifar10_dvs import CLASSES, CONVERTED, SAMPLES, SIDE, T_DEFAULT, load_recordings
@@ -13,6 +12,7 @@ from data_loaders.common.dataset import DataSet
 from data_loaders.common.declaration import data_set
 from data_loaders.common.download import cache_folder, own_folders
 from data_loaders.common.extras import needs
+from data_loaders.common.progress import tqdm
 from data_loaders.events.camera import EventCamera, almost_closed
 from data_loaders.events.frames import resize
 from data_loaders.formats.aedat import SIZE, write_aedat

@@ -5,11 +5,13 @@ import importlib.util
 import pkgutil
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 import nbformat
 import pytest
 
+import data_loaders
 import minisnn
 
 ROOT = Path(__file__).resolve().parent.parent / "chapters"
@@ -28,9 +30,10 @@ def code(notebook):
 
 
 def exported():
-    """Names of all public functions and classes of minisnn."""
+    """Names of all public functions and classes of minisnn and data_loaders."""
     names = set()
-    for module in pkgutil.walk_packages(minisnn.__path__, "minisnn."):
+    packages = (pkgutil.walk_packages(p.__path__, f"{p.__name__}.") for p in (minisnn, data_loaders))
+    for module in chain.from_iterable(packages):
         file = importlib.util.find_spec(module.name).origin
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
         names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}

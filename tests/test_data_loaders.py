@@ -8,6 +8,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import data_loaders
 import minisnn as snn
 from data_loaders import DataSet, Remote, data_set
 from data_loaders.catalogue import DATA_SETS, load, load_stand_in
-from data_loaders.common import importing
+from data_loaders.common import importing, progress
 from data_loaders.common.declaration import REGISTERED
 from minisnn import cli
 from minisnn.training import loop
@@ -85,10 +86,15 @@ def test_digits_and_mnist_need_numpy_only():
             mnist.load()
         except FileNotFoundError as error:
             print(error)
+        try:
+            data_loaders.load("mnst")
+        except ValueError as error:
+            print(error)
     """
-    first, second = python(code).splitlines()
+    first, second, third = python(code).splitlines()
     assert first == "(1302, 8, 8, 1) True"
     assert "Downloads need pooch: pip install 'minisnn[data]'" in second
+    assert third.endswith("did you mean mnist?")
 
 
 def test_a_data_set_is_imported_when_it_is_asked_for():
@@ -144,6 +150,14 @@ def test_names_of_the_package():
         assert getattr(data_loaders, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = data_loaders.lod
+
+
+def test_without_tqdm_there_is_no_bar(tmp_path):
+    items = [3, 4]
+    assert list(progress.Silent(items, desc="a", disable=False)) == items
+    with progress.Silent(total=3) as bar:
+        bar.update()
+        bar.update(2)
 
 
 # A new data set is one file
@@ -374,6 +388,22 @@ def test_a_run_on_recordings_reads_them_by_name_whatever_their_frames():
     assert run.evaluate("event-digits").accuracy == run.evaluate().accuracy
     with pytest.raises(ValueError, match=r"found 'event-digits'.*: load them with T=2, or give their name"):
         run.evaluate(snn.load_data("event-digits"))
+
+
+@pytest.mark.parametrize("kind", ["esl-mlp", "lif", "sca-vgg16"])
+def test_every_data_set_has_a_recipe(kind):
+    """Of its own, or one that follows from what is declared: nothing is loaded."""
+    for name, declared in DATA_SETS.items():
+        recipe = snn.make(kind, name)
+        assert recipe.data == name
+        if kind != "esl-mlp":
+            net, _ = recipe.build(described(declared.outline()))
+            assert net.out(declared.shape[-3:]) == (declared.n_classes,)
+
+
+def described(outline):
+    """What a recipe must know of data that are not here."""
+    return SimpleNamespace(**outline._asdict(), max_value=255, mean=0.0, std=1.0)
 
 
 def test_every_declaration_is_complete():

@@ -12,7 +12,7 @@ from data_loaders import cifar10_dvs_simulated as simulated
 from data_loaders.cifar10_dvs import CLASSES, load_recordings
 from data_loaders.common import download
 from data_loaders.common.dataset import DataSet, Split
-from data_loaders.events.camera import EventCamera, diamond
+from data_loaders.events.camera import EventCamera
 from data_loaders.events.frames import count_frames, resize
 from data_loaders.formats import aedat
 from data_loaders.formats.aedat import Events, read_aedat, write_aedat
@@ -300,8 +300,8 @@ def cifar(monkeypatch):
     monkeypatch.setattr(simulated.simulate, "__defaults__", (3, QUIET, False))
     monkeypatch.setattr(
         simulated,
-        "diamond",
-        lambda radius, steps: (radius / 8 * np.array([[0, 0], [0, 1], [0, 0]]), np.arange(0, 3000, 1000)),
+        "almost_closed",
+        lambda radius, steps: (radius / 8 * np.array([[0, 0], [0, 1]]), np.arange(0, 2000, 1000)),
     )
     return loads
 
@@ -329,7 +329,7 @@ def test_simulated_files_show_the_images_of_their_class(tmp_path, cifar):
     """Without noise: the n-th of a class is what the camera sees of the n-th image of that class."""
     camera = EventCamera(threshold=0.2)
     simulated.simulate(tmp_path / "files", camera=camera)
-    path, times = (along[:-1] for along in diamond(8.0, steps=64))
+    path, times = simulated.almost_closed(8.0, steps=64)
     for label, n in ((0, 0), (3, 1), (9, 2)):
         grey = IMAGES[np.flatnonzero(label == LABELS)[n]] / 255 @ np.array([0.299, 0.587, 0.114])
         picture = resize(grey[..., None], (128, 128))[None, ..., 0]

@@ -602,7 +602,7 @@ def test_verifying_makes_every_row_again(tmp_path):
     content = bytearray(path.read_bytes())
     content[-17] ^= 1  # of row 3
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.npy: row 3 is not what its source says; delete it"):
+    with pytest.raises(DataError, match=r"a\.npy: row 3 differs from its source; delete the file"):
         store.converted(path, **options, verify=True)
 
 

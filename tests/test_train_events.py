@@ -147,7 +147,7 @@ def test_defaults_of_stand_ins_are_those_of_what_they_stand_for():
 
 @pytest.mark.parametrize("name", LIF_DEFAULTS)
 def test_every_default_builds_its_network(name):
-    assert set(LIF_DEFAULTS) == set(DATA_SETS)
+    assert set(LIF_DEFAULTS) <= set(DATA_SETS)
     recipe = LIF_DEFAULTS[name]
     kind = name.removesuffix("-stand-in").removesuffix("-simulated")
     shape, n_classes = {

@@ -11,11 +11,11 @@ from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
-from tqdm import tqdm
 
 from data_loaders.common.errors import DataError
 from data_loaders.common.extras import needs
 from data_loaders.common.files import write_atomically
+from data_loaders.common.progress import tqdm
 
 SAFE_EVERY = 256  # rows, after which an interrupted conversion need not repeat them
 

@@ -21,7 +21,7 @@ from data_loaders.common.errors import check
 from data_loaders.formats.aedat import Events
 
 DARK = 0.05  # epsilon: black is not infinitely dark
-EVEN = 1e-9  # of a threshold: where the brightness comes back to what it was, rounding must not decide
+EVEN = 1e-9  # of a threshold: rounding must not decide where the brightness returns to an earlier value
 
 
 @dataclass(frozen=True, kw_only=True)

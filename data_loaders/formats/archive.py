@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from data_loaders.common.errors import DataError
 
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for any amount of memory
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods may need any amount of memory
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
 
@@ -20,7 +20,7 @@ class Archive:
         self.zip = None
         if path.is_dir():
             return
-        path.stat()  # if there is nothing, this says so
+        path.stat()  # raises FileNotFoundError
         try:
             self.zip = zipfile.ZipFile(path)
         except DAMAGED as error:
@@ -35,7 +35,7 @@ class Archive:
         return (self.path / name).is_file() if self.zip is None else name in self.zip.NameToInfo
 
     def names(self) -> list[str]:
-        """Of all files: of a folder only those directly in it."""
+        """The names of all files; of a folder, only of those directly in it."""
         if self.zip is None:
             return [path.name for path in self.path.iterdir()]
         return self.zip.namelist()

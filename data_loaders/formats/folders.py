@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.download import cache_folder
 from data_loaders.common.errors import DataError
+from data_loaders.common.progress import tqdm
 from data_loaders.common.rows import Rows
 from data_loaders.common.store import converted, mark
 from data_loaders.events.frames import count_frames

@@ -1,4 +1,4 @@
-"""NumPy's `.npz`, read safely: no pickle, no more memory than its arrays have, no byte unchecked."""
+"""NumPy's `.npz`, read safely: no pickle, no more memory than its arrays need, every byte checked."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ KINDS = "buifUS"  # of dtypes: booleans, integers, floats, texts
 def read_npz(path: Path, known: Collection[str]) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file by their names.
 
-    Of each, the header's size is compared with the archive's before anything is read, and the archive's checksum is
-    compared after it. Raises DataError if it is no such file, if it is damaged, holds an array whose name is not known,
+    For each array the size in its header is compared with the archive's before it is read, and the archive's checksum
+    afterwards. Raises DataError if it is no such file, if it is damaged, holds an array whose name is not known,
     objects or structured arrays, or more than 4 GiB in all.
     """
     archive = Archive(path)
@@ -54,7 +54,7 @@ def read_npz(path: Path, known: Collection[str]) -> dict[str, np.ndarray]:
 
 
 def _read(file: IO[bytes], size: int, where: str) -> np.ndarray:
-    """One array in the format `.npy`, of which there are `size` bytes."""
+    """One array in the format `.npy`, `size` bytes long."""
     shape, fortran, dtype = _header(file, where)
     if dtype.kind not in KINDS:
         raise DataError(f"{where}: expected numbers or texts, found {dtype}")

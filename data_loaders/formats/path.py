@@ -49,7 +49,7 @@ def load_path(
     one_of("by", by, BY)
     if path.is_dir():
         return load_folder(path, T, by, progress, verify)
-    path.stat()  # if there is nothing, this says so
+    path.stat()  # raises FileNotFoundError
     if path.suffix.lower() != ".npz" or not path.is_file():
         raise DataError(f"{path}: expected an .npz file or a folder of classes, found something else")
     return _from_npz(path)

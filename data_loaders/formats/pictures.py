@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP files as arrays, as a person sees them: upright, palettes as colours, transparency on white."""
+"""PNG, JPEG and BMP files as arrays, as a viewer shows them: upright, palettes as colours, transparency on white."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Look(NamedTuple):
 
 
 def look(path: Path) -> Look:
-    """Size, upright, and whether it is grey. Reads the header only. Raises DataError for what is no such picture."""
+    """Size when upright, and whether it is grey, from the header only. Raises DataError if it is no such picture."""
     with _opened(path) as picture:
         width, height = picture.size
         exif = picture.format != "PNG" or "exif" in picture.info  # else Pillow would decode it to find out
@@ -40,8 +40,8 @@ def look(path: Path) -> Look:
 def decode(path: Path, grey: bool) -> np.ndarray:
     """A picture as [H, W, 1] or, unless grey, [H, W, 3] uint8.
 
-    It is turned as its EXIF orientation says; what is transparent lies on white; grey levels of 16 bits are rounded to
-    8. Raises DataError for what is no whole picture, or one so large that Pillow takes it for a decompression bomb.
+    It is turned as its EXIF orientation says; transparent parts become white; 16-bit grey levels are rounded to 8 bits.
+    Raises DataError for an incomplete picture, or one so large that Pillow takes it for a decompression bomb.
     """
     image, operations = needs("PIL.Image", "data"), needs("PIL.ImageOps", "data")
     with _opened(path) as picture:
@@ -59,13 +59,13 @@ def decode(path: Path, grey: bool) -> np.ndarray:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A picture of Pillow's; whatever is wrong with the file becomes a DataError."""
+    """A picture as Pillow opens it; any error becomes a DataError."""
     image = needs("PIL.Image", "data")
     if not path.is_file():
         raise DataError(f"{path}: expected a picture, found no regular file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damage that does not matter
+            warnings.simplefilter("ignore")  # about harmless damage
             warnings.simplefilter("error", image.DecompressionBombWarning)
             with image.open(path, formats=FORMATS) as picture:
                 yield picture

@@ -1,4 +1,4 @@
-"""Augmentation: the same picture, a little different every time.
+"""Augmentation: the same picture, slightly changed each time.
 
 Each function takes a batch of pictures or of event sequences and a generator, and returns a new
 batch. Chance is drawn for each sample, never for each time step: a recording moves as a whole.
@@ -18,7 +18,7 @@ Augmentation = Callable[..., Array]
 
 
 def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
-    """Move each image by its own -by ... +by pixels down and across; what comes in is black.
+    """Move each image by its own -by ... +by pixels down and across; what moves in is black.
 
     images: [B, H, W, C], numbers of any dtype. by: in pixels, at least 0. Returns a new array of the same shape and
     dtype. TET's and SCA's RandomCrop(32, padding=4) is shift by 4. Raises ValueError for another shape or dtype.
@@ -52,8 +52,8 @@ def flip(images: Array, rng: np.random.Generator) -> Array:
 def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
     """Roll each sequence of frames by its own -by ... +by pixels down and across, the same at every step.
 
-    frames: [B, T, H, W, C], numbers of any dtype; what leaves at one side comes in at the other (TET, for CIFAR10-DVS
-    by 5). by: in pixels, at least 0. Returns a new array of the same shape and dtype. Raises ValueError for another
+    frames: [B, T, H, W, C], numbers of any dtype; what leaves on one side comes in on the other (TET: CIFAR10-DVS by
+    5). by: in pixels, at least 0. Returns a new array of the same shape and dtype. Raises ValueError for another
     shape or dtype.
     """
     (frames,), by = numbers(frames=frames), whole("by", by)
@@ -70,7 +70,7 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
 
 
 def in_turn(*steps: Augmentation) -> Augmentation:
-    """One augmentation after the other; without any, the pictures as they are.
+    """One augmentation after the other; none leaves the pictures unchanged.
 
     steps: functions of pictures and a generator, (images, rng=...) -> images. Returns one such function.
     """

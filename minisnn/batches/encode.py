@@ -1,4 +1,4 @@
-"""Data as a network takes them: images as first spikes, or as a current that is the same at every step; frames."""
+"""Data as a network takes them: images as first spikes or as a constant current; frames as currents over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Z_DARK = 6.0  # a black pixel spikes at t = ln 6 = 1.79, a max_value one at t = 
 
 
 def latency_code(images: Array, max_value: int, levels: int = 2) -> Array:
-    r"""One spike for every pixel, the brighter the earlier.
+    r"""One spike for every pixel; the brighter, the earlier.
 
     $$ t = (1 - x) \ln 6, \qquad z = e^t = 6^{1-x} $$
 
@@ -39,7 +39,7 @@ def latency_code(images: Array, max_value: int, levels: int = 2) -> Array:
 def direct_code(
     images: Array, max_value: int, mean: float | np.ndarray = 0.0, std: float | np.ndarray = 1.0
 ) -> Array:
-    r"""Direct coding: grey values as input currents, the same at every step; the first layer makes spikes of them.
+    r"""Direct coding: grey values as input currents, the same at every step; the first layer turns them into spikes.
 
     $$ I = \frac{x / x_\mathrm{max} - \mu}{\sigma} $$
 

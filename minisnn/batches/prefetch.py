@@ -15,11 +15,11 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterator[Item], ahead: int = 2, together: int = 1) -> Iterator[Item]:
-    """The same items in the same order, made by a thread of its own, up to `ahead` times `together` of them in advance.
+    """The same items in the same order, made in another thread, up to `ahead` times `together` of them in advance.
 
-    together: items that are made in one go; to hand over a small one takes longer than to make it. NumPy and the
-    operating system let go of the interpreter while they copy and read. An error in making an item is raised where
-    the first of those made with it is asked for. Where no thread can be started they are made when they are asked for.
+    together: items that are made at once, because handing over a small one takes longer than making it. NumPy and the
+    operating system release the interpreter lock while they copy and read. An error in making an item is raised when
+    the first item made with it is asked for. If no thread can be started, items are made when they are asked for.
     Raises ValueError for fewer than 1 ahead or together.
     """
     check("ahead", ahead, ahead >= 1, "at least 1")

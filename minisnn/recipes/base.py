@@ -24,7 +24,10 @@ class Base(Settings):
     """Data, optimiser, learning rate, batches, device, seed."""
 
     data: str = setting(
-        "mnist", "data set, see minisnn data list; or a path to your own", metavar="NAME", group="data"
+        "mnist",
+        "data set, see minisnn data list; or your own: a path, or module:name",
+        metavar="NAME",
+        group="data",
     )
     shift: int = setting(
         0,

@@ -37,10 +37,10 @@ def train(
 ) -> Run:
     """Train a network of the papers, look at the test set once, and leave everything in the folder `out`, if given.
 
-    kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, or a DataSet;
-    None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults for
-    these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings, FileExistsError if
-    the folder holds a run already, and MemoryError for a network that is too large.
+    kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, `module:name` or a
+    DataSet; None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults
+    for these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings,
+    FileExistsError if the folder holds a run already, and MemoryError for a network that is too large.
     """
     recipe, source = _asked_for(kind, data, settings)
     check_progress(progress)
