@@ -1,8 +1,8 @@
-"""Work in pieces that stay in cache, shared among threads.
+"""Split work into blocks that fit into the cache, and share them among threads.
 
-NumPy reads and writes main memory in every call; an array that is worked on piece by piece, all
-steps for one piece before the next, is read once. The pieces are also what several threads share:
-NumPy and BLAS release the interpreter lock while they compute. On a GPU one piece is everything.
+Every NumPy call reads and writes main memory. If all steps are done for one block before the next, the block stays in
+the cache and main memory is read once. Threads work on different blocks at the same time, because NumPy and BLAS
+release the interpreter lock while they compute. On a GPU one block holds everything.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from minisnn.backend import Array
 
 Job = TypeVar("Job")
 LARGER = (
-    4  # threads take this much more at a time: passing on the interpreter lock costs more than a slower cache
+    4  # threads get blocks this much larger: handing over the interpreter lock costs more than a slower cache
 )
-ON_DEVICE = 1 << 28  # elements of one piece where there is no cache to fit into: a GiB of float32
+ON_DEVICE = 1 << 28  # elements of a block on a GPU: a GiB of float32
 
 
 class Serial(list[Job]):
-    """Jobs that are too little to share, or a GPU's: `each` leaves them to one thread."""
+    """Jobs that are too small to share, or on a GPU: `each` runs them on one thread."""
 
 
 def split(n: int, per: int, elements: int, like: Array, larger: int | None = None) -> list[slice]:
-    """Slices of n things of `per` elements each, each of about `elements` elements, at least one item.
+    """Slices of n items of `per` elements: about `elements` elements in each slice, and at least one item.
 
-    For several threads they are LARGER, or down to half of that where all threads get something that way; what would
-    not fill one of these is `Serial`. like: an array of the library that will work. larger: in place of LARGER; 1 is
-    right for products, which let go of the lock for long.
+    For several threads slices are LARGER times as large, or down to half of that if this gives every thread some work;
+    less work than one such slice is `Serial`. like: an array of the library that does the work. larger: in place of
+    LARGER; 1 is right for matrix products, which release the lock for long.
     """
     per, larger, shared = max(1, per), larger or LARGER, False
     if not isinstance(like, np.ndarray):
@@ -56,12 +56,12 @@ def split(n: int, per: int, elements: int, like: Array, larger: int | None = Non
 
 
 def numbered(slices: list[slice]) -> list[tuple[int, slice]]:
-    """The same jobs with their numbers, for work that leaves a result in its own place."""
+    """The same jobs with their numbers, for jobs that each store a result."""
     return type(slices)(enumerate(slices))  # type: ignore[arg-type, return-value]
 
 
 def share_out(n: int, like: Array) -> list[slice]:
-    """0 ... n in as many parts as there are threads; in one on a device."""
+    """The range 0 to n in as many parts as there are threads; in one part on a device."""
     size = max(1, ceil(n / threads()) if isinstance(like, np.ndarray) else n)
     return [slice(k, min(k + size, n)) for k in range(0, n, size)]
 
@@ -69,8 +69,8 @@ def share_out(n: int, like: Array) -> list[slice]:
 def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
     """Call work(job) for every job, on `threads()` threads. Thread k takes jobs k, k + threads, ...
 
-    A job's own products run on one BLAS thread. Jobs must not write to the same place. Jobs of a job, and whatever a
-    GPU does, are done by the thread that asks for them.
+    Matrix products within a job run on one BLAS thread. Jobs must not write to the same place. Nested jobs, and jobs on
+    a GPU, run on the calling thread.
     """
     n = 1 if isinstance(jobs, Serial) or _in_pool.get() else min(threads(), len(jobs))
     if n < 2:
@@ -87,15 +87,15 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
     with hold_blas():
         others = [_pool(n - 1).submit(copy_context().run, part, k) for k in range(1, n)]
         try:
-            part(0)  # the calling thread works too: to be woken up takes time
+            part(0)  # the calling thread works too, because waking another takes time
         finally:
             wait(others)
         for other in others:
-            other.result()  # raises what was raised there
+            other.result()  # raises what the job raised
 
 
 def threads() -> int:
-    """How many threads `each` uses here: as `use_threads` says, else as many as BLAS would (OPENBLAS_NUM_THREADS)."""
+    """How many threads `each` uses here: set by `use_threads`, or else as many as BLAS has (OPENBLAS_NUM_THREADS)."""
     with _lock:
         return _chosen.get() or max(_before or _blas_threads(), default=1)
 
@@ -104,9 +104,9 @@ def threads() -> int:
 def hold_blas() -> Iterator[None]:
     """Within this context BLAS runs on one thread, and `each` on as many as BLAS had.
 
-    Training holds it: after every product of its own BLAS's threads spin for a while, waiting for the next, and take
-    the cores away from ours. The limit is one for the whole process: the first of several threads to hold it sets it,
-    the last lifts it. Also a decorator.
+    Training uses it: after every product the threads of BLAS spin for a while, waiting for the next, and take the cores
+    away from ours. The limit holds for the whole process: the first thread that enters sets it, the last that leaves
+    lifts it. Also a decorator.
     """
     if any(key in _holds for key in _own.get()):
         yield
@@ -117,9 +117,9 @@ def hold_blas() -> Iterator[None]:
 
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Within this context `each`, in this thread, uses n threads. So does BLAS, unless it is held to one.
+    """Within this context `each` uses n threads when called from this thread. So does BLAS, unless it is held to one.
 
-    BLAS knows one number for the whole process: that of the context entered last. Raises ValueError for n below 1.
+    BLAS has one number for the whole process: that of the context entered last. Raises ValueError for n below 1.
     """
     check("threads", n, n >= 1, "at least 1")
     before = _chosen.get()
@@ -133,10 +133,10 @@ def use_threads(n: int) -> Iterator[None]:
 
 @lru_cache
 def keep_memory() -> None:
-    """From now on memory that arrays set free stays with this process, to be used again (glibc only).
+    """From now on this process keeps the memory that arrays free, and reuses it (glibc only).
 
-    By default large arrays are handed back to the system, and every new one is made of pages that it must first map
-    and clear. `training.fit` calls this.
+    By default the memory of large arrays is returned to the system, which must map and clear fresh pages for every new
+    array. `training.fit` calls this.
     """
     with suppress(AttributeError, OSError, TypeError):  # no glibc: macOS, Windows
         mallopt = ctypes.CDLL(None).mallopt
@@ -144,22 +144,24 @@ def keep_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
-_lock = Lock()  # for the three below, which all threads of the process share
-_holds: dict[object, int] = {}  # every `hold_blas` that is open, by a key of its own: 1
-_limits: dict[object, int] = {}  # every `use_threads` that is open, in order: its number
-_before: tuple[int, ...] = ()  # BLAS's own threads, library by library, while any of these is open
+_lock = Lock()  # for the three variables below, which all threads share
+_holds: dict[object, int] = {}  # open `hold_blas` contexts: unique key -> 1
+_limits: dict[object, int] = {}  # open `use_threads` contexts, in order: unique key -> threads
+_before: tuple[int, ...] = ()  # BLAS's own number of threads, by library, while any context is open
 
-# What belongs to one thread, and goes with its work to threads of the pool.
-_own: ContextVar[tuple[object, ...]] = ContextVar("_own", default=())  # keys of what it has opened
-_chosen: ContextVar[int] = ContextVar("_chosen", default=0)  # by `use_threads`
+# These belong to one thread, and are copied to the pool's threads with its work.
+_own: ContextVar[tuple[object, ...]] = ContextVar(
+    "_own", default=()
+)  # keys of the contexts that it has opened
+_chosen: ContextVar[int] = ContextVar("_chosen", default=0)  # set by `use_threads`
 _in_pool: ContextVar[bool] = ContextVar("_in_pool", default=False)
 
 
 @contextmanager
 def _limited(kind: dict[object, int], n: int) -> Iterator[None]:
-    """Open a `hold_blas` or a `use_threads`, and close it."""
+    """Enter a `hold_blas` or `use_threads` context, and leave it."""
     global _before
     key, own = object(), _own.get()
     try:
@@ -177,19 +179,19 @@ def _limited(kind: dict[object, int], n: int) -> Iterator[None]:
 
 
 def _limit_blas() -> None:
-    """Give BLAS as many threads as what is open allows it."""
+    """Set the threads of BLAS to what the open contexts allow."""
     global _before
     n = 1 if _holds else next(reversed(_limits.values()), 0)
-    for lib, old in zip(_blas(), _before, strict=False):  # no number: nothing was opened, it was interrupted
+    for lib, old in zip(_blas(), _before, strict=False):  # shorter if interrupted before it was set
         if lib.num_threads != (n or old):
-            # since threadpoolctl 3.8 the public one does nothing but in the thread that called it first
+            # since threadpoolctl 3.8 the public method only works in the thread that called it first
             getattr(lib, "_real_set_num_threads", lib.set_num_threads)(n or old)
     if not n:
         _before = ()
 
 
 def _after_fork() -> None:
-    """In a child process there is one thread, the one that forked. What others had opened or locked is gone."""
+    """A child process has one thread, the one that forked. Drop what the others had opened or locked."""
     global _lock
     _lock = Lock()
     _pool.cache_clear()

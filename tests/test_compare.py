@@ -116,9 +116,7 @@ def test_json_is_json(tmp_path, capsys):
 def test_an_unfinished_run_says_so(tmp_path):
     paths = [folder(tmp_path / "a", BASE), folder(tmp_path / "b", replace(BASE, lr=0.5), None, epochs=1)]
     found = compare(paths)
-    assert found.warnings == [
-        f"Warning: not finished, and without a test accuracy: {paths[1]} (epoch 1 of 2)."
-    ]
+    assert found.warnings == [f"Warning: unfinished, so without a test accuracy: {paths[1]} (epoch 1 of 2)."]
     assert repr(found).startswith("Warning: not finished")
     row = cells(repr(found))[1]
     assert (row["test accuracy / %"], row["SynOps"], row["connections"]) == ("", "", "100")
@@ -140,7 +138,7 @@ def test_runs_of_different_data_are_compared_with_a_warning(tmp_path, recipes, p
     ]
     found = compare(paths)
     assert found.warnings == [
-        f"Warning: these runs are of different data ({names}); their accuracies cannot be compared."
+        f"Warning: these runs used different data ({names}); their accuracies cannot be compared."
     ]
     assert len(found.groups) == 2
     assert not compare(paths[:1]).warnings

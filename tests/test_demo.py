@@ -77,6 +77,6 @@ def test_the_last_line_says_what_to_type_next(tmp_path, monkeypatch, capsys, sta
         Path("chapters").mkdir()
         (Path("chapters") / start).touch()
     assert cli.main(["demo", "--out", "out", "--seed", "3"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"type next  {command}: ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"type next    {command}: ")
     assert Path("out/story.png").read_bytes()[:4] == b"\x89PNG"
     assert b"minisnn demo --seed 3" in Path("out/story.png").read_bytes()

@@ -229,7 +229,7 @@ def test_folders_that_are_no_run(tmp_path, capsys, command):
 def test_inspect(folder, tmp_path, capsys):
     out = tmp_path / "page.png"
     assert cli.main(["inspect", str(folder), "--sample", "3", "--out", str(out)]) == 0
-    assert f"sample 3 of digits is of class {load_digits().test.labels[3]}, the network says" in (
+    assert f"sample 3 of digits is of class {load_digits().test.labels[3]}, the network predicts" in (
         said := capsys.readouterr().out
     )
     assert f"{out} is the picture" in said

@@ -1,4 +1,4 @@
-"""`make demo`: ESL's Table 1 on the embedded digits, and one picture that tells what happened."""
+"""`make demo`: ESL's Table 1 on the embedded digits, and one picture that shows what happened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HIDDEN = "hidden.weight"
 
 
 def demo(folder: Path, seed: int = 0) -> None:
-    """Train the dense and the sparse net, print the table, draw the pictures, and say what to type next."""
+    """Train the dense and the sparse network, print the table, draw the pictures, and suggest the next command."""
     sparse = replace(ESL_MLP_DEFAULTS["digits"], seed=seed)
     dense = replace(sparse, epsilon=None, density=1.0)
     print(
@@ -38,7 +38,7 @@ def demo(folder: Path, seed: int = 0) -> None:
     for name, recipe in (("dense SNN", dense), ("ESL-SNN", sparse)):
         part = folder / name.replace(" ", "-").lower()
         for old in (part / "config.json", part / "checkpoint.npz"):
-            old.unlink(missing_ok=True)  # the demo starts afresh
+            old.unlink(missing_ok=True)  # the demo starts from scratch
         run = start.train(recipe, out=part, progress=f"{name:9}")
         results[name], logs[name] = run.result or {}, run.log
     print("\n" + table(results))
@@ -52,20 +52,20 @@ def demo(folder: Path, seed: int = 0) -> None:
     clone = Path("chapters/start.ipynb").exists()
     following = "make lab" if clone else "minisnn train esl-mlp --help"
     print(f"""
-One seed on 355 test images: a difference of a point or two is chance (docs/results has MNIST, with spread).
+One seed on 355 test images: a difference of a point or two is chance (docs/results has MNIST, with standard errors).
 Joules are connections times a constant, as the paper counts them.
 
-the story  {folder}/story.png: where the hidden neurons look before and after, accuracy, connections, energy
-more       {folder}/learning_curves.png, and receptive_fields.png and turnover.png in {folder}/esl-snn
-type next  {following}: {"opens the chapters, the equations behind this" if clone else "other rules and data"}""")
+the picture  {folder}/story.png: receptive fields before and after, accuracy, connections, energy
+more         {folder}/learning_curves.png, and receptive_fields.png and turnover.png in {folder}/esl-snn
+type next    {following}: {"opens the chapters, the equations behind this" if clone else "other rules and data"}""")
 
 
 def story(
     data: DataSet, before: np.ndarray, after: np.ndarray, results: dict[str, start.Result], command: str
 ) -> Figure:
-    """One picture: where the sparse net looks, before and after; what it reaches and costs beside the dense net.
+    """One picture: which pixels the sparse network sees before and after; its accuracy and costs beside the dense one.
 
-    before, after: masks of the first layer, bool [H*W, M]. results: the dense net's and the sparse net's, in order.
+    before, after: masks of the first layer, bool [H*W, M]. results: of the dense and the sparse network, in this order.
     command: what made them, for the foot of the picture.
     """
     figure = Figure(figsize=(9, 5.2), layout="constrained")
@@ -76,12 +76,12 @@ def story(
     counts = [mask.sum(1).reshape(shape) for mask in (before, after)]
     maps = top.subplots(1, 3)
     maps[0].imshow(varies, cmap="viridis")
-    maps[0].set_title("how much a pixel varies\nfrom image to image", fontsize="medium")
+    maps[0].set_title("standard deviation of each pixel\nover the images", fontsize="medium")
     for ax, count, when in zip(
         maps[1:], counts, ("before: drawn at random", "after: trained and rewired"), strict=True
     ):
         shown = ax.imshow(count, cmap="viridis", vmin=0, vmax=max(c.max() for c in counts))
-        ax.set_title(f"how many neurons listen to it\n{when}", fontsize="medium")
+        ax.set_title(f"connections of each pixel\n{when}", fontsize="medium")
     top.colorbar(shown, ax=maps[1:], label="connections", shrink=0.9)
     for ax in maps:
         ax.set(xticks=[], yticks=[])
@@ -107,7 +107,7 @@ def story(
 
 
 def _pair(ax: Axes, title: str, labels: list[str], values: list[float]) -> None:
-    """The dense net's value above the sparse one's, as bars with their values."""
+    """Two labelled bars: the dense network's above the sparse one's."""
     bars = ax.barh(["dense", "sparse"], values, color=[plots.BLUE, plots.RED], height=0.7)
     ax.bar_label(bars, labels, padding=4)
     ax.set_title(title, fontsize="medium", loc="left")
@@ -118,7 +118,7 @@ def _pair(ax: Axes, title: str, labels: list[str], values: list[float]) -> None:
 
 
 def table(results: dict[str, start.Result]) -> str:
-    """ESL's Table 1 for named results, with the paper's own; accuracy loss is against the first."""
+    """ESL's Table 1 for named results, followed by the paper's; accuracy loss is relative to the first."""
     head = (
         "model",
         "test acc. / %",

@@ -1,4 +1,4 @@
-"""Runs beside each other: in which settings they differ, what they found and what they cost; a table and a picture."""
+"""Compare runs: the settings in which they differ, their results and their costs; a table and a picture."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ NUMBERS = {
     "density": ("density", ".3f"), "connections": ("connections", ",.0f"), "parameters": ("parameters", ",.0f"),
     "synops": ("SynOps", ",.0f"), "joules_45nm": ("joules", ".2e"), "seconds": ("seconds", ",.0f"),
 }  # fmt: skip
-"""Columns of a result, their headings and formats. Joules are those of an image's operations in 45 nm, see `cost`."""
+"""Columns of a result, their headings and formats. Joules: an image's operations in 45 nm, see `cost`."""
 
 
 class Entry(NamedTuple):
-    """What a run's folder says."""
+    """The contents of a run's folder."""
 
     folder: Path
     settings: Mapping[str, Any]  # with the kind of network, without seed and device
-    data: Any  # what identifies the data: their fingerprint, or a name
+    data: Any  # identifies the data: their fingerprint or a name
     data_name: str
     epochs: int
     log: Sequence[Mapping[str, float]]
-    result: Mapping[str, Any]  # of an unfinished run only what its log says
+    result: Mapping[str, Any]  # for an unfinished run only what its log holds
 
 
 class Group(NamedTuple):
@@ -47,7 +47,7 @@ class Group(NamedTuple):
     different: Mapping[str, Any]  # the settings in which groups differ
 
     def mean(self, column: str) -> float:
-        """Over the runs; nan where one of them does not have it."""
+        """Mean over the runs; nan if one of them has no value."""
         values = [entry.result.get(column) for entry in self.entries]
         return float("nan") if None in values else statistics.mean(map(float, values))  # type: ignore[arg-type]
 
@@ -60,10 +60,10 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Runs, grouped by their settings. It shows itself as a table."""
+    """Runs, grouped by their settings. It prints as a table."""
 
     groups: Sequence[Group]
-    warnings: Sequence[str]  # sentences that one should read before the table
+    warnings: Sequence[str]  # to read before the table
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each group, as JSON can hold it: name, folders, settings that differ, means, `interval`."""
@@ -96,7 +96,7 @@ class Comparison:
         heads |= {"accuracy": "test accuracy / %"} | {column: head for column, (head, _) in NUMBERS.items()}
         return "\n\n".join([*self.warnings, markdown(cells, heads)])
 
-    def _repr_markdown_(self) -> str:  # Jupyter asks for it
+    def _repr_markdown_(self) -> str:  # for Jupyter
         return repr(self)
 
     def picture(self) -> Figure:
@@ -118,10 +118,10 @@ def _shown(text: str) -> str:
 
 
 def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | None = None) -> Comparison:
-    """Put runs beside each other.
+    """Compare runs in one table.
 
-    folders: of runs. Those that differ in nothing but their seed (or device) are one row: the mean, and half the width
-    of its 95 % confidence interval by Student's t. Settings that only one kind of network has are not compared.
+    folders: of runs. Runs that differ only in their seed (or device) share a row: the mean, and half the width of its
+    95 % confidence interval by Student's t. Settings that only one kind of network has are not compared.
     out: a folder for comparison.json, comparison.md and comparison.png. Raises FileNotFoundError for a folder without
     a run, ValueError for one that is damaged or named twice, or for no folder.
     """
@@ -181,7 +181,7 @@ def _value(entry: Entry, name: str, value: Any) -> Any:
 
 
 def _so_far(log: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What can be said of a run that is not finished."""
+    """The result of an unfinished run, as far as its log has it."""
     if not log:
         return {}
     last = {key: log[-1][key] for key in ("density", "connections") if key in log[-1]}
@@ -189,7 +189,7 @@ def _so_far(log: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _names(groups: Sequence[Sequence[Entry]]) -> list[str]:
-    """A folder's name, or that of several without their seeds; whole paths where these are not unique."""
+    """The name of each folder, without seeds for groups of several; whole paths where names are not unique."""
     names = []
     for group in groups:
         stems = {re.sub(r"-?seed\d+(-[0-9a-f]{8})?$", "", entry.folder.resolve().name) for entry in group}
@@ -201,16 +201,16 @@ def _names(groups: Sequence[Sequence[Entry]]) -> list[str]:
 
 
 def _warnings(entries: Sequence[Entry]) -> list[str]:
-    """One sentence for everything that stands in the way of a comparison."""
+    """One sentence for each obstacle to a comparison."""
     found = []
     if len({json.dumps(entry.data) for entry in entries}) > 1:
         names = ", ".join(dict.fromkeys(entry.data_name for entry in entries))
         found.append(
-            f"Warning: these runs are of different data ({names}); their accuracies cannot be compared."
+            f"Warning: these runs used different data ({names}); their accuracies cannot be compared."
         )
     unfinished = [
         f"{e.folder} (epoch {len(e.log)} of {e.epochs})" for e in entries if "val_accuracy" not in e.result
     ]
     if unfinished:
-        found.append(f"Warning: not finished, and without a test accuracy: {', '.join(unfinished)}.")
+        found.append(f"Warning: unfinished, so without a test accuracy: {', '.join(unfinished)}.")
     return found

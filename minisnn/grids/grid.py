@@ -1,4 +1,4 @@
-"""A grid of runs, shared among cores or a cluster by joblib; a row of a table each, taken up where it stopped."""
+"""A grid of runs, distributed over cores or a cluster by joblib; one table row per run, resumable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from minisnn.recipes import Recipe
 from minisnn.runs import start
 from minisnn.training.finite import Diverged
 
-MOVED = 1e-4  # a layer's density that changes by less has not moved: one value says it all
+MOVED = 1e-4  # a layer whose density changes by less has kept it: one value is stored
 
 
 def run_grid(
@@ -40,14 +40,14 @@ def run_grid(
     labels: Mapping[str, Row] | None = None,
     quiet: bool = False,
 ) -> None:
-    """Run every recipe with every seed, and add a row to the table at `path` as soon as a run is done.
+    """Run every recipe with every seed, and add a row to the table at `path` as soon as a run has finished.
 
-    Runs that have a row already, whatever their threads were, are not run again. jobs: runs at a time; None is one for
-    each core, or for as many cores as a run has threads. threads: of each run; what a run finds depends on it in its
-    last digits, and so in the end on its masks and its accuracy, therefore a row says it. test: False leaves the test
-    set alone. folder: where the runs keep their checkpoints, so that an interrupted run goes on, too; None keeps
-    nothing. scheduler: address of a Dask scheduler whose workers do the runs in place of this machine's cores; they
-    should see the same folder. labels: more columns, by name of the recipe.
+    Runs that already have a row, with any number of threads, are skipped. jobs: runs at a time; None is as many as the
+    cores allow. threads: of each run; the last digits of sums depend on it, and so in the end masks and accuracy,
+    which is why every row records it. test: False leaves the test set alone. folder: where the runs keep their
+    checkpoints, so that an interrupted run is resumed; None keeps nothing. scheduler: address of a Dask scheduler whose
+    workers do the runs instead of this machine; they should see the same folder. labels: additional columns, by name of
+    the recipe.
     quiet: no progress bar, and no line for each run. A run that diverges is warned of and has no
     row; the others go on. Raises ModuleNotFoundError without joblib, ChildProcessError if a worker is killed.
     """
@@ -56,7 +56,7 @@ def run_grid(
         whole("jobs", jobs, 1)
     joblib = needs("joblib", "reproduce")
     rows = [row for row in read(path) if not test or row["test_accuracy"] is not None]
-    seeds = dict.fromkeys(whole_numbers("seeds", seeds))  # each once
+    seeds = dict.fromkeys(whole_numbers("seeds", seeds))  # without duplicates
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
     todo = [
         Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads)
@@ -99,7 +99,7 @@ class Job(NamedTuple):
 
 
 def _attempt(job: Job) -> Row:
-    """`one`; of a run whose numbers went wrong only what it says, so that the others go on."""
+    """As `one`; for a run that diverges only the message, so that the others continue."""
     try:
         return one(job)
     except Diverged as error:
@@ -107,7 +107,7 @@ def _attempt(job: Job) -> Row:
 
 
 def one(job: Job) -> Row:
-    """One run, as a row of the table. In a folder of its own it is taken up where it stopped."""
+    """Do one run and return its row of the table. In a folder of its own an interrupted run is resumed."""
     recipe, folder = job.recipe, None
     if job.starter != os.getpid():
         _rename_rules(job)
@@ -130,10 +130,10 @@ def one(job: Job) -> Row:
 
 
 def _rename_rules(job: Job) -> None:
-    """In a worker: rules of the script that started the grid keep the names that they have there.
+    """In a worker: give the rules of the script that started the grid the names that they have there.
 
-    They came by value (joblib and Dask use cloudpickle for what is defined in __main__), and are this process's own
-    copies. Its own __main__ is another program, by whose name nobody would find them again.
+    They were pickled by value (joblib and Dask use cloudpickle for what is defined in __main__). The __main__ of this
+    process is another program, in which these names would not be found.
     """
     for name, known in job.settings.items():
         value = getattr(job.recipe, name)
@@ -144,7 +144,7 @@ def _rename_rules(job: Job) -> None:
 
 @contextmanager
 def _killed_workers(path: Path) -> Iterator[None]:
-    """One sentence if the system kills a worker."""
+    """Raise ChildProcessError with one sentence if the system kills a worker."""
     broken = needs("joblib.externals.loky.process_executor", "reproduce").BrokenProcessPool
     try:
         yield
@@ -157,7 +157,7 @@ def _killed_workers(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _backend(joblib: Any, jobs: int, scheduler: str | None, threads: int) -> Iterator[None]:
-    """Where joblib runs things: on this machine's cores, or with the workers of a Dask cluster."""
+    """Where joblib does the runs: on the cores of this machine or on the workers of a Dask cluster."""
     if scheduler is None:
         with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=threads):
             yield

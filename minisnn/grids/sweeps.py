@@ -1,4 +1,4 @@
-"""A sweep: every combination of some settings, with several seeds; means with their intervals, and a picture."""
+"""A sweep: every combination of some settings, with several seeds; means with intervals, and a picture."""
 
 from __future__ import annotations
 
@@ -40,25 +40,24 @@ def sweep(
     quiet: bool = False,
     **settings: Any,
 ) -> list[Row]:
-    """Train every combination of settings with every seed, and say what it comes to.
+    """Train every combination of settings with every seed, and summarise the results.
 
         sweep("lif", density=[0.01, 0.1, 1.0], seeds=[0, 1, 2], out="runs/sweep")
 
     kind: "esl-mlp", "lif" or "sca-vgg16". data: a name or a path (other processes load it, so that a `DataSet` must be
-    saved to an .npz first); None is the digits. settings: as for `train`; a list means that each of its values is tried
-    (a tuple is one value), and data may be a list, too. jobs: runs at a time;
-    None is as many as there are cores for. threads: of each run. test: False compares accuracies on validation data
-    and leaves the test set alone, as one does to choose settings. scheduler: address of a Dask scheduler, whose workers
-    do the runs. quiet: no progress bar, and no line for each run.
+    saved to an .npz first); None is the digits. settings: as for `train`; each value of a list is tried (a tuple is
+    one value), and data may be a list, too. jobs: runs at a time; None is as many as the cores allow. threads: of each
+    run. test: False compares accuracies on validation data and leaves the test set alone: use it to choose settings.
+    scheduler: address of a Dask scheduler, whose workers do the runs. quiet: no progress bar, no line for each run.
 
-    Returns a row for each combination: `setting_NAME` for every setting that varies, "–" where a run had no use for
+    Returns a row for each combination: `setting_NAME` for every setting that varies, "–" where a run does not use
     it; the mean accuracy in percent under `test_accuracy` (or `val_accuracy`); `interval`, half the width of its 95 %
     confidence interval by Student's t over the seeds (nan for one seed); `seeds`, how many there are; and the means of
     density, connections, parameters, SynOps, MACs of an image, and seconds.
 
-    Leaves in the folder `out`, if given: rows.csv with a row for each run, summary.csv with what is returned,
-    sweep.png, and runs/. Called again, it goes on where it stopped; more seeds and values add to what is there. Raises
-    ValueError, before anything runs, if a combination is refused, naming all that are.
+    Writes to the folder `out`, if given: rows.csv with a row for each run, summary.csv with the returned rows,
+    sweep.png, and runs/. Called again, it continues where it stopped; new seeds and values are added. Raises ValueError
+    that names all refused combinations, before anything runs.
     """
     check_names(kind, settings, inspect.signature(sweep).parameters)
     seeds = whole_numbers("seeds", seeds)
@@ -89,9 +88,9 @@ def sweep(
 def combinations(kind: str, settings: Mapping[str, Any]) -> dict[str, Recipe]:
     """The recipe of each combination, by a name that says what varies.
 
-    settings: a list is several values. None for data is the digits. Where density varies, a single dense network stands
-    for all settings of its connections, which it has not. Raises ValueError that names every combination
-    which the recipe, or the network that it describes, refuses.
+    settings: a list holds several values. data None: the digits. Where density varies, a single dense network stands
+    for all settings of connections. Raises ValueError that names every combination that is refused by the recipe or by
+    the network that it describes.
     """
     values = {name: list(x) if isinstance(x, list) else [x] for name, x in settings.items()}
     for name, each in values.items():
@@ -125,7 +124,7 @@ def combinations(kind: str, settings: Mapping[str, Any]) -> dict[str, Recipe]:
 
 
 def _builder() -> Callable[[Recipe], None]:
-    """A function that raises ValueError for a recipe that its data do not fit. It keeps the data it has seen last."""
+    """A function that raises ValueError for a recipe that does not fit its data. It caches the data loaded last."""
     last: dict[tuple[Any, ...], DataSet] = {}
 
     def builds(recipe: Any) -> None:
@@ -160,7 +159,7 @@ def _value(recipe: Recipe, name: str) -> Any:
 
 
 def _summarised(s: Summary, recipe: Recipe, varied: Mapping[str, Any], key: str) -> Row:
-    """The row of a combination."""
+    """The result row of a combination."""
     values = {SETTING + name: _value(recipe, name) for name in varied}
     found = {key: s.mean, "interval": half_width(s.accuracies), "seeds": len(s.rows)}
     return values | found | {column: getattr(s, column) for column in COUNTS}
@@ -191,7 +190,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def option(name: str) -> str:
-    """A setting as the command line has it, so that --density is not the density that was found."""
+    """A setting as its option: --density is what was asked for, density what the network has."""
     return "--" + name.replace("_", "-")
 
 
@@ -199,7 +198,7 @@ ACCURACY = {ON_TEST: "test accuracy / %", ON_VALIDATION: "validation accuracy / 
 
 
 def plus_minus(mean: float, interval: float) -> str:
-    """A mean with half the width of its interval, if there is one."""
+    """A mean, with half the width of its interval if there is one."""
     return f"{mean:.2f}" if interval != interval else f"{mean:.2f} ± {interval:.2f}"
 
 

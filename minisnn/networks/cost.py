@@ -1,8 +1,8 @@
 """What a network costs: connections, operations and joules (chapter 20).
 
-`connections` only counts the weights, as ESL's Table 1 does. `measure` runs a batch and counts what its real
-spikes set in motion: a spike costs an addition at every synapse that it reaches, a real number costs a
-multiplication and an addition. Updates of neurons, batch norm, pools and traffic to memory are in neither.
+`connections` counts the weights, as ESL's Table 1 does. `measure` runs a batch and counts the operations that its
+spikes cause: a spike costs one addition at every synapse that it reaches, a real number costs a multiplication and an
+addition. Neither includes neuron updates, batch norm, pools and memory traffic.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from minisnn.ops.conv import ConvCache, conv_backward
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
 from minisnn.ops.linear import LinearCache
 
-# Constants recovered from ESL's Table 1; the origin of the second is unknown (published figures for
-# TrueNorth range from 2.5 to 26 pJ).
+# Constants recovered from ESL's Table 1. The origin of the second is unknown: published figures for TrueNorth range
+# from 2.5 to 26 pJ.
 E_GPU = 250 / 14e12  # J per operation: 250 W at 14 TFLOPS
 E_TRUENORTH = 12.52e-12  # J per synaptic operation
 # 32-bit floating point in 45 nm: an addition 0.9 pJ, a multiplication 3.7 pJ more (Horowitz, ISSCC 2014).
@@ -41,21 +41,21 @@ E_AC = 0.9e-12  # J per addition
 
 
 class Connections(NamedTuple):
-    """How many weights there are."""
+    """The number of weights."""
 
-    active: int  # those that masks let be
+    active: int  # those that no mask removes
     possible: int
 
     @property
     def density(self) -> float:
-        """The fraction that masks let be."""
+        """The fraction that no mask removes."""
         return self.active / self.possible
 
 
 def connections(params: Mapping[str, Array], masks: Mapping[str, Array]) -> Connections:
-    """Of all weights of a network, those under a mask and those without; biases and batch norm are not counted.
+    """Count the weights of a network, active and possible; biases and batch norm are not counted.
 
-    params: arrays by key; those of more than one axis are weights. masks: bool, by some of these keys (ESL's Table 1).
+    params: arrays by key; those with more than one axis are weights. masks: bool, by some of these keys (ESL Table 1).
     """
     weights = {key: w for key, w in params.items() if w.ndim > 1}
     active = sum(int(masks[key].sum()) if key in masks else w.size for key, w in weights.items())
@@ -65,33 +65,33 @@ def connections(params: Mapping[str, Array], masks: Mapping[str, Array]) -> Conn
 class LayerCost(NamedTuple):
     """What one layer with weights costs, or the sum over layers."""
 
-    connections: int  # weights that a mask lets be; each kernel entry once
-    possible: int  # weights, with or without
+    connections: int  # weights that no mask removes; each kernel entry counts once
+    possible: int  # weights, masked or not
     operations: float  # MACs of one sample's pass at one time step: connections * positions of the kernel
-    dense_operations: float  # the same of all possible weights
-    events: float  # spikes that arrive: nonzero inputs of a sample, over all T; 0 where the input is analog
+    dense_operations: float  # the same for all possible weights
+    events: float  # incoming spikes: nonzero inputs of a sample, over all T; 0 where the input is analog
     neurons_in: int  # inputs of a sample at one time step
-    synops: float  # synaptic operations: surviving synapses that these events reach, of a sample, over all T
-    macs: float  # operations on analog inputs, of a sample, over all T; 0 where spikes arrive
+    synops: float  # synaptic operations: unmasked synapses that these events reach, per sample, over all T
+    macs: float  # operations on analog inputs, per sample, over all T; 0 where the input is spikes
 
     @property
     def joules_gpu(self) -> float:
-        """ESL's way: one operation for each connection, whatever the spikes, time steps and positions; on a GPU."""
+        """As ESL counts: one operation per connection, regardless of spikes, time steps and positions; on a GPU."""
         return self.connections * E_GPU
 
     @property
     def joules_truenorth(self) -> float:
-        """ESL's way: one operation for each connection; on TrueNorth."""
+        """As ESL counts: one operation per connection; on TrueNorth."""
         return self.connections * E_TRUENORTH
 
     @property
     def joules_45nm(self) -> float:
-        """Of one sample over all T, as measured: macs * E_MAC + synops * E_AC, in 45 nm."""
+        """Per sample over all T, as measured: macs * E_MAC + synops * E_AC, in 45 nm."""
         return self.macs * E_MAC + self.synops * E_AC
 
 
 def total(costs: Mapping[str, LayerCost]) -> LayerCost:
-    """The sum over layers of every count. costs: what `measure` returns. Raises ValueError if there is no layer."""
+    """Sum each count over all layers. costs: what `measure` returns. Raises ValueError if there is no layer."""
     if not costs:
         raise ValueError("costs is empty: expected what `measure` returns for a net with weights")
     return LayerCost(*(sum(column) for column in zip(*costs.values(), strict=True)))
@@ -100,23 +100,24 @@ def total(costs: Mapping[str, LayerCost]) -> LayerCost:
 def measure(
     net: Sequential, params: Arrays, buffers: Arrays, masks: Arrays, x: Array, analog: bool | None = None
 ) -> dict[str, LayerCost]:
-    r"""Exact costs of a plain network on real inputs, for every weight by its key; means over the batch.
+    r"""Exact costs of a plain network on given inputs, for every weight by its key; means over the batch.
 
     $$ \text{synops} = \frac{1}{B} \sum_{n,t,i} [s_{nti} \ne 0] \; \lvert\{j : m_{ij} = 1\}\rvert $$
 
-    where j runs over the neurons that input i can reach: at the border, or under a stride, fewer than elsewhere.
-    An event is a nonzero entry, whatever its value: behind an average pool of spikes entries are 0, 1/4, ...
+    where j runs over the neurons that input i can reach: fewer at the border or with a stride than elsewhere.
+    An event is a nonzero entry of any value: after an average pool of spikes the entries are 0, 1/4, ...
 
-    - Analog inputs cost macs in place of synops: the image, and what convolutions read from a residual sum of real
-      numbers. A static image is counted once, not T times, before and behind `Repeat`.
-    - mean(fc) = fc(mean): a linear layer behind `MeanOverTime` counts the spikes before the mean, over all T.
-    - Your own stages say what they emit (`stages.EMITS`); without a word it is real numbers.
-    - A first-spike neuron reads the inputs that come before it fires; all that ever come if it never does.
+    - Analog inputs cost macs instead of synops: the image, and a residual sum of real numbers that a convolution
+      reads. A static image is counted once, not T times, before and after `Repeat`.
+    - mean(fc) = fc(mean): for a linear layer after `MeanOverTime` the spikes before the mean are counted, over all T.
+    - Your own stages declare what they emit (`stages.EMITS`); the default is real numbers.
+    - A first-spike neuron reads the inputs that arrive before it fires, or all inputs if it never fires.
 
     x: the network's input, [T or 1, B, ...], or z_in [B, N] of first-spike layers. masks: of weights, bool; a weight
-    without one is dense. analog: whether x holds real numbers, not events; None means that it does if the net holds a
-    `Repeat` (first-spike layers have no use for it). Returns costs by the keys of weights. Raises ValueError for an x
-    without samples, a stage of a fast network, a stage of your own that has weights, or masks that do not fit.
+    without one is dense. analog: whether x holds real numbers rather than events; None means that it does if the
+    network contains a `Repeat` (first-spike layers ignore it). Returns costs by the keys of weights. Raises
+    ValueError for an x without samples, a stage of a fast network, a stage of your own that has weights, or masks that
+    do not fit.
     """
     (x,) = numbers(x=x)
     if not x.size:
@@ -128,7 +129,7 @@ def measure(
     costs: dict[str, LayerCost] = {}
 
     def walk(stage: Stage, name: str, x: Array, frames: int) -> tuple[Array, int]:
-        """A stage's output and its frames: how many different ones of real numbers it has, 0 if it is events."""
+        """A stage's output, and how many different frames of real numbers it holds; 0 if it holds events."""
         if isinstance(stage, Residual):
             y, main = walk(stage.main, f"{name}main.", x, frames)
             z, shortcut = walk(stage.shortcut, f"{name}shortcut.", x, frames)
@@ -145,7 +146,7 @@ def measure(
                     x, frames = walk(s, f"{name}{inner}.", x, frames)
             return x, frames
         own = inside(name[:-1], params)
-        _refuse_what_cannot_be_counted(stage, name, own)
+        _check_countable(stage, name, own)
         y, cache, _ = stage.forward(own, inside(name[:-1], buffers), x, False)
         if isinstance(stage, (Conv, Linear, FirstSpike)):
             costs[f"{name}weight"] = _layer(cache, masks.get(f"{name}weight"), x, y, frames)
@@ -157,8 +158,8 @@ def measure(
     return costs
 
 
-def _refuse_what_cannot_be_counted(stage: Stage, name: str, params: Arrays) -> None:
-    """Raise ValueError for a stage whose weights do not pass through `_layer`."""
+def _check_countable(stage: Stage, name: str, params: Arrays) -> None:
+    """Raise ValueError for a stage whose weights `_layer` cannot count."""
     if isinstance(stage, (NormLIF, Scaled, Winograd)):
         raise ValueError(
             f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
@@ -173,7 +174,7 @@ def _refuse_what_cannot_be_counted(stage: Stage, name: str, params: Arrays) -> N
 
 
 def _repeats(stage: Stage) -> bool:
-    """Whether a network holds a Repeat."""
+    """Does the network contain a `Repeat`?"""
     if isinstance(stage, Residual):
         return _repeats(stage.main) or _repeats(stage.shortcut)
     if isinstance(stage, Sequential):
@@ -194,19 +195,19 @@ def _layer(cache: Any, mask: Array | None, x: Array, y: Array, frames: int) -> L
         synops = sum(float((mask & (z_i < z_j)).sum()) for z_i, z_j in pairs)
     else:
         events = x != 0
-        synops = 0 if frames else float((_met(cache, events, y) * mask.sum(-1)).sum())
+        synops = 0 if frames else float((_events_per_input(cache, events, y) * mask.sum(-1)).sum())
     ops, dense = (int(n) * prod(y.shape[2:-1]) for n in (mask.sum(), mask.size))
     n, batch = prod(x.shape[2:]), x.shape[1]
     arrived = 0 if frames else float(events.sum()) / batch
     return LayerCost(int(mask.sum()), mask.size, ops, dense, arrived, n, synops / batch, ops * frames)
 
 
-def _met(cache: Any, events: Array, y: Array) -> Array:
-    """How many events each input of a layer's weight meets: [N], or [k, k, C] of a convolution."""
+def _events_per_input(cache: Any, events: Array, y: Array) -> Array:
+    """The number of events at each input of a layer's weight: [N], or [k, k, C] for a convolution."""
     if isinstance(cache, LinearCache):
         return events.sum((0, 1))
-    # Synops are the sum of conv(events, mask), which is linear in the mask. Each of its entries adds the events
-    # that it meets at all positions: its gradient if dy = 1. It is the same for all outputs, so one is enough.
+    # Synops are the sum of conv(events, mask), which is linear in the mask. So the number of events that an entry of
+    # the mask meets is the gradient for dy = 1. It is the same for all outputs: one is enough.
     xp = array_module(events)
     one = ConvCache(
         merge_time(events), xp.zeros((*cache.weight.shape[:3], 1)), False, cache.stride, cache.padding

@@ -1,4 +1,4 @@
-"""What happens over time: spikes, membrane potentials, the events of a camera."""
+"""Activity over time: spikes, membrane potentials, events of a camera."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _marks(neurons: int) -> dict[str, Any]:
 
 
 def first_spikes(ax: Axes, z: Array) -> Axes:
-    """When the neurons of one sample fire, if they do: t = ln z on x, neurons from 0 on y.
+    """Spike times of one sample: t = ln z on x, neurons from 0 on y.
 
     z: [...] spike times as `first_spike_forward` has them, inf for a neuron that never fires. Raises ValueError
     without neurons, or for a time that is not above 0.
@@ -72,9 +72,9 @@ def first_spikes(ax: Axes, z: Array) -> Axes:
 def membrane(ax: Axes, potentials: Array, v_th: float = 1.0, most: int = 6) -> Axes:
     """Membrane potentials of one sample over time steps 1 to T, a row for each neuron, all rows to one scale.
 
-    In every row the dashed line is the threshold, and a dot is a potential above it: the neuron fires.
-    potentials: [T, ...] floating, before the reset; of more than `most` neurons, evenly subsampled ones are shown,
-    which the y axis names. Raises ValueError for an array without time steps or neurons.
+    The dashed line of each row is the threshold; a dot marks a potential above it, where the neuron fires.
+    potentials: [T, ...] floating, before the reset. Of more than `most` neurons, evenly subsampled ones are shown; the
+    y axis names them. Raises ValueError for an array without time steps or neurons.
     """
     u = _over_time("potentials", potentials)
     T, N = u.shape
@@ -112,9 +112,9 @@ def _over_time(name: str, x: Array) -> np.ndarray:
 
 
 def events(ax: Axes, recording: Events, most: int = 20_000) -> Axes:
-    """Events as dots, their columns over time, ON and OFF in two colours; more than `most` are evenly subsampled.
+    """Events as dots: pixel column over time, ON and OFF in two colours; more than `most` are evenly subsampled.
 
-    Within a column its rows lie one below the other.
+    Within each column, the rows are drawn one below the other.
     """
     few = recording.take(slice(None, None, 1 + len(recording.t) // most))
     column = few.x + (few.y + 0.5) / (few.y.max(initial=0) + 1) - 0.5
@@ -130,10 +130,10 @@ def events(ax: Axes, recording: Events, most: int = 20_000) -> Axes:
 
 
 def frame(ax: Axes, counts: np.ndarray, largest: float | None = None) -> Axes:
-    """A frame [H, W, 2] of event counts: grey without events, ON and OFF in two colours, stronger the more there are.
+    """A frame [H, W, 2] of event counts: grey without events, else ON and OFF in two colours, stronger for more.
 
-    A pixel with both has a colour in between. largest: the count that has the full colour; None takes the 99 % quantile
-    of the pixels with events, so that a single hot pixel does not make the others pale.
+    A pixel with both has a colour in between. largest: the count with the full colour; None is the 99 % quantile of the
+    pixels with events, so that a single hot pixel does not make all others pale.
     """
     total = counts.sum(-1, keepdims=True).astype(float)
     hue = counts @ np.array([to_rgb(BLUE), to_rgb(RED)]) / np.where(total > 0, total, 1)

@@ -1,4 +1,4 @@
-"""Lines over epochs and layers: how a training went."""
+"""Curves over epochs and layers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def firing_rates(
 ) -> Axes:
     """Firing rate of every layer over epochs, from a log's firing_* columns, early layers dark.
 
-    unit: what the rates count. Neurons of a first-spike network fire at most once: "spikes per neuron and image".
+    unit: of the rates. For first-spike networks, whose neurons fire at most once: "spikes per neuron and image".
     """
     names = [name for name in rows[0] if name.startswith("firing_")]
     epochs = [row["epoch"] for row in rows]
@@ -51,7 +51,7 @@ def firing_rates(
 
 
 def layer_densities(ax: Axes, densities: Mapping[str, Sequence[float]], epochs: int) -> Axes:
-    """The density of each layer over epochs, early layers dark; a single value stands for all epochs."""
+    """The density of each layer over epochs, early layers dark; a single value holds for all epochs."""
     for n, (name, values) in enumerate(densities.items()):
         y = values if len(values) > 1 else [values[0]] * epochs
         label = name.removesuffix(".weight")
@@ -61,12 +61,12 @@ def layer_densities(ax: Axes, densities: Mapping[str, Sequence[float]], epochs: 
 
 
 def channels_over_epochs(ax: Axes, channels: Mapping[str, Sequence[float]]) -> Axes:
-    """How many channels each layer has after each epoch, early layers dark."""
+    """The number of channels of each layer after each epoch, early layers dark."""
     return _counts(ax, channels, "epoch")
 
 
 def channels_by_layer(ax: Axes, channels: Mapping[float, Sequence[float]]) -> Axes:
-    """How many channels are left in each layer, a line for each pruning ratio, small ratios dark."""
+    """The number of remaining channels in each layer, a line for each pruning ratio, small ratios dark."""
     return _counts(ax, {f"p = {p:g}": counts for p, counts in channels.items()}, "layer")
 
 

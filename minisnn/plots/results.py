@@ -1,4 +1,4 @@
-"""Results of many runs: accuracies, their errors, and what they cost."""
+"""Results of many runs: accuracies with errors, and costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, legend, line_col
 
 
 def whiskers(means: Sequence[float], errors: Sequence[float]) -> list[list[float]]:
-    """How far below and above accuracies in percent their errors reach, without what lies below 0 or above 100."""
+    """Lengths of error bars below and above accuracies in percent, clipped to 0 and 100."""
     pairs = list(zip(means, errors, strict=True))
     below = [min(error, mean) if error == error else error for mean, error in pairs]  # nan stays nan
     above = [min(error, 100 - mean) if error == error else error for mean, error in pairs]
@@ -28,9 +28,9 @@ def dots(
     means: str = "mean and its error",
     xlabel: str = "test accuracy / %",
 ) -> Axes:
-    """Named groups of accuracies in rows: every run a dot, their mean with its error, the paper as a star.
+    """Named groups of accuracies in rows: a dot for every run, the mean with its error, a star for the paper.
 
-    errors: of the means; None: standard errors. A mean of one run has none. means: what the legend calls them.
+    errors: of the means; None: standard errors. The mean of a single run has none. means: their name in the legend.
     """
     for n, (name, accuracies) in enumerate(runs.items()):
         count = len(accuracies)
@@ -46,7 +46,7 @@ def dots(
             ax.plot(paper[name], n, "*", color=RED, markersize=11)
     if paper:
         ax.plot([], [], "*", color=RED, markersize=11, label="paper")
-    few = len(runs) <= 8  # or several lines would run into each other
+    few = len(runs) <= 8  # more rows have no room for names of several lines
     ax.set_yticks(range(len(runs)), [lines(name) if few else short(name, 44) for name in runs])
     ax.tick_params(axis="y", labelsize="medium" if len(runs) <= 14 else "small")
     ax.set(xlabel=xlabel, ylim=(len(runs) - 0.5, -0.5))
@@ -59,8 +59,8 @@ def accuracy_over(
 ) -> Axes:
     """Mean accuracies with their intervals over a setting, a curve for each name.
 
-    curves: by name, and by the setting's value, the mean and half the interval's width, nan for none. The axis is
-    logarithmic if the values are positive and the largest is at least 20 times the smallest.
+    curves: by name and value of the setting, the mean and half the width of its interval, nan for none. The axis is
+    logarithmic if all values are positive and the largest is at least 20 times the smallest.
     """
     for (name, points), line in zip(curves.items(), line_colours(len(curves)), strict=True):
         x = sorted(points)
@@ -83,9 +83,9 @@ def accuracy_over(
 def accuracy_against(
     ax: Axes, points: Mapping[str, tuple[float, float, float]], xlabel: str, ylabel: str
 ) -> Axes:
-    """Accuracies with their intervals against what they cost, a point for each name, in the order of their colours.
+    """Accuracies with their intervals against costs, a point for each name, in the order of the colours.
 
-    points: cost, mean, and half the interval's width, nan for none. A cost of nan is not shown.
+    points: cost, mean, and half the width of its interval, nan for none. A point with cost nan is not shown.
     """
     for (name, (cost, mean, error)), mark in zip(points.items(), line_colours(len(points)), strict=True):
         ax.errorbar([cost], [mean], whiskers([mean], [error]), fmt="o", capsize=3, color=mark, label=name)
@@ -93,7 +93,7 @@ def accuracy_against(
     if costs and max(costs) >= 20 * min(costs):
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_minor_formatter(NullFormatter())  # their names run into each other
+        ax.xaxis.set_minor_formatter(NullFormatter())  # its labels would overlap
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))  # 15M
@@ -115,7 +115,7 @@ def bars_and_line(
 
 
 def score_distributions(ax: Axes, scores: Mapping[float, Sequence[float]]) -> Axes:
-    """The scores of all channels, a column of dots for each pruning ratio; removed channels have 0."""
+    """The scores of all channels, a column of dots for each pruning ratio; removed channels have score 0."""
     rng = np.random.default_rng(0)
     step = min(np.diff(sorted(scores)), default=1.0)
     for n, (p, values) in enumerate(scores.items()):
@@ -137,7 +137,7 @@ def accuracy_and_costs(
     costs: Mapping[str, Sequence[float]],
     paper: Mapping[float, float] | None = None,
 ) -> Axes:
-    """Bars of accuracy over pruning ratios, not from 0 on, the paper's as stars; costs in percent of the first."""
+    """Bars: accuracy over pruning ratios (axis not from 0). Stars: paper. Lines: costs in % of the first."""
     paper = paper or {}
     width = 0.6 * min(np.diff(sorted(ratios)), default=0.1)
     ax.bar(

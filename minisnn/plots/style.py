@@ -1,4 +1,4 @@
-"""Colours, legends and axes that all pictures share."""
+"""Common colours, legends and axes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Okabe and Ito's palette, distinguishable for colour-blind readers.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#BBBBBB"
-LABEL = 28  # characters of a name that a legend or a tick has room for
-MOST = 22  # entries of a legend that fit beside a picture of ordinary height
+LABEL = 28  # most characters of a name in a legend or a tick label
+MOST = 22  # most entries of a legend beside a picture of ordinary height
 
 
 def colour(n: int, of: int) -> tuple[float, float, float, float]:
@@ -22,18 +22,18 @@ def colour(n: int, of: int) -> tuple[float, float, float, float]:
 
 
 def line_colours(of: int) -> list[str | tuple[float, float, float, float]]:
-    """Colours that are easy to tell apart: the palette's if they are enough, else from dark to light."""
+    """Distinct colours: those of the palette if there are enough, else from dark to light."""
     palette = (BLUE, RED, GREEN, ORANGE)
     return [colour(n, of) for n in range(of)] if of > len(palette) else list(islice(cycle(palette), of))
 
 
 def marker(points: int) -> str:
-    """Line style of a curve: its points are marked where they can be told apart, so that a single one is seen."""
+    """Line style of a curve: few points are marked, so that a single one is visible."""
     return ".-" if points < 50 else "-"
 
 
 def whole_numbers(ax: Axes, xlabel: str) -> Axes:
-    """An x axis of epochs, layers or time steps: no ticks between whole numbers, and no axis from 1 to 1."""
+    """An x axis of epochs, layers or time steps: ticks at whole numbers only, and some width around a single one."""
     low, high = ax.dataLim.intervalx
     if low == high and ax.get_autoscalex_on():
         ax.set_xlim(low - 0.5, high + 0.5)
@@ -43,9 +43,9 @@ def whole_numbers(ax: Axes, xlabel: str) -> Axes:
 
 
 def legend(ax: Axes, few: int = 5) -> Axes:
-    """Name the lines: inside the axes if they are few, else beside them.
+    """A legend inside the axes for few lines, else beside them.
 
-    Long names are cut in the middle; of more names than fit beside the axes, evenly subsampled ones are shown.
+    Long names are cut in the middle; if more do not fit, evenly subsampled ones are shown.
     """
     handles, names = ax.get_legend_handles_labels()
     names = [short(name) for name in names]
@@ -62,7 +62,7 @@ def legend(ax: Axes, few: int = 5) -> Axes:
 
 
 def short(name: str, most: int = LABEL) -> str:
-    """The name, or its beginning and end."""
+    """The name; of a long one the beginning and the end."""
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 

@@ -128,7 +128,7 @@ OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distributio
 """Settings that do nothing in a dense network."""
 
 NOT_READ = "–"
-"""In tables and pictures, the value of a setting that a run had no use for."""
+"""In tables and pictures, the value of a setting that a run does not use."""
 
 
 def is_read(recipe: Any, name: str) -> bool:

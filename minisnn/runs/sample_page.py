@@ -1,4 +1,4 @@
-"""`minisnn inspect`: everything that one sample sets in motion in a network, on one page of pictures."""
+"""`minisnn inspect`: how a network responds to one sample, on one page of pictures."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from minisnn.runs.pictures import END_OF_TIME, axes, draw_fields, draw_potential
 from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace
 from minisnn.runs.start import Run, Source
 
-BARS = 12  # classes or layers that a diagram of bars names
-LAYERS = 4  # of which potentials and maps are drawn
+BARS = 12  # most bars in a diagram
+LAYERS = 4  # most layers whose potentials and maps are drawn
 
 Panel = tuple[str, Callable[[Axes], object]]  # title, what draws it
 
 
 class Inspected(NamedTuple):
-    """A page about one sample, and what the network says of it."""
+    """A page about one sample, and the prediction of the network."""
 
     figure: Figure
     text: str  # a sentence
@@ -50,10 +50,10 @@ def _json(name: Any) -> Any:
 
 
 def inspect(run: Run, sample: int = 0, out: Path | None = None, data: Source | None = None) -> Inspected:
-    """A page about one sample of the test set, and what the network says of it.
+    """Draw a page about one sample of the test set, and return it with the prediction.
 
-    data: a data set in place of the run's own. out: where the page is written to, as PNG. Raises ValueError for a
-    sample that there is not.
+    data: a data set in place of the run's own. out: the PNG file to write. Raises ValueError for a sample that does
+    not exist.
     """
     found = run.readable(data)
     n = len(found.test.labels)
@@ -66,7 +66,7 @@ def inspect(run: Run, sample: int = 0, out: Path | None = None, data: Source | N
         image = image / found.info.max_value
     true = run.classes[int(found.test.labels[sample])]
     said = run.predict(image)[0]
-    text = f"sample {sample} of {found.name} is of class {true}, the network says {said}"
+    text = f"sample {sample} of {found.name} is of class {true}, the network predicts {said}"
     figure = page(run, image, text)
     if out:
         figure.savefig(out, dpi=120)
@@ -117,7 +117,7 @@ def _numbers(run: Run, image: np.ndarray, trace: Trace) -> Iterator[Panel]:
     unit = "neurons that fire" if run.setup.fires_once else "spikes per neuron and step"
     yield unit, lambda ax: bars(ax, rates, first=False)
     yield (
-        "channels that are left" if run.state.channels else "connections that are left",
+        "remaining channels" if run.state.channels else "density",
         lambda ax: bars(ax, _densities(run), first=False, most=1),
     )
 
@@ -133,7 +133,7 @@ def _rates(trace: Trace) -> dict[str, float]:
 
 
 def _densities(run: Run) -> dict[str, float]:
-    """Of each weight; of each layer of channels where channels are masked."""
+    """The density of each weight, or of the channels in each layer where channels are masked."""
     state, masks = run.state, run.masks
     if state.channels:
         return {key: float(masks[key].mean()) for key in state.channels}
@@ -144,9 +144,9 @@ def _densities(run: Run) -> dict[str, float]:
 def bars(
     ax: Axes, values: dict[str, float], lowest: bool = False, first: bool = True, most: float | None = None
 ) -> Axes:
-    """A bar for each name, at most `BARS`, the best ones if there are more; infinite values have no bar.
+    """A bar for each name. Of more than `BARS`, the best ones are shown; infinite values have no bar.
 
-    lowest: the best is the lowest. first: the best one stands out. most: the end of the axis.
+    lowest: the best is the lowest. first: highlight the best. most: the end of the axis.
     """
     numbers = np.array(list(values.values()), float)
     order = np.argsort(numbers if lowest else -numbers, kind="stable")

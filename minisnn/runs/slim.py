@@ -1,4 +1,4 @@
-"""`minisnn slim`: a run's network without its masked channels, as a run of its own."""
+"""`minisnn slim`: the network of a run without its masked channels, as a new run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from minisnn.structure.slim import Slimmer
 from minisnn.training import loop
 from minisnn.training.state import TrainingState
 
-IMAGES = 8  # on which the two networks are compared
+IMAGES = 8  # for comparing the two networks
 
 
 def slim_run(
@@ -35,26 +35,26 @@ def slim_run(
     pictures: bool = True,
     data: Source | None = None,
 ) -> run_result.Result:
-    """Remove a run's masked channels for good, and leave the small network in `out`, an ordinary run.
+    """Remove the masked channels of a run for good, and write the small network to `out` as an ordinary run.
 
-    Its recipe is that of a dense network, which `config.json` describes stage by stage; its checkpoint holds the cut
-    parameters, statistics and moments. epochs: how many the small network trains on, with a learning rate that starts
-    anew, at lr if given. Both networks see the same images first, in float64: their spikes must be equal.
-    data: the run's data set, where its recipe names none that can be loaded.
-    Returns the small run's result, and under "before" the counts of the network with its masked channels.
+    Its recipe is that of a dense network, which `config.json` describes stage by stage; its checkpoint holds the
+    remaining parameters, statistics and moments. epochs: how long the small network is trained further; the learning
+    rate schedule starts again, at lr if given. First, both networks see the same images in float64, and their spikes
+    must be equal. data: the run's data set, if its recipe names none that can be loaded.
+    Returns the result of the small run, and under "before" the counts of the network with its masked channels.
     Raises ValueError for a run without channel masks or, without epochs, one that is not finished; FileExistsError if
     `out` holds a run already. Nothing is left in `out` then.
     """
     run = start.load(folder)
     recipe, state = run.recipe, run.state
     if not state.channels or not isinstance(recipe, Images):
-        raise ValueError(f"{folder}: there are no channel masks; a run of `minisnn train sca-vgg16` has them")
+        raise ValueError(f"{folder} has no channel masks; runs of `minisnn train sca-vgg16` have them")
     if not epochs and state.epoch < recipe.epochs:
         raise ValueError(
             f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
         )
     if not epochs and lr is not None:
-        raise ValueError(f"lr = {lr} is for training on: it needs epochs")
+        raise ValueError(f"lr = {lr} is for further training: it needs epochs")
     if (out / "config.json").exists():
         raise FileExistsError(f"{out} holds a run already: choose another folder")
     data, setup = run.own_data(data), run.setup
@@ -87,7 +87,7 @@ def slim_run(
 
 
 def _recipe(recipe: Images, info: DataInfo, net: Sequential, epochs: int, lr: float | None) -> LIFNet:
-    """A dense network's recipe: what the run's has in common with it, and the small network as text."""
+    """The recipe of a dense network: the shared settings of the run's recipe, and the small network as text."""
     shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
     paper = recipe.build(info)[1]
     shared |= {"net": describe.to_text(net), "width": 1.0, "paper": paper}
@@ -102,8 +102,8 @@ def check_equal(
     masked: tuple[Sequential, TrainingState],
     small: tuple[Sequential, TrainingState],
 ) -> None:
-    """Raise RuntimeError unless both networks give the same outputs in float64 on validation images, and equally many
-    spikes in each layer, step and image.
+    """Raise RuntimeError unless both networks have, on validation images in float64, the same outputs and the same
+    number of spikes in each layer, step and image.
     """
     x = setup.encode(to_device(data.validation.images[:IMAGES], setup.device)).astype(float)
     seen = []

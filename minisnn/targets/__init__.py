@@ -1,4 +1,4 @@
-"""The papers' tables and figures, one file each: its runs, its picture, the paper's values beside ours.
+"""The papers' tables and figures, one file each: runs, picture, our values beside the paper's.
 
 A file here that holds a `TARGET` is a target of `minisnn reproduce`, under the file's name.
 """

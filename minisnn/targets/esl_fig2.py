@@ -15,13 +15,13 @@ from minisnn.targets.target import Target
 
 
 def recipes(scale: str) -> dict[str, ESLMLP]:
-    """epsilon 10 to 90; for the digits' small layer 2 to 18."""
+    """epsilon from 10 to 90; for the small layer of the digits from 2 to 18."""
     epsilons = range(2, 20, 2) if scale == "smoke" else range(10, 100, 10)
     return {f"epsilon {e}": replace(base(scale), epsilon=float(e)) for e in epsilons}
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Bars are the sparse layer's connections, the line is the accuracy, as in the paper."""
+    """Bars: connections of the sparse layer. Line: accuracy. As in the paper."""
     epsilon = [s.recipe.epsilon for s in found.values()]
     sparse = [s.connections - 10 * s.recipe.hidden[-1] for s in found.values()]
     ax, accuracy = plots.bars_and_line(

@@ -13,13 +13,13 @@ from minisnn.recipes import LIFNet
 from minisnn.targets.esl_fig4 import base
 from minisnn.targets.target import Target
 
-DENSITY = 0.1  # of (b)
+DENSITY = 0.1  # in (b)
 DENSITIES = (DENSITY, 0.3, 0.5, 0.7, 0.9, 0.95)
 MOVING = {"none": "exact growth", "bernoulli": "binomial growth", "momentum": "shared by momentum"}
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
-    """Densities for (a); for (b) density 0.1 with three ways to say how many connections grow in each layer."""
+    """Densities for (a); for (b) density 0.1 with three rules for how many connections grow in each layer."""
     sparse = replace(base(scale), prune="set", grow="random-unfired")
     found = {f"density {d:g}": replace(sparse, density=d) for d in DENSITIES}
     found["density 1"] = replace(sparse, density=1.0)
@@ -48,7 +48,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
 
 
 def over_densities(found: Mapping[str, Summary]) -> list[Summary]:
-    """Those of (a): trained equally long, and layers keep their densities."""
+    """The runs of (a): trained equally long, layers keep their densities."""
     epochs = min(s.recipe.epochs for s in found.values())
     return [s for s in found.values() if s.recipe.redistribute == "none" and s.recipe.epochs == epochs]
 
@@ -61,7 +61,7 @@ TARGET: Target = Target(
         "density 0.3": "77.40 (CIFAR10-DVS)",
         "density 1": "78.58 (CIFAR10-DVS)",
     },
-    "The paper's figure is of VGGSNN on CIFAR10-DVS; its text gives a loss of 1.18 to 3.38 points for densities of "
-    "0.3 to 0.9 (we read 1.18 as that of 0.3), and densities of layers that oscillate for 200 epochs. It does not say "
-    "what moves them.",
+    "The paper's figure shows VGGSNN on CIFAR10-DVS. Its text gives a loss of 1.18 to 3.38 points for densities of 0.3 "
+    "to 0.9 (we read 1.18 as the loss at 0.3), and layer densities that oscillate for 200 epochs. It does not say what "
+    "changes them.",
 )

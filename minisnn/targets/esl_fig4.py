@@ -14,14 +14,14 @@ from minisnn.targets.target import Target
 
 PRUNE = ("magnitude", "set")
 GROW = ("random", "random-unfired", "gradient", "momentum")
-DENSITIES = (0.1, 0.01)  # and 1, where no rule has anything to do: one dense network stands for all
+DENSITIES = (0.1, 0.01)  # and 1, where no rule has an effect: one dense network stands for all
 
 
 def base(scale: str) -> LIFNet:
-    """The dense network at a scale: two convolutions with strides in place of pools, as TET's VGGSNNwoAP has them.
+    """The dense network at a scale: two convolutions with strides instead of pools, as in TET's VGGSNNwoAP.
 
-    A wide linear layer holds most of the weights: at a density of 0.01 a VGG with few channels keeps less than one
-    connection per neuron, and falls silent (docs/results). The paper's VGGSNN, at 0.01, keeps about ten.
+    A wide linear layer holds most of the weights. At a density of 0.01 a VGG with few channels keeps less than one
+    connection per neuron and falls silent (docs/results); the paper's VGGSNN keeps about ten.
     """
     if scale == "paper":
         return vggsnn()
@@ -32,14 +32,14 @@ def base(scale: str) -> LIFNet:
 
 
 def vggsnn() -> LIFNet:
-    """The paper's network for CIFAR10-DVS. T, shift and flip are TET's: ESL does not say what it did."""
+    """The paper's network for CIFAR10-DVS. T, shift and flip are TET's: ESL does not state its own."""
     return LIFNet(
         data="cifar10-dvs", net="vggsnn", T=10, epochs=300, lr=0.001, t_iter=1000, shift=5, flip=True
     )
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
-    """A name is "density, prune + grow"; small dense networks and masks that never change are there for comparison."""
+    """By the name "density, prune + grow"; with small dense networks and static masks for comparison."""
     found = [base(scale)]
     for density in DENSITIES:
         sparse = replace(base(scale), density=density)
@@ -49,7 +49,7 @@ def recipes(scale: str) -> dict[str, LIFNet]:
 
 
 def words(recipe: LIFNet) -> str:
-    """How connections change, or why they do not."""
+    """How connections change, or why they do not, in words."""
     if recipe.density == 1:
         return "dense"
     if recipe.same_size:
@@ -58,7 +58,7 @@ def words(recipe: LIFNet) -> str:
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """A panel for each density: eight pairs of rules and what they are compared with."""
+    """A panel for each density: eight pairs of rules and the baselines."""
     figure.set_size_inches(9, 4.5)
     for ax, density in zip(figure.subplots(1, len(DENSITIES), sharey=True), DENSITIES, strict=True):
         shown = [s for s in found.values() if s.recipe.density in (1, density)]
@@ -75,6 +75,6 @@ TARGET: Target = Target(
         "0.1, set + momentum": "78.30 (CIFAR10-DVS)",
         "0.01, set + momentum": "64.50 (CIFAR10-DVS)",
     },
-    "The paper's figure is of VGGSNN on CIFAR10-DVS, and only these values are in its text: SET + momentum, \"the most "
+    "The paper's figure shows VGGSNN on CIFAR10-DVS; its text gives only these values: SET + momentum, \"the most "
     'stable", loses 0.28 and 14.08 points. At density 1 rewiring is off, so all pairs are the same dense network.',
 )

@@ -1,4 +1,4 @@
-"""ESL's multi-spike network on MNIST: 97.69 % at a density of 0.3, says the text."""
+"""ESL's multi-spike network on MNIST: 97.69 % at a density of 0.3, according to the text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minisnn.targets.target import Target, draw_runs
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
-    """Dense, sparse, a mask that never changes, and dense with as many weights."""
+    """Dense; sparse; a static mask; dense with as many weights as the sparse one."""
     dense = LIFNet(net="mlp", T=4, epochs=20, batch_size=100, t_iter=100)
     if scale == "smoke":
         dense = replace(dense, data="digits", net="200FC-10FC", batch_size=25, lr=0.003, t_iter=20)
@@ -29,5 +29,5 @@ TARGET: Target = Target(
     recipes,
     draw_runs,
     {"density 0.3": "97.69"},
-    "The paper does not say what its multi-spike network on MNIST is; 784-800-10 is that of its first-spike net.",
+    "The paper does not describe its multi-spike network on MNIST; 784-800-10 is its first-spike network.",
 )

@@ -11,7 +11,7 @@ from minisnn.targets.target import Target, draw_runs
 
 
 def base(scale: str) -> ESLMLP:
-    """The sparse network at a scale. Epochs, and whatever else the paper leaves open, are ours."""
+    """The sparse network at a scale. Epochs, and everything else that the paper leaves open, are our choice."""
     if scale == "smoke":
         return replace(ESL_MLP_DEFAULTS["digits"], epochs=12)
     if scale == "small":
@@ -20,7 +20,7 @@ def base(scale: str) -> ESLMLP:
 
 
 def recipes(scale: str) -> dict[str, ESLMLP]:
-    """Dense; sparse at epsilon 60 (8 on the digits); a mask that never changes; dense with as many connections."""
+    """Dense; sparse at epsilon 60 (8 on the digits); a static mask; dense with as many connections."""
     sparse = base(scale)
     dense = replace(sparse, epsilon=None, density=1.0)
     hidden = 56 if scale == "smoke" else 130
@@ -45,7 +45,7 @@ TARGET: Target = Target(
     recipes,
     draw_runs,
     {"SNN": "96.7", "ESL-SNN": "96.58", "SNN of the same size": "about 92"},
-    "Joules are connections times a constant, as in the paper; SynOps are measured on real spikes. "
-    "The paper does not say of how many seeds its numbers are, nor its epochs, initial weights, alpha and T_iter.",
+    "Joules are connections times a constant, as in the paper; SynOps are counted from the spikes of real images. "
+    "The paper does not state its number of seeds, epochs, initial weights, alpha and T_iter.",
     joules,
 )

@@ -24,7 +24,7 @@ def base(scale: str) -> LIFNet:
 
 
 def recipes(scale: str) -> dict[str, LIFNet]:
-    """Dense, and sparse with the pair of rules that the paper finds most stable."""
+    """Dense, and sparse with the pair of rules that the paper found most stable."""
     ten = base(scale)
     datas = {"digits" if scale == "smoke" else "CIFAR-10": (ten, 0.5)}
     if scale == "paper":
@@ -49,6 +49,6 @@ TARGET: Target = Target(
         "CIFAR10-DVS, dense": "78.58",
         "CIFAR10-DVS, density 0.1": "78.30",
     },
-    "The paper's values are of ResNet-19 trained for 300 epochs; the dense ones are TET's, the sparse ones means of "
-    "two seeds. On CIFAR10-DVS its network is VGGSNN, at a density of 0.1.",
+    "The paper's values are for ResNet-19, trained for 300 epochs: the dense ones are TET's, the sparse ones are means "
+    "over two seeds. On CIFAR10-DVS it uses VGGSNN at a density of 0.1.",
 )

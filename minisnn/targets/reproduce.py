@@ -31,15 +31,15 @@ def reproduce(
     device: str = "cpu",
     scheduler: str | None = None,
 ) -> Reproduction:
-    """Run the grid behind a table or figure of a paper; ours beside the paper's is what it shows.
+    """Run the grid behind a table or figure of a paper, and show our values beside the paper's.
 
     name: such as "esl-fig4", one of `targets.NAMES`; or yours, a `Target` or its "module:name". scale: "smoke" (two
     minutes on the embedded digits), "small" (within an hour on two cores, on MNIST or CIFAR-10) or "paper" (for a GPU
-    or a cluster). Called again, it goes on where it stopped.
+    or a cluster). Called again, it continues where it stopped.
 
-    It leaves in the folder `out`: NAME-SCALE.csv with a row for each run, NAME-SCALE-summary.csv with the mean and the
+    It writes to the folder `out`: NAME-SCALE.csv with a row for each run, NAME-SCALE-summary.csv with the mean and the
     standard error over the `seeds` of each setting, NAME-SCALE.png, and NAME-SCALE/ with the runs. SCA's figures share
-    their runs: rows and runs are in sca-SCALE. jobs: runs at a time; None is as many as there are cores for, one on a
+    their runs: rows and runs are in sca-SCALE. jobs: runs at a time; None is one for each core, or one on a
     GPU. threads: of each run. device: "cpu" or "gpu". scheduler: address of a Dask scheduler, whose workers do the
     runs. Raises ValueError for a name, scale or device that is not known.
     """

@@ -1,4 +1,4 @@
-"""SCA Fig. 2: accuracy, parameters and synaptic operations as more and more channels are pruned."""
+"""SCA Fig. 2: accuracy, parameters and synaptic operations over the pruning ratio."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PAPERS = "prune and regrow"  # the method of the paper
 def bases(scale: str) -> dict[str, SCANet]:
     """The networks at a scale, by the names of data sets. q = 0.1 is the authors' default.
 
-    Where training is shorter than their 300 epochs, masks come to rest before its end; and L1, which has less
-    time to pull, pulls harder.
+    Where training is shorter than their 300 epochs, masks stop changing before its end, and L1 has a larger weight
+    because it has less time to act.
     """
     if scale == "paper":
         vgg = SCA_VGG16_DEFAULTS["cifar10"]
@@ -41,7 +41,7 @@ def bases(scale: str) -> dict[str, SCANet]:
 
 
 def dense(recipe: SCANet) -> SCANet:
-    """The same training, nothing pruned."""
+    """The same training without pruning."""
     return replace(recipe, p=0.0, q=0.0)
 
 
@@ -53,36 +53,36 @@ NETWORKS = {
 
 
 def network_of(recipe: SCANet) -> str:
-    """The data and the network, in words."""
+    """The data and the network, as text."""
     return NETWORKS.get((recipe.data, recipe.net), f"{recipe.data}, {recipe.net}")
 
 
 def method(recipe: SCANet) -> str:
-    """What is done to channels, beside the paper's prune and regrow."""
+    """How channels are pruned: the paper's method or one of its ablations."""
     if recipe.mode == "random":
         return "random"
     return "only prune" if recipe.p and not recipe.q else PAPERS
 
 
 def named(recipe: SCANet) -> str:
-    """The name of a row: data and network, method if it is not the paper's, p."""
+    """The name of a row: data and network, the method unless it is the paper's, p."""
     other = [method(recipe)] if method(recipe) != PAPERS else []
     return ", ".join([network_of(recipe), *other, f"p {recipe.p:g}"])
 
 
 def over_ratios(scale: str, recipe: SCANet) -> list[SCANet]:
-    """Dense, and each ratio."""
+    """The dense network, and one for each ratio."""
     ratios = RATIOS[1::3] if scale == "smoke" else RATIOS
     return [dense(recipe), *(replace(recipe, p=p) for p in ratios)]
 
 
 def recipes(scale: str) -> dict[str, SCANet]:
-    """Every network, dense and at each ratio."""
+    """Every network, dense and at every ratio."""
     return {named(r): r for recipe in bases(scale).values() for r in over_ratios(scale, recipe)}
 
 
 def of_first_network(scale: str) -> dict[str, SCANet]:
-    """Those of `recipes` that concern the first network, which Fig. 3 and Fig. 4 are about."""
+    """The recipes of the first network, which Fig. 3 and Fig. 4 show."""
     return {named(r): r for r in over_ratios(scale, next(iter(bases(scale).values())))}
 
 
@@ -95,7 +95,7 @@ def grouped(found: Mapping[str, Summary]) -> dict[tuple[str, str], dict[float, S
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Bars are accuracies, lines parameters and synaptic operations, as in the paper."""
+    """Bars: accuracy. Lines: parameters and synaptic operations. As in the paper."""
     groups = grouped(found)
     figure.set_size_inches(6 * len(groups), 4.2)
     axes = figure.subplots(1, len(groups), squeeze=False, gridspec_kw={"wspace": 0.06})[0]
@@ -108,7 +108,7 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
 
 
 def parameters(s: Summary) -> dict[str, str]:
-    """A column of the table."""
+    """An additional column of the table."""
     return {"parameters": "" if np.isnan(s.parameters) else f"{s.parameters:,.0f}"}
 
 
@@ -121,9 +121,9 @@ TARGET: Target = Target(
         "CIFAR-100, VGG16, p 0": "64.89",
         "CIFAR10-DVS, 5Conv, p 0": "72.80",
     },
-    "Accuracies, parameters and SynOps are those of the network without its masked channels; connections are its "
-    "weights, density is their fraction of the dense network's. The bars and lines of the paper's figure are not in "
-    "its text; of the baselines' accuracies Table 1 has these.",
+    "Accuracies, parameters and SynOps are those of the network without its masked channels. Connections are its "
+    "weights; density is their fraction of the dense network's. The paper's text does not give the values of its "
+    "figure; the accuracies of the baselines are from its Table 1.",
     parameters,
     grid="sca",
 )

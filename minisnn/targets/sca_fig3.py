@@ -11,11 +11,11 @@ from minisnn.grids.rows import Summary
 from minisnn.targets import sca_fig2
 from minisnn.targets.target import Target
 
-P = 0.5  # of the training whose epochs are shown
+P = 0.5  # in (b)
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """(a) channels left in each layer, a line for each ratio; (b) over the epochs at p = 0.5; of the first seed."""
+    """(a) remaining channels of each layer, a line for each ratio; (b) over the epochs at p = 0.5; first seed."""
     figure.set_size_inches(11, 4.2)
     a, b = figure.subplots(1, 2)
     (((what, _), by_ratio),) = sca_fig2.grouped(found).items()
@@ -27,12 +27,12 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
 
 
 def channels(s: Summary) -> dict[str, list[int]]:
-    """The first seed's channels in each layer, over epochs."""
+    """Channels of each layer over epochs, for the first seed."""
     return {key: list(map(int, c)) for key, c in s.rows[0]["channels"].items()}
 
 
 def moved(s: Summary) -> dict[str, str]:
-    """Columns of the table: where channels are left, and how restless they were."""
+    """Additional columns of the table: remaining channels, and how many were regrown."""
     layers, regrown = channels(s), s.rows[0]["regrown"]
     return {
         "channels per layer": " ".join(str(c[-1]) for c in layers.values()),
@@ -45,9 +45,9 @@ TARGET: Target = Target(
     sca_fig2.of_first_network,
     draw,
     {},
-    "The paper's figure has no numbers in its text. It says that deep layers lose more channels than shallow ones, "
-    "that some layers fluctuate much during training and others little, and that the structure comes to rest as "
-    "training converges. Channels are those of the first seed, after each epoch but the first.",
+    "The paper's text does not give the numbers of its figure. It says that deep layers lose more channels than "
+    "shallow ones, that some layers fluctuate strongly during training and others little, and that the structure "
+    "settles as training converges. Channels are those of the first seed, after each epoch but the first.",
     moved,
     grid="sca",
 )

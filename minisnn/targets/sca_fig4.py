@@ -25,7 +25,7 @@ def recipes(scale: str) -> dict[str, sca_fig2.SCANet]:
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """(a) all channels' scores after training; (b) accuracy and (c) parameters of the three methods."""
+    """(a) scores of all channels after training; (b) accuracy and (c) parameters of the three methods."""
     figure.set_size_inches(14, 4.2)
     a, b, c = figure.subplots(1, 3)
     groups = sca_fig2.grouped(found)
@@ -58,9 +58,9 @@ TARGET: Target = Target(
     recipes,
     draw,
     {},
-    'The numbers of the paper\'s figure are lost. Its text has the order "prune and regrow", "only prune", "random '
-    'prune" in accuracy, with more parameters in the latter two, and says that without regrowth the mask hardly '
-    "changes after its first update. Error bars are those of the seeds' mean.",
+    "The numbers of the paper's figure are not available. Its text orders the methods by accuracy, \"prune and "
+    'regrow", "only prune", "random prune", with more parameters in the latter two, and says that without regrowth the '
+    "mask hardly changes after its first update. Error bars are standard errors of the mean over seeds.",
     sca_fig2.parameters,
     grid="sca",
 )

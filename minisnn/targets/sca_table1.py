@@ -31,7 +31,7 @@ def bases(scale: str) -> dict[str, SCANet]:
 
 
 def recipes(scale: str) -> dict[str, SCANet]:
-    """Dense, and two ratios."""
+    """The dense network, and two ratios."""
     return {
         f"{what}, p {p:g}": replace(recipe, p=p) if p else sca_fig2.dense(recipe)
         for what, recipe in bases(scale).items()
@@ -40,7 +40,7 @@ def recipes(scale: str) -> dict[str, SCANet]:
 
 
 def connectivity(s: Summary) -> dict[str, str]:
-    """Columns of the table: parameters, and what the paper calls connectivity."""
+    """Additional columns of the table: parameters, and what the paper calls connectivity."""
     return sca_fig2.parameters(s) | {"connectivity / %": f"{100 * s.density:.2f}"}
 
 
@@ -54,9 +54,8 @@ TARGET: Target = Target(
         "CIFAR10-DVS, p 0": "72.80",
         "Tiny-ImageNet, p 0": "49.33",
     },
-    "The paper's values are of VGG16, on CIFAR10-DVS of 5Conv+1FC, trained for 300 epochs. Its pruned rows do not name "
-    "their ratio, and their numbers are missing in the copies at hand; second-hand sources give, for CIFAR-10, 91.67 "
-    "at a connectivity of 28.39 % and 90.26 at 9.31 %. Connectivity is ours for weights, without biases and "
-    "batch norm.",
+    "The paper's values are for VGG16, on CIFAR10-DVS for 5Conv+1FC, trained for 300 epochs. Its pruned rows do not "
+    "state their ratio, and their numbers are missing in our copies; secondary sources give, for CIFAR-10, 91.67 at a "
+    "connectivity of 28.39 % and 90.26 at 9.31 %. Our connectivity counts weights only, without biases and batch norm.",
     connectivity,
 )

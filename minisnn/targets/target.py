@@ -1,4 +1,4 @@
-"""What a table or figure of a paper is: runs, a picture, and what the paper says; and how it is reproduced."""
+"""A table or figure of a paper: its runs, its picture and the paper's values; and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Target(NamedTuple):
     """A table or figure."""
 
     title: str
-    recipes: Callable[[str], Mapping[str, Recipe]]  # of a scale, by the names of the rows
-    draw: Callable[[Figure, Mapping[str, Summary], Mapping[str, float]], None]  # of ours and the paper's
-    paper: Mapping[str, str]  # what the paper has for a name; a number if it is of the same data
-    note: str  # what one should know when comparing
-    extra: Callable[[Summary], Mapping[str, str]] = lambda summary: {}  # more columns of the table
-    grid: str = ""  # targets that share runs have one table of rows, under this name
+    recipes: Callable[[str], Mapping[str, Recipe]]  # for a scale, by the names of the rows
+    draw: Callable[[Figure, Mapping[str, Summary], Mapping[str, float]], None]  # our values and the paper's
+    paper: Mapping[str, str]  # the paper's value for a name; a number if it is for the same data
+    note: str  # what to know when comparing
+    extra: Callable[[Summary], Mapping[str, str]] = lambda summary: {}  # additional columns of the table
+    grid: str = ""  # targets that share runs share one table of rows under this name
 
 
 @dataclass(frozen=True, repr=False)
 class Reproduction:
-    """A table or figure, reproduced. It shows itself as a table: ours beside the paper's."""
+    """A reproduced table or figure. It prints as a table: our values beside the paper's."""
 
-    text: str  # the table, and what one should know when comparing, as Markdown
+    text: str  # the table, and what to know when comparing, as Markdown
     picture: Path
     rows: Path  # a row for each run
     summaries: Mapping[str, Summary]  # by the names of the table's rows
@@ -40,12 +40,12 @@ class Reproduction:
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_markdown_(self) -> str:  # Jupyter asks for it
+    def _repr_markdown_(self) -> str:  # for Jupyter
         return self.text
 
 
 def draw_runs(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Every run a dot."""
+    """A dot for every run."""
     plots.dots(figure.subplots(), {s.name: s.accuracies for s in found.values()}, paper)
 
 
@@ -74,7 +74,7 @@ def run_target(
     scheduler: str | None,
     threads: int,
 ) -> Reproduction:
-    """What `targets.reproduce` does, for a target in place of its name."""
+    """As `targets.reproduce`, for a target in place of its name."""
     path = out / f"{target.grid or name}-{scale}.csv"
     recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
     if jobs is None and device == "gpu":
@@ -88,14 +88,14 @@ def run_target(
     write_csv(out / f"{name}-{scale}-summary.csv", summaries, SUMMARY)
     said = [table(target, found), "", target.note]
     if scale == "smoke":
-        said.append("This is a test run on the embedded digits: the paper's values are of other data.")
+        said.append("This is a test run on the embedded digits: the paper's values are for other data.")
     picture = out / f"{name}-{scale}.png"
     draw(target, found, scale).savefig(picture, dpi=150)
     return Reproduction("\n".join(said), picture, path, found)
 
 
 def draw(target: Target, found: Mapping[str, Summary], scale: str) -> Figure:
-    """The target's picture; on the embedded digits without the paper's values, which are of other data."""
+    """The target's picture; on the embedded digits without the paper's values, which are for other data."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     numbers = {key: float(value) for key, value in target.paper.items() if value.replace(".", "").isdigit()}
     target.draw(figure, found, {} if scale == "smoke" else numbers)
@@ -106,12 +106,12 @@ def draw(target: Target, found: Mapping[str, Summary], scale: str) -> Figure:
 
 
 def ordered(target: Target, scale: str, rows: Sequence[Row]) -> dict[str, Summary]:
-    """The rows' summaries in the order of the target's settings, of all seeds; rows of other settings are left out."""
+    """Summaries over all seeds, in the order of the target's settings; rows with other settings are left out."""
     return of_recipes(rows, target.recipes(scale))
 
 
 def table(target: Target, found: Mapping[str, Summary]) -> str:
-    """Ours beside the paper's, as Markdown."""
+    """Our values beside the paper's, as Markdown."""
     rows = [
         {
             "name": s.name,
