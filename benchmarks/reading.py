@@ -43,13 +43,13 @@ from lif import ROOT, machine, spread
 from tqdm import tqdm
 
 from minisnn import training
-from minisnn.blocks import keep_memory
 from minisnn.data import cifar, load_cifar10
 from minisnn.data.aedat import Events, read_aedat, write_aedat
 from minisnn.data.download import find
 from minisnn.data.frames import count_frames
 from minisnn.data.idx import read_idx
 from minisnn.data.rows import Rows, Split
+from minisnn.faster.blocks import keep_memory
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 
 OUT = ROOT / "docs" / "results" / "bench_reading.json"

@@ -25,10 +25,10 @@ from first_spike import machine
 from rewiring import timed
 
 from minisnn import runs, training
-from minisnn.blocks import keep_memory
 from minisnn.cost import measure, total
 from minisnn.data.dataset import DataSet, Split
 from minisnn.describe import to_text
+from minisnn.faster.blocks import keep_memory
 from minisnn.recipes import LIFNet, SCANet
 from minisnn.recipes.images import Images
 from minisnn.structure.slim import Slimmer

@@ -14,15 +14,16 @@ __version__ = "0.1.0"
 _PAGES = {
     "equations": {
         "ops.first_spike": "first_spike_forward, first_spike_backward, FirstSpikeCache",
-        "ops.lif": "lif_forward, lif_backward, LIFCache, potential_magnitude",
+        "ops.lif": "lif_forward, lif_backward, LIFCache",
+        "ops.score": "potential_magnitude",
         "ops.linear": "linear_forward, linear_backward, LinearCache",
-        "ops.conv": "conv_forward, conv_backward, ConvCache, im2col",
-        "ops.winograd": "winograd_forward, winograd_backward, WinogradCache",
+        "ops.conv": "conv_forward, conv_backward, ConvCache, im2col, col2im",
         "ops.pool": "average_pool_forward, average_pool_backward, sum_pool_forward, sum_pool_backward, "
         "max_pool_forward, max_pool_backward, global_pool_forward, global_pool_backward, PoolCache",
-        "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats, norm_lif_forward, "
-        "norm_lif_backward, NormLIFCache",
-        "ops.lif_cuda": "lif_cuda_forward, lif_cuda_backward",
+        "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats",
+        "faster.winograd": "winograd_forward, winograd_backward, WinogradCache",
+        "faster.norm_lif": "norm_lif_forward, norm_lif_backward, NormLIFCache",
+        "faster.lif_cuda": "lif_cuda_forward, lif_cuda_backward",
         "gradcheck": "check_gradient, GradientError",
     },
     "neurons": {
@@ -39,7 +40,7 @@ _PAGES = {
         "networks": "build, from_notation, NotationError, Style, first_spike_mlp, mlp, vggsnn, five_conv, "
         "resnet19, vgg16, pre_resnet18",
         "compose": "Sequential, Residual, firing_rates, activities, scored",
-        "faster": "fast",
+        "faster.walk": "fast",
         "describe": "to_text, from_text",
         "stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
         "GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",

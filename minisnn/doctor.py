@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_info
 
 import minisnn
 from minisnn.backend import gpu_name, no_gpu
-from minisnn.blocks import threads
 from minisnn.data.catalogue import where
+from minisnn.faster.blocks import threads
 
 NARROW = ("HASWELL", "ZEN", "SANDYBRIDGE", "NEHALEM", "PRESCOTT")  # OpenBLAS kernels without AVX-512
 

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from minisnn import runs
 from minisnn.arguments import check
-from minisnn.blocks import use_threads
 from minisnn.extras import needs
+from minisnn.faster.blocks import use_threads
 from minisnn.finite import Diverged
 from minisnn.notices import warn
 from minisnn.recipes import Recipe

@@ -15,6 +15,7 @@ from minisnn.backend import to_device, to_host
 from minisnn.compose import Sequential
 from minisnn.data.dataset import DataSet
 from minisnn.data.info import DataInfo
+from minisnn.faster.blocks import keep_memory
 from minisnn.recipes import RECIPES, Recipe
 from minisnn.run_data import Source, check_fits, load_other, load_own
 from minisnn.run_result import Result
@@ -73,7 +74,7 @@ class Run:
 
     @cached_property
     def plain(self) -> Sequential:
-        """The network as one reads it; `setup.net` is its fast twin, with the same parameters."""
+        """The network as one reads it; `setup.net` is its fast twin, with the same parameters, unless fast=False."""
         return self._readable.plain(self.info)
 
     @property
@@ -120,11 +121,11 @@ class Run:
         """Everything that happens inside: spikes, potentials and currents of each layer by its name.
 
         Arrays are [T, B, ...]; first-spike layers have the times z [B, N] of their inputs and [B, M] of their spikes.
-        It is the plain network that runs, without what masks take away. images and errors: as for `predict`.
+        Stages run one by one, without what masks take away. images and errors: as for `predict`.
         """
         x = self.setup.encode(to_device(prediction.as_batch(images, self.info), self.recipe.device))
         params = self.setup.learner.parameters(self.state)
-        return prediction.trace(self.plain, params, self.state.buffers, x)
+        return prediction.trace(self.recipe.as_run(self.plain), params, self.state.buffers, x)
 
     def evaluate(self, data: Source | None = None, split: str = "test") -> Evaluation:
         """Accuracy in percent, mean loss and number of images of a split of a data set.
@@ -182,6 +183,8 @@ class Run:
         settings on validation data. pictures: False draws none. Returns the run itself.
         """
         data, folder = self.own_data(), self.folder
+        if self.recipe.fast:
+            keep_memory()
 
         def after_epoch(row: Row) -> None:
             small = run_result.left(self.plain, self.setup, self.state)[1]

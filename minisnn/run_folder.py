@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 import minisnn
 from minisnn import checkpoint
-from minisnn.blocks import threads
+from minisnn.faster.blocks import threads
 from minisnn.files import write_atomically
 from minisnn.state import TrainingState
 from minisnn.training import Row

@@ -27,8 +27,8 @@ from pathlib import Path
 from common import RESULTS, fill, summary
 
 from minisnn import runs
+from minisnn.faster import first_spike
 from minisnn.grid import run_grid
-from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
 from minisnn.rows import markdown, read
 from minisnn.targets.esl_fig4 import GROW, PRUNE

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from strategies import neurons
 
 from minisnn.compose import Residual, Sequential
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.stages import (
     LIF,
     AveragePool,

@@ -10,8 +10,9 @@ from minisnn import arguments, losses
 from minisnn.backend import as_array, is_array, to_host
 from minisnn.data.augment import flip, roll, shift
 from minisnn.data.encode import direct_code, event_code, latency_code
+from minisnn.faster import winograd
 from minisnn.gradcheck import check_gradient
-from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate, winograd
+from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate
 from minisnn.ops.neuron import Neuron
 from minisnn.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info
 
-from minisnn import blocks
+from minisnn.faster import blocks
 
 
 def blas_threads():
@@ -30,7 +30,8 @@ def run_python(script, timeout=120):
 TRAIN = """
     import hashlib, threading, multiprocessing, warnings
     from dataclasses import replace
-    from minisnn import blocks, training
+    from minisnn import training
+    from minisnn.faster import blocks
     from minisnn.data import LOADERS
     from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 

@@ -18,7 +18,7 @@ from minisnn.compose import activities, neuron_caches, scored
 from minisnn.data.rows import Split
 from minisnn.faster import fast
 from minisnn.losses import l1_cost_backward, l1_cost_forward
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.ops.surrogate import Triangle
 from minisnn.optim import SGD, Adam, unlimited
 from minisnn.recipes.images import MEAN

@@ -10,7 +10,7 @@ import pytest
 import minisnn
 from minisnn import backend, cli, doctor
 from minisnn.backend import NoGPUError, to_device
-from minisnn.blocks import use_threads
+from minisnn.faster.blocks import use_threads
 
 
 @pytest.fixture

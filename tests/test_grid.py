@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn import checkpoint, grid, runs, training
-from minisnn.blocks import use_threads
 from minisnn.data import load_digits
+from minisnn.faster.blocks import use_threads
 from minisnn.grid import Job, run_grid
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP, LIF_DEFAULTS
 from minisnn.rows import COLUMNS, plain, read, summarise
@@ -316,7 +316,7 @@ def test_processes_give_the_same_rows(tmp_path):
 
 def test_threads_are_those_asked_for(tmp_path, monkeypatch):
     """BLAS and the network have them, and the row says so; a row that is there is not run again."""
-    from minisnn import blocks
+    from minisnn.faster import blocks
 
     seen, train = [], runs.train
     monkeypatch.setattr(

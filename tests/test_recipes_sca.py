@@ -19,7 +19,7 @@ from minisnn.data.dataset import DataSet, Split
 from minisnn.faster import fast
 from minisnn.losses import mean_loss_forward
 from minisnn.networks import NETWORKS
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.optim import SGD
 from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet, make
 from minisnn.structure.channels import MODES, SCA

@@ -17,7 +17,6 @@ from minisnn.data.cifar10_dvs import SPLITS
 from minisnn.data.dataset import DataSet
 from minisnn.data.encode import direct_code, event_code
 from minisnn.data.frames import BY
-from minisnn.faster import fast
 from minisnn.ops.surrogate import SURROGATES, Surrogate
 from minisnn.optim import SGD, Adam
 from minisnn.recipes.base import About, Base
@@ -59,9 +58,6 @@ class Images(Base):
         "whose neurons and training (default the net's own; esl for a notation)",
         choices=networks.STYLES,
         group="network",
-    )
-    fast: bool = setting(
-        True, "with --no-fast the plain stages: the same numbers to rounding, slowly", group="network"
     )
     decay: float | None = setting(
         None,
@@ -153,8 +149,8 @@ class Images(Base):
             encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
-        return Setup(
-            net=fast(net, data.shape) if self.fast else net,
+        setup = Setup(
+            net=net,
             shape=data.shape,
             encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
@@ -169,6 +165,7 @@ class Images(Base):
             accumulate=self.accumulate,
             device=self.device,
         )
+        return self.quickened(setup)
 
 
 MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)

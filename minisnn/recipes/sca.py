@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from minisnn.arguments import check
 from minisnn.compose import scored
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.recipes.base import About, Base
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.settings import again, setting
