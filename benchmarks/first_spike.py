@@ -5,7 +5,7 @@
 1. An MNIST epoch of 784-800-10 (600 steps of 100 images: forward, loss, backward, optimiser, rewiring)
    against 600 times the three products that its first layer cannot do without, X W and two X^T G.
 2. The general layer, 800 -> 800 with all input times distinct, against the textbook's gather into
-   [B, N, M]: time, causal sets, and the peak of memory.
+   [B, N, M], its plain twin: time, causal sets, and the peak of memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import statistics
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -26,18 +25,13 @@ import numpy as np
 from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
+from minisnn import Split, load_mnist
+from minisnn.faster.first_spike import first_spike_backward, first_spike_forward
+from minisnn.ops import first_spike as textbook
+from minisnn.recipes import ESL_MLP_DEFAULTS
+from minisnn.training import loop
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-from textbook import textbook_backward, textbook_forward  # noqa: E402
-
-from minisnn import (  # noqa: E402
-    Split,
-    load_mnist,
-)
-from minisnn.ops.first_spike import first_spike_backward, first_spike_forward  # noqa: E402
-from minisnn.recipes import ESL_MLP_DEFAULTS  # noqa: E402
-from minisnn.training import loop  # noqa: E402
-
 B, STEPS = 100, 600
 
 
@@ -100,21 +94,21 @@ def layer(repeats: int) -> dict[str, object]:
         w = (total / 800 + rng.standard_normal((800, 800)) / 800**0.5).astype(np.float32)
         dz = rng.standard_normal((B, 800), np.float32)
         z_out, cache = first_spike_forward(z, w)
-        book, slope = textbook_forward(z, w)
+        book, its_cache = textbook.first_spike_forward(z, w)
         fires = np.isfinite(z_out)
         z64, w64 = z.astype(float), w.astype(float)
         causal = {
             "float32": causal_set(z, z_out),
             "textbook float32": causal_set(z, book),
             "float64": causal_set(z64, first_spike_forward(z64, w64)[0]),
-            "textbook float64": causal_set(z64, textbook_forward(z64, w64)[0]),
+            "textbook float64": causal_set(z64, textbook.first_spike_forward(z64, w64)[0]),
         }
         seconds = timed(
             {
                 "product": lambda w=w: z @ w,
-                "textbook forward": lambda w=w: textbook_forward(z, w),
+                "textbook forward": lambda w=w: textbook.first_spike_forward(z, w),
                 "forward": lambda w=w: first_spike_forward(z, w),
-                "textbook backward": lambda w=w, b=book, s=slope, d=dz: textbook_backward(d, z, w, b, s),
+                "textbook backward": lambda c=its_cache, d=dz: textbook.first_spike_backward(d, c),
                 "backward": lambda c=cache, d=dz: first_spike_backward(d, c),
             },
             repeats,

@@ -49,7 +49,7 @@ from data_loaders.common.rows import Rows, Split
 from data_loaders.events.frames import count_frames
 from data_loaders.formats.aedat import Events, read_aedat, write_aedat
 from data_loaders.formats.idx import read_idx
-from minisnn.blocks import keep_memory
+from minisnn.faster.blocks import keep_memory
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 from minisnn.training import loop
 

@@ -25,7 +25,7 @@ from first_spike import machine
 from rewiring import timed
 
 from data_loaders.common.dataset import DataSet, Split
-from minisnn.blocks import keep_memory
+from minisnn.faster.blocks import keep_memory
 from minisnn.networks.cost import measure, total
 from minisnn.networks.describe import to_text
 from minisnn.recipes import LIFNet, SCANet

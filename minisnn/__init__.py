@@ -14,18 +14,19 @@ __version__ = "0.1.0"
 _PAGES = {
     "equations": {
         "ops.first_spike": "first_spike_forward, first_spike_backward, FirstSpikeCache",
-        "ops.lif": "lif_forward, lif_backward, LIFCache, potential_magnitude",
+        "ops.lif": "lif_forward, lif_backward, LIFCache",
         "ops.plif": "plif_forward, plif_backward, PLIFCache",
         "ops.recurrent_lif": "recurrent_lif_forward, recurrent_lif_backward, RecurrentLIFCache",
         "ops.dropout": "dropout_forward, dropout_backward, DropoutCache",
+        "ops.score": "potential_magnitude",
         "ops.linear": "linear_forward, linear_backward, LinearCache",
-        "ops.conv": "conv_forward, conv_backward, ConvCache, im2col",
-        "ops.winograd": "winograd_forward, winograd_backward, WinogradCache",
+        "ops.conv": "conv_forward, conv_backward, ConvCache, im2col, col2im",
         "ops.pool": "average_pool_forward, average_pool_backward, sum_pool_forward, sum_pool_backward, "
         "max_pool_forward, max_pool_backward, global_pool_forward, global_pool_backward, PoolCache",
-        "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats, norm_lif_forward, "
-        "norm_lif_backward, NormLIFCache",
-        "ops.lif_cuda": "lif_cuda_forward, lif_cuda_backward",
+        "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats",
+        "faster.winograd": "winograd_forward, winograd_backward, WinogradCache",
+        "faster.norm_lif": "norm_lif_forward, norm_lif_backward, NormLIFCache",
+        "faster.lif_cuda": "lif_cuda_forward, lif_cuda_backward",
         "gradcheck": "check_gradient, GradientError",
     },
     "neurons": {
@@ -43,7 +44,7 @@ _PAGES = {
         "five_conv, resnet19, vgg16, pre_resnet18",
         "networks.notation": "from_notation, NotationError, Style",
         "networks.compose": "Sequential, Residual, firing_rates, activities, scored",
-        "faster": "fast",
+        "faster.walk": "fast",
         "networks.describe": "to_text, from_text",
         "networks.stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
         "GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",

@@ -26,9 +26,9 @@ from pathlib import Path
 
 from common import RESULTS, fill, summary
 
+from minisnn.faster import first_spike
 from minisnn.grids.grid import run_grid
 from minisnn.grids.rows import markdown, read
-from minisnn.ops import first_spike
 from minisnn.recipes import ESL_MLP_DEFAULTS, ESLMLP
 from minisnn.runs import start
 from minisnn.targets.esl_fig4 import GROW, PRUNE

@@ -20,7 +20,7 @@ from minisnn.networks.stages import (
     Repeat,
     Select,
 )
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 
 norms = st.builds(
     BatchNorm,

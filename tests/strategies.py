@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from minisnn import blocks
+from minisnn.faster import blocks
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
 

@@ -10,9 +10,10 @@ from minisnn import arguments
 from minisnn.backend import as_array, is_array, to_host
 from minisnn.batches.augment import flip, roll, shift
 from minisnn.batches.encode import direct_code, event_code, latency_code
+from minisnn.faster import winograd
 from minisnn.gradcheck import check_gradient
 from minisnn.networks.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
-from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate, winograd
+from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate
 from minisnn.ops.neuron import Neuron
 from minisnn.training import losses
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info
 
-from minisnn import blocks
+from minisnn.faster import blocks
 
 
 def blas_threads():
@@ -30,9 +30,10 @@ def run_python(script, timeout=120):
 TRAIN = """
     import hashlib, threading, multiprocessing, warnings
     from dataclasses import replace
-    from minisnn import blocks
+    from minisnn.faster import blocks
     from minisnn.training import loop
     from data_loaders import load
+    from minisnn.faster import blocks
     from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
     DATA = load("mnist-stand-in")  # 28x28: large enough for work to be shared among threads

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from strategies import few, pieces, rngs, sizes
 
 from minisnn.backend import to_host
+from minisnn.faster import conv, winograd
+from minisnn.faster.winograd import F2, F4, winograd_backward, winograd_forward
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.ops import conv, winograd
 from minisnn.ops.conv import conv_backward, conv_forward, output_size
-from minisnn.ops.linear import column_sums, linear_backward, linear_forward
-from minisnn.ops.winograd import F2, F4, winograd_backward, winograd_forward
+from minisnn.ops.linear import linear_backward, linear_forward
 
 kernels = st.integers(1, 4)
 strides = st.integers(1, 3)
@@ -73,8 +73,8 @@ def test_conv_in_pieces(xp, rng, N, H, W, C, F, k, s, size):
     y, cache = conv_forward(x, w, b, s, 1)
     expected = [y, *conv_backward(y, cache)]
     with pieces(size, (conv, "BLOCK")):
-        parts, cache = conv_forward(x, w, b, s, 1)
-        close([parts, *conv_backward(y, cache)], expected)
+        parts, cache = conv.conv_forward(x, w, b, s, 1)
+        close([parts, *conv.conv_backward(y, cache)], expected)
 
 
 def linear(x, w, b=None):
@@ -222,7 +222,6 @@ def test_linear(xp, rng, axes, N, M, has_bias):
     inputs = [xp.asarray(z) for z in arrays]
     close([linear(*inputs)[0]], [expected])
     check_gradient(linear, lambda dy, cache: linear_backward(dy, cache)[: 2 + has_bias], inputs, rng)
-    close([column_sums(inputs[1])], [w.sum(0)])
 
 
 @pytest.mark.parametrize(

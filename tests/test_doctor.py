@@ -10,8 +10,8 @@ import pytest
 import minisnn
 from minisnn import backend, cli
 from minisnn.backend import NoGPUError, to_device
-from minisnn.blocks import use_threads
 from minisnn.commands import doctor_report as doctor
+from minisnn.faster.blocks import use_threads
 
 
 @pytest.fixture

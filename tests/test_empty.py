@@ -14,19 +14,19 @@ from minisnn.backend import to_host
 from minisnn.batches.augment import flip, roll, shift
 from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.faster import fast
+from minisnn.faster.norm_lif import norm_lif_backward, norm_lif_forward
+from minisnn.faster.winograd import winograd_backward, winograd_forward
 from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import firing_rates
 from minisnn.ops.conv import conv_backward, conv_forward
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward
-from minisnn.ops.lif import SCORES, lif_backward, lif_forward
+from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.linear import linear_backward, linear_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import (
     RunningStats,
     batch_norm_backward,
     batch_norm_forward,
-    norm_lif_backward,
-    norm_lif_forward,
 )
 from minisnn.ops.pool import (
     average_pool_backward,
@@ -36,7 +36,7 @@ from minisnn.ops.pool import (
     max_pool_backward,
     max_pool_forward,
 )
-from minisnn.ops.winograd import winograd_backward, winograd_forward
+from minisnn.ops.score import SCORES
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 from minisnn.training import loop, losses
 

@@ -10,29 +10,12 @@ from strategies import kinds, rngs, seeds, sizes, spikes, weights
 from textbook import textbook_backward, textbook_forward
 
 from minisnn.backend import array_module, to_host
+from minisnn.faster import first_spike as fast_first_spike
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops import first_spike
 from minisnn.ops.first_spike import Z_MAX, first_spike_backward, first_spike_forward
 
-
-def naive(z_in, weight):
-    """ESL Eq. 5 by prefix search, one neuron at a time: z_out and the causal sets [B, N, M]."""
-    z_out = np.full((len(z_in), weight.shape[1]), np.inf)
-    causal = np.zeros((*z_in.shape, weight.shape[1]), bool)
-    for b, z in enumerate(z_in):
-        order = [i for i in np.argsort(z, kind="stable") if z[i] < np.inf]
-        for j, w in enumerate(weight.T):
-            for n, i in enumerate(order):
-                last = n + 1 == len(order)
-                if not last and z[order[n + 1]] == z[i]:
-                    continue  # test a tie only when all of it has arrived
-                C = order[: n + 1]
-                A, B = w[C].sum(), (w[C] * z[C]).sum()
-                if A - 1 > 1e-10 and min(Z_MAX if last else z[order[n + 1]], Z_MAX) >= B / (A - 1):
-                    z_out[b, j] = B / (A - 1)
-                    causal[b, C, j] = True
-                    break
-    return z_out, causal
+both_files = pytest.mark.parametrize("file", [first_spike, fast_first_spike], ids=["plain", "fast"])
 
 
 @pytest.mark.parametrize(
@@ -44,9 +27,10 @@ def naive(z_in, weight):
         ((1, 1, 6), (0.7, 0.7, 1.0), 3.5),
     ],
 )
-def test_worked_neurons(xp, z, w, z_out):
+@both_files
+def test_worked_neurons(xp, file, z, w, z_out):
     z, w = xp.asarray(np.array([z], float)), xp.asarray(np.array(w)[:, None])
-    assert to_host(first_spike_forward(z, w)[0])[0, 0] == pytest.approx(z_out, abs=5e-7)
+    assert to_host(file.first_spike_forward(z, w)[0])[0, 0] == pytest.approx(z_out, abs=5e-7)
 
 
 def test_worked_neuron_gradient():
@@ -61,22 +45,23 @@ def test_worked_neuron_gradient():
     assert pytest.approx(1, abs=1e-12) == V
 
 
+@both_files
 @given(rng=rngs, B=sizes, N=sizes, M=sizes, kind=kinds)
-def test_equals_prefix_search(xp, rng, B, N, M, kind):
+def test_equals_prefix_search(xp, file, rng, B, N, M, kind):
     z, w = spikes(rng, B, N, kind), weights(rng, N, M, masked=0.3)
-    expected, causal = naive(z, w)
-    z_out, cache = first_spike_forward(xp.asarray(z), xp.asarray(w))
+    expected, slope, causal = textbook_forward(z, w)
+    z_out, cache = file.first_spike_forward(xp.asarray(z), xp.asarray(w))
     z_out = to_host(z_out)
     np.testing.assert_allclose(z_out, expected, rtol=1e-9)
+    np.testing.assert_allclose(to_host(cache.slope), slope, rtol=1e-7, atol=1e-12)
     np.testing.assert_array_equal(
         to_host(cache.z_in)[:, :, None] < np.where(np.isinf(z_out), 0, z_out)[:, None], causal
     )
-    if kind != "never":
-        np.testing.assert_allclose(textbook_forward(z, w)[0], expected, rtol=1e-9)
 
 
+@both_files
 @given(rng=rngs, B=sizes, N=sizes, M=sizes, kind=kinds)
-def test_crosses_the_threshold_there_and_not_before(rng, B, N, M, kind):
+def test_crosses_the_threshold_there_and_not_before(file, rng, B, N, M, kind):
     """V(t_out) = 1, and on a dense time grid V < 1 before (ESL Eq. 3 and 4)."""
     z, w = spikes(rng, B, N, kind), weights(rng, N, M)
 
@@ -85,7 +70,7 @@ def test_crosses_the_threshold_there_and_not_before(rng, B, N, M, kind):
             kernel = np.maximum(0, 1 - np.exp(np.log(z)[:, :, None] - t[:, None, :]))
         return np.einsum("bnm,nm->bm", kernel, w)
 
-    z_out = first_spike_forward(z, w)[0]
+    z_out = file.first_spike_forward(z, w)[0]
     fires = np.isfinite(z_out)
     t_out = np.log(np.where(fires, z_out, Z_MAX))
     np.testing.assert_allclose(V(t_out)[fires], 1, rtol=1e-9)
@@ -129,28 +114,29 @@ def test_gradient(xp, rng, B, N, M, kind):
         check_gradient(differentiable(z, w), first_spike_backward, (z, w), rng)
 
 
+@both_files
 @given(rng=rngs, B=sizes, N=sizes, M=sizes)
-def test_backward_equals_textbook(xp, rng, B, N, M):
-    """Both loops, over inputs and over neurons."""
+def test_backward_equals_textbook(xp, file, rng, B, N, M):
+    """Of the fast one both loops, over inputs and over neurons."""
     z, w, dz_out = spikes(rng, B, N), weights(rng, N, M), rng.standard_normal((B, M))
-    z_out, cache = first_spike_forward(xp.asarray(z), xp.asarray(w))
-    found = first_spike_backward(xp.asarray(dz_out), cache)
+    z_out, cache = file.first_spike_forward(xp.asarray(z), xp.asarray(w))
+    found = file.first_spike_backward(xp.asarray(dz_out), cache)
     expected = textbook_backward(dz_out, z, w, to_host(z_out), to_host(cache.slope))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(to_host(a), b, rtol=1e-7, atol=1e-9 * max(1, abs(b).max()))
 
 
 def test_workspace_does_not_grow_with_the_weights():
-    """Twice the inputs and twice the neurons: four times the weights, but about twice the peak of memory."""
+    """Of the fast twin. Four times the weights, for twice the inputs and neurons, but twice the peak of memory."""
     peaks = []
     for N in (200, 400):
         rng = np.random.default_rng(0)
         z, w = spikes(rng, 20, N), weights(rng, N, N)
         tracemalloc.start()
-        z_out, cache = first_spike_forward(z, w)
+        z_out, cache = fast_first_spike.first_spike_forward(z, w)
         forward = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
-        first_spike_backward(z_out.clip(max=1), cache)
+        fast_first_spike.first_spike_backward(z_out.clip(max=1), cache)
         peaks.append((forward, tracemalloc.get_traced_memory()[1] - w.nbytes))  # dweight is the result
         tracemalloc.stop()
     assert peaks[1][0] < 2.5 * peaks[0][0]
@@ -199,10 +185,14 @@ def test_few_times_equal_the_general_case(xp, rng, B, N, M):
     """The same numbers by matrix products and by sorting, forwards and backwards."""
     z, w = spikes(rng, B, N + 3, "few"), weights(rng, N + 3, M)
     dz_out = xp.asarray(rng.standard_normal((B, M)))
+    first_spike_forward, first_spike_backward = (
+        fast_first_spike.first_spike_forward,
+        fast_first_spike.first_spike_backward,
+    )
     fast = first_spike_forward(xp.asarray(z), xp.asarray(w))
     assert fast[1].times is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first_spike, "FEW_TIMES", 0)
+        patch.setattr(fast_first_spike, "FEW_TIMES", 0)
         slow = first_spike_forward(xp.asarray(z), xp.asarray(w))
     assert slow[1].times is None
     np.testing.assert_allclose(to_host(fast[0]), to_host(slow[0]), rtol=1e-9)
@@ -212,21 +202,23 @@ def test_few_times_equal_the_general_case(xp, rng, B, N, M):
         np.testing.assert_allclose(to_host(a), to_host(b), rtol=1e-7, atol=1e-9)
 
 
+@both_files
 @given(rng=rngs, kind=kinds)
-def test_float32(rng, kind):
+def test_float32(file, rng, kind):
     z, w = spikes(rng, 8, 30, kind).astype(np.float32), weights(rng, 30, 20).astype(np.float32)
-    single, cache = first_spike_forward(z, w)
-    double, exact = first_spike_forward(z.astype(float), w.astype(float))
+    single, cache = file.first_spike_forward(z, w)
+    double, exact = file.first_spike_forward(z.astype(float), w.astype(float))
     assert single.dtype == np.float32
-    assert first_spike_backward(np.ones_like(single), cache)[1].dtype == np.float32
+    assert file.first_spike_backward(np.ones_like(single), cache)[1].dtype == np.float32
     clear = exact.slope > 1e-2
     np.testing.assert_allclose(single[clear], double[clear], rtol=1e-3)
 
 
-def test_all_silent_inputs_and_tiny_slopes():
-    z_out, cache = first_spike_forward(np.full((2, 3), np.inf), np.ones((3, 4)))
+@both_files
+def test_all_silent_inputs_and_tiny_slopes(file):
+    z_out, cache = file.first_spike_forward(np.full((2, 3), np.inf), np.ones((3, 4)))
     assert np.isinf(z_out).all()
-    dz, dw = first_spike_backward(np.ones((2, 4)), cache)
+    dz, dw = file.first_spike_backward(np.ones((2, 4)), cache)
     assert not dz.any()
     assert not dw.any()
     for excess, fires in [
@@ -234,7 +226,7 @@ def test_all_silent_inputs_and_tiny_slopes():
         (1e-6, False),
         (1e-3, True),
     ]:  # 1 + 1/(A - 1) must come before Z_MAX
-        z_out, _ = first_spike_forward(np.array([[1.0, 1.0]]), np.full((2, 1), (1 + excess) / 2))
+        z_out, _ = file.first_spike_forward(np.array([[1.0, 1.0]]), np.full((2, 1), (1 + excess) / 2))
         assert np.isfinite(z_out).all() == fires
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn import load_digits
-from minisnn.blocks import use_threads
+from minisnn.faster.blocks import use_threads
 from minisnn.grids import grid
 from minisnn.grids.grid import Job, run_grid
 from minisnn.grids.rows import COLUMNS, plain, read, summarise
@@ -318,7 +318,7 @@ def test_processes_give_the_same_rows(tmp_path):
 
 def test_threads_are_those_asked_for(tmp_path, monkeypatch):
     """BLAS and the network have them, and the row says so; a row that is there is not run again."""
-    from minisnn import blocks
+    from minisnn.faster import blocks
 
     seen, train = [], start.train
     monkeypatch.setattr(

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from strategies import few, kink_distance, neurons, pieces, rngs, sizes
 from threadpoolctl import threadpool_info
 
-from minisnn import blocks
 from minisnn.backend import to_host
+from minisnn.faster import blocks
+from minisnn.faster import lif as fast_lif
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.ops import lif
-from minisnn.ops.lif import SCORES, lif_backward, lif_forward, potential_magnitude
+from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
+from minisnn.ops.score import SCORES, potential_magnitude
 from minisnn.ops.surrogate import SURROGATES
 
 
@@ -113,8 +115,11 @@ def test_activity_equals_a_loop(xp, rng, neuron, T, B, H, W, C, score, smooth, b
     plain, without = lif_forward(current, neuron)
     assert without.activity is None
     np.testing.assert_array_equal(to_host(plain), a)
-    with pieces(block, (lif, "BLOCK")):
-        np.testing.assert_array_equal(to_host(lif_forward(current, neuron, score)[1].activity), found)
+    whole = to_host(fast_lif.lif_forward(current, neuron, score)[1].activity)
+    np.testing.assert_allclose(whole, found, rtol=1e-12, atol=1e-12)
+    with pieces(block, (fast_lif, "BLOCK")):
+        parts = fast_lif.lif_forward(current, neuron, score)[1].activity
+        np.testing.assert_array_equal(to_host(parts), whole)
 
 
 @pytest.mark.parametrize(
@@ -235,17 +240,21 @@ def test_blocks_and_threads_change_nothing(xp, rng, neuron, T, B, N, block, smoo
     current, g = (xp.asarray(rng.normal(0.5, 1, (T, B, N))) for _ in range(2))
 
     def both():
-        spikes, cache = lif_forward(current, neuron)
-        return [to_host(z) for z in (spikes, cache.u, lif_backward(g, cache))]
+        spikes, cache = fast_lif.lif_forward(current, neuron)
+        return [to_host(z) for z in (spikes, cache.u, fast_lif.lif_backward(g, cache))]
 
     whole = both()
-    with pieces(block, (lif, "BLOCK")):
+    with pieces(block, (fast_lif, "BLOCK")):
         for a, b in zip(whole, both(), strict=True):
             np.testing.assert_array_equal(a, b)
 
 
+both_files = pytest.mark.parametrize("file", [lif, fast_lif], ids=["plain", "fast"])
+
+
+@both_files
 @given(rng=rngs, neuron=neurons, T=sizes, B=sizes)
-def test_a_broadcast_current(xp, rng, neuron, T, B):
+def test_a_broadcast_current(xp, file, rng, neuron, T, B):
     """A static input repeated over time without a copy, and a cotangent that is the same for every step."""
     current, g = (xp.asarray(rng.normal(0.5, 1, (1, B, 3))) for _ in range(2))
     found, expected = [], []
@@ -253,19 +262,20 @@ def test_a_broadcast_current(xp, rng, neuron, T, B):
         (found, lambda z: xp.broadcast_to(z, (T, B, 3))),
         (expected, lambda z: z.repeat(T, 0)),
     ]:
-        spikes, cache = lif_forward(repeat(current), neuron)
-        to += [to_host(z) for z in (spikes, lif_backward(repeat(g), cache))]
+        spikes, cache = file.lif_forward(repeat(current), neuron)
+        to += [to_host(z) for z in (spikes, file.lif_backward(repeat(g), cache))]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("name", SURROGATES)
 @pytest.mark.parametrize("v_reset", [None, 0.0])
-def test_extreme_currents(xp, name, v_reset):
+@both_files
+def test_extreme_currents(xp, file, name, v_reset):
     """In float32, no overflow and no NaN on the way back."""
     current = np.array([[-1e30, 1e30, 0, 1e30], [1e30, -1e30, 1e30, 0]], np.float32)
-    spikes, cache = lif_forward(xp.asarray(current), Neuron(v_reset=v_reset, surrogate=SURROGATES[name]))
-    dcurrent = lif_backward(xp.asarray(np.ones_like(current)), cache)
+    spikes, cache = file.lif_forward(xp.asarray(current), Neuron(v_reset=v_reset, surrogate=SURROGATES[name]))
+    dcurrent = file.lif_backward(xp.asarray(np.ones_like(current)), cache)
     assert dcurrent.dtype == cache.u.dtype == np.float32
     assert np.isfinite(to_host(dcurrent)).all()
     assert to_host(spikes)[0].tolist() == [False, True, False, True]

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from minisnn.backend import to_host
-from minisnn.ops import lif, lif_cuda
-from minisnn.ops.lif import adjoint, integrate
+from minisnn.faster import lif, lif_cuda
+from minisnn.faster.lif import adjoint, integrate
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import pieces, rngs, sizes
 
 from minisnn.backend import to_host
+from minisnn.faster import adam
 from minisnn.training import optim
 from minisnn.training.optim import SGD, Adam
 
@@ -54,8 +55,8 @@ def test_adam_in_pieces_equals_a_loop(rng, block, shape, double):
     moments = Adam().init(found)
     for k in range(1, 4):
         grad = rng.standard_normal(shape).astype(dtype)
-        with pieces(block, (optim, "BLOCK")):
-            Adam().step(found, {"w": grad}, moments, 0.01, k)
+        with pieces(block, (adam, "BLOCK")):
+            adam.Adam().step(found, {"w": grad}, moments, 0.01, k)
         for n, ((x, m, v), g) in enumerate(zip(expected, grad.ravel(), strict=True)):
             m = m * 0.9 + (1 - 0.9) * g
             v = v * 0.999 + (1 - 0.999) * g * g
@@ -72,8 +73,8 @@ def test_pieces_change_nothing(xp, rng, block):
     for size in (10**6, block):
         params = {"w": xp.asarray(w.copy())}
         moments = Adam().init(params)
-        with pieces(size, (optim, "BLOCK")):
-            Adam().step(params, {"w": xp.asarray(g)}, moments, 0.1, 1)
+        with pieces(size, (adam, "BLOCK")):
+            adam.Adam().step(params, {"w": xp.asarray(g)}, moments, 0.1, 1)
         results.append([to_host(a) for a in (params["w"], *moments["w"])])
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisnn import blocks
 from minisnn.batches.prefetch import prefetch
+from minisnn.faster import blocks
 
 
 def alive():

@@ -19,7 +19,7 @@ from minisnn.faster import fast
 from minisnn.networks import stages
 from minisnn.networks.architectures import NETWORKS
 from minisnn.networks.compose import scored
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet, make
 from minisnn.runs import start
 from minisnn.structure.channels import MODES, SCA

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from data_loaders.common.dataset import DataSet
 from minisnn import load_digits, lookup
+from minisnn.faster import adam
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make
 from minisnn.recipes.settings import Settings, setting
@@ -186,7 +187,8 @@ def test_a_third_optimiser_in_the_table_trains_both_recipes(monkeypatch):
 
 def test_momentum_and_weight_decay_belong_to_optimisers_that_have_them():
     assert LIFNet(optimizer="sgd", momentum=0.5, weight_decay=0.25).setup(DATA).optimizer == SGD(0.5, 0.25)
-    assert LIFNet(weight_decay=0.25).setup(DATA).optimizer == Adam(weight_decay=0.25)
+    assert LIFNet(weight_decay=0.25, fast=False).setup(DATA).optimizer == Adam(weight_decay=0.25)
+    assert LIFNet(weight_decay=0.25).setup(DATA).optimizer == adam.Adam(weight_decay=0.25)
     assert ESLMLP(data="digits", epsilon=8.0).setup(DATA).optimizer == SGD()
     for recipe in (
         LIFNet(momentum=0.5),

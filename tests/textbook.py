@@ -1,4 +1,4 @@
-"""The first-spike layer as a textbook has it: every prefix of every neuron at once, in [B, N, M]. An oracle."""
+"""The first-spike layer in scalar loops, neuron by neuron: an oracle that shares nothing with the library's arrays."""
 
 import numpy as np
 
@@ -6,23 +6,30 @@ from minisnn.ops.first_spike import EPS, Z_MAX
 
 
 def textbook_forward(z_in, weight):
-    """z_out [B, M], and A - 1 over the causal set. Inputs must arrive."""
-    order = np.argsort(z_in, axis=1, kind="stable")
-    z = np.take_along_axis(z_in, order, 1)[:, :, None]
-    w = weight[order]
-    A, B = np.cumsum(w, 1), np.cumsum(w * z, 1)
-    following = np.concatenate([z[:, 1:], np.full_like(z[:, :1], Z_MAX)], 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        candidate = B / (A - 1)
-    fires = (A - 1 > EPS) & (candidate <= following)
-    n = fires.argmax(1)[:, None]
-    z_out, slope = (np.take_along_axis(x, n, 1)[:, 0] for x in (candidate, A - 1))
-    return np.where(fires.any(1), z_out, np.inf), np.where(fires.any(1), slope, np.inf)
+    """ESL Eq. 5 by prefix search, one neuron at a time: z_out and slopes [B, M], and the causal sets [B, N, M]."""
+    z_out, slope = (np.full((len(z_in), weight.shape[1]), np.inf) for _ in range(2))
+    causal = np.zeros((*z_in.shape, weight.shape[1]), bool)
+    for b, z in enumerate(z_in):
+        order = [i for i in np.argsort(z, kind="stable") if z[i] < np.inf]
+        for j, w in enumerate(weight.T):
+            for n, i in enumerate(order):
+                last = n + 1 == len(order)
+                if not last and z[order[n + 1]] == z[i]:
+                    continue  # test a tie only when all of it has arrived
+                C = order[: n + 1]
+                A, B = w[C].sum(), (w[C] * z[C]).sum()
+                if A - 1 > EPS and min(Z_MAX if last else z[order[n + 1]], Z_MAX) >= B / (A - 1):
+                    z_out[b, j], slope[b, j] = B / (A - 1), A - 1
+                    causal[b, C, j] = True
+                    break
+    return z_out, slope, causal
 
 
 def textbook_backward(dz_out, z_in, weight, z_out, slope):
-    """dz_in and dweight, by their formulas over [B, N, M]."""
-    flow = dz_out / slope
-    z_out = np.where(np.isinf(z_out), 0, z_out)[:, None]
-    causal = (z_in[:, :, None] < z_out) * flow[:, None]
-    return (causal * weight).sum(2), (causal * (z_in[:, :, None] - z_out)).sum(0)
+    """dz_in and dweight, synapse by synapse."""
+    dz_in, dweight = np.zeros(z_in.shape), np.zeros(weight.shape)
+    for b, i, j in np.ndindex(*z_in.shape, weight.shape[1]):
+        if z_in[b, i] < z_out[b, j] < np.inf:
+            dz_in[b, i] += dz_out[b, j] * weight[i, j] / slope[b, j]
+            dweight[i, j] -= dz_out[b, j] * (z_out[b, j] - z_in[b, i]) / slope[b, j]
+    return dz_in, dweight

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info
 import minisnn
 from data_loaders.catalogue import where
 from minisnn.backend import gpu_name, no_gpu
-from minisnn.blocks import threads
+from minisnn.faster.blocks import threads
 
 NARROW = ("HASWELL", "ZEN", "SANDYBRIDGE", "NEHALEM", "PRESCOTT")  # OpenBLAS kernels without AVX-512
 

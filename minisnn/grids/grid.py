@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from data_loaders.common.extras import needs
 from minisnn.arguments import whole, whole_numbers
-from minisnn.blocks import use_threads
+from minisnn.faster.blocks import use_threads
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
 from minisnn.recipes import Recipe

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.blocks import hold_blas
 from minisnn.networks.stages import LIF, Arrays, Shape, Stage
 
 
@@ -43,10 +42,9 @@ class Sequential(Stage):
         """Output, the stages' caches by name, and the new buffers."""
         caches: dict[str, Any] = {}
         new: Arrays = {}
-        with hold_blas():
-            for name, stage in self.stages:
-                x, caches[name], b = stage.forward(inside(name, params), inside(name, buffers), x, train)
-                new |= outside(name, b)
+        for name, stage in self.stages:
+            x, caches[name], b = stage.forward(inside(name, params), inside(name, buffers), x, train)
+            new |= outside(name, b)
         return x, caches, new
 
     def backward(
@@ -58,11 +56,10 @@ class Sequential(Stage):
         names = [name for name, _ in self.stages]
         with_params = {key.partition(".")[0] for key in params}
         last = 0 if need_dx else next((n for n, name in enumerate(names) if name in with_params), 0)
-        with hold_blas():
-            for n in range(len(names) - 1, last - 1, -1):
-                name, stage = self.stages[n]
-                dx, g = stage.backward(inside(name, params), dx, cache[name], need_dx or n > last)
-                grads |= outside(name, g)
+        for n in range(len(names) - 1, last - 1, -1):
+            name, stage = self.stages[n]
+            dx, g = stage.backward(inside(name, params), dx, cache[name], need_dx or n > last)
+            grads |= outside(name, g)
         return dx if need_dx else None, grads
 
 
@@ -176,7 +173,7 @@ def rebuilt(stage: Stage, change: Callable[[str, Stage], Iterable[tuple[str, Sta
 def scored(net: Sequential, score: str) -> Sequential:
     """The same network, whose neurons measure their channels' activity while it trains (SCA Eq. 4, chapter 17).
 
-    score: one of `ops.lif.SCORES`.
+    score: one of `ops.score.SCORES`.
     """
 
     def change(name: str, stage: Stage) -> list[tuple[str, Stage]]:

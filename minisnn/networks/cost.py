@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
-from minisnn.faster import NormLIF, Scaled, Winograd
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
 from minisnn.networks.stages import (
     EMITS,
@@ -27,7 +26,7 @@ from minisnn.networks.stages import (
     Stage,
     merge_time,
 )
-from minisnn.ops.conv import ConvCache, conv_backward
+from minisnn.ops.conv import views
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
 from minisnn.ops.linear import LinearCache
 
@@ -160,7 +159,7 @@ def measure(
 
 def _check_countable(stage: Stage, name: str, params: Arrays) -> None:
     """Raise ValueError for a stage whose weights `_layer` cannot count."""
-    if isinstance(stage, (NormLIF, Scaled, Winograd)):
+    if hasattr(stage, "parts"):
         raise ValueError(
             f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
             "Measure the plain net, not its fast twin: weights and keys are the same"
@@ -195,21 +194,19 @@ def _layer(cache: Any, mask: Array | None, x: Array, y: Array, frames: int) -> L
         synops = sum(float((mask & (z_i < z_j)).sum()) for z_i, z_j in pairs)
     else:
         events = x != 0
-        synops = 0 if frames else float((_events_per_input(cache, events, y) * mask.sum(-1)).sum())
+        synops = 0 if frames else float((_events_per_input(cache, events) * mask.sum(-1)).sum())
     ops, dense = (int(n) * prod(y.shape[2:-1]) for n in (mask.sum(), mask.size))
     n, batch = prod(x.shape[2:]), x.shape[1]
     arrived = 0 if frames else float(events.sum()) / batch
     return LayerCost(int(mask.sum()), mask.size, ops, dense, arrived, n, synops / batch, ops * frames)
 
 
-def _events_per_input(cache: Any, events: Array, y: Array) -> Array:
+def _events_per_input(cache: Any, events: Array) -> Array:
     """The number of events at each input of a layer's weight: [N], or [k, k, C] for a convolution."""
     if isinstance(cache, LinearCache):
         return events.sum((0, 1))
-    # Synops are the sum of conv(events, mask), which is linear in the mask. So the number of events that an entry of
-    # the mask meets is the gradient for dy = 1. It is the same for all outputs: one is enough.
-    xp = array_module(events)
-    one = ConvCache(
-        merge_time(events), xp.zeros((*cache.weight.shape[:3], 1)), False, cache.stride, cache.padding
-    )
-    return conv_backward(xp.ones((*merge_time(y).shape[:3], 1)), one, need_dx=False)[1][..., 0]
+    # An event at (si + u - p, sj + v - p) meets entry (u, v) of the kernel, for every position (i, j) that there is.
+    k, p, xp = len(cache.weight), cache.padding, array_module(events)
+    padded = xp.pad(merge_time(events), ((0, 0), (p, p), (p, p), (0, 0)))
+    met = [view.sum((0, 1, 2)) for view in views(padded, k, cache.stride)]
+    return xp.stack(met).reshape(k, k, -1)

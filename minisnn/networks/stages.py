@@ -10,7 +10,7 @@ Every stage has
 
 with shapes of one sample at one time: (H, W, C) or (N,). The arrays of LIF networks are sequences,
 [T, B, H, W, C] or [T, B, N]; those of first-spike networks have no time axis. Caches are passed on,
-never kept.
+never kept. Stages that call a pair have it as their class attribute `pair`: a subclass may have another.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from minisnn.ops.norm import BatchNormCache, RunningStats, batch_norm_backward, 
 
 Arrays = dict[str, Array]
 Shape = tuple[int, ...]
+Pair = tuple[Callable[..., Any], Callable[..., Any]]  # of `ops`: a forward and its backward
 
 
 EMITS = {
@@ -48,7 +49,8 @@ EMITS = {
 class Stage(Protocol):
     """Interface of every stage, of this file or your own: a description without arrays, frozen and comparable.
 
-    The class attribute `emits` is one of `EMITS`; without it a stage counts as "real".
+    The class attribute `emits` is one of `EMITS`; without it a stage counts as "real". A stage that joins several has
+    their names and descriptions as `parts`: costs refuse it, and a search for NaN looks at one after the other.
     """
 
     def out(self, shape: Shape) -> Shape:
@@ -96,6 +98,7 @@ class FirstSpike(Plain):
     """
 
     emits = "spikes"
+    pair: ClassVar[Pair] = first_spike_forward, first_spike_backward
 
     n_out: int
     weight_sum: float = 4.0
@@ -115,12 +118,12 @@ class FirstSpike(Plain):
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, FirstSpikeCache, Arrays]:
         weight = params["weight"]
-        return *first_spike_forward(x.astype(weight.dtype, copy=False), weight), buffers
+        return *self.pair[0](x.astype(weight.dtype, copy=False), weight), buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: FirstSpikeCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, dweight = first_spike_backward(dy, cache, need_dx)
+        dx, dweight = self.pair[1](dy, cache, need_dx)
         return dx, {"weight": dweight}
 
 
@@ -134,6 +137,7 @@ class Linear(Plain):
     """
 
     emits = "mapped"
+    pair: ClassVar[Pair] = linear_forward, linear_backward
 
     n_out: int
     bias: bool = True
@@ -151,12 +155,12 @@ class Linear(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, LinearCache, Arrays]:
-        return *linear_forward(x, params["weight"], params.get("bias")), buffers
+        return *self.pair[0](x, params["weight"], params.get("bias")), buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: LinearCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, *grads = linear_backward(dy, cache, need_dx)
+        dx, *grads = self.pair[1](dy, cache, need_dx)
         return dx, named(*grads)
 
 
@@ -170,6 +174,7 @@ class Conv(Plain):
     """
 
     emits = "mapped"
+    pair: ClassVar[Pair] = conv_forward, conv_backward
 
     n_out: int
     k: int = 3
@@ -193,7 +198,7 @@ class Conv(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, ConvCache, Arrays]:
-        y, cache = conv_forward(
+        y, cache = self.pair[0](
             merge_time(x), params["weight"], params.get("bias"), self.stride, self.padding
         )
         return split_time(y, x), cache, buffers
@@ -201,7 +206,7 @@ class Conv(Plain):
     def backward(
         self, params: Arrays, dy: Array, cache: ConvCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, *grads = conv_backward(merge_time(dy), cache, need_dx)
+        dx, *grads = self.pair[1](merge_time(dy), cache, need_dx)
         return None if dx is None else split_time(dx, dy), named(*grads)
 
 
@@ -214,6 +219,7 @@ class BatchNorm(Plain):
     """
 
     emits = "mapped"
+    pair: ClassVar[Pair] = batch_norm_forward, batch_norm_backward
 
     gamma: float = 1.0
     momentum: float = 0.1
@@ -230,7 +236,7 @@ class BatchNorm(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, BatchNormCache, Arrays]:
-        y, cache, running = batch_norm_forward(
+        y, cache, running = self.pair[0](
             x,
             params["gamma"],
             params["beta"],
@@ -245,7 +251,7 @@ class BatchNorm(Plain):
     def backward(
         self, params: Arrays, dy: Array, cache: BatchNormCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        dx, dgamma, dbeta = batch_norm_backward(dy, cache, need_dx)
+        dx, dgamma, dbeta = self.pair[1](dy, cache, need_dx)
         return dx, {"gamma": dgamma, "beta": dbeta}
 
 
@@ -257,6 +263,7 @@ class LIF(Plain):
     """
 
     emits = "spikes"
+    pair: ClassVar[Pair] = lif_forward, lif_backward
 
     neuron: Neuron = field(default=Neuron())
     score: str | None = None
@@ -264,12 +271,12 @@ class LIF(Plain):
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
     ) -> tuple[Array, LIFCache, Arrays]:
-        return *lif_forward(x, self.neuron, self.score if train else None), buffers
+        return *self.pair[0](x, self.neuron, self.score if train else None), buffers
 
     def backward(
         self, params: Arrays, dy: Array, cache: LIFCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
-        return lif_backward(dy, cache), {}
+        return self.pair[1](dy, cache), {}
 
 
 @dataclass(frozen=True)
@@ -279,7 +286,7 @@ class WindowPool(Plain):
     emits = "same"
 
     k: int = 2
-    pair: ClassVar[tuple[Callable[..., Any], Callable[..., Array]]]
+    pair: ClassVar[Pair]
 
     def out(self, shape: Shape) -> Shape:
         H, W, C = shape

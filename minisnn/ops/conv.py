@@ -1,8 +1,8 @@
 """Convolution of any kernel, stride and padding, as one matrix product (chapter 12).
 
-The patch of x under each position of the kernel is laid out as a row of k*k*C_in numbers; then
-y = patches W. Channels are last, so that a row of a patch is contiguous in memory. `winograd.py`
-does 3x3 with stride 1 in a quarter of the multiplications; this is the readable one.
+The patch of x under each position of the kernel is laid out as a row of k*k*C_in numbers, `im2col`; then
+y = patches W. The patches are k*k times as large as x: `faster/conv.py` lays out a few at a time, and
+`faster/winograd.py` does 3x3 with stride 1 in a quarter of the multiplications.
 """
 
 from __future__ import annotations
@@ -11,10 +11,6 @@ from typing import NamedTuple
 
 from minisnn.arguments import cotangent, floating, whole
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, numbered, split, threads
-from minisnn.ops.linear import column_sums
-
-BLOCK = 1 << 19  # elements of the patches laid out at a time: 2 MiB of float32
 
 
 class ConvCache(NamedTuple):
@@ -40,22 +36,11 @@ def conv_forward(
     dtype, a kernel or layer of size 0, or shapes that do not fit.
     """
     x, weight, bias = checked(x, weight, bias)
-    xp = array_module(x)
-    (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
-    rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
-    if not rows or not columns:
-        raise ValueError(f"a kernel of {k}x{k} with padding {padding} does not fit into {H}x{W}")
-    y = xp.empty((N, rows, columns, F), weight.dtype)
-    flat = weight.reshape(-1, F)
-
-    def work(n: slice) -> None:
-        here = y[n].reshape(-1, F)
-        xp.matmul(im2col(x[n], k, stride, padding, weight.dtype), flat, out=here)
-        if bias is not None:
-            here += bias
-
-    each(work, split(N, rows * columns * k * k * C, BLOCK, y, larger=1))
-    return y, ConvCache(x, weight, bias is not None, stride, padding)
+    shape = output_shape(x, weight, stride, padding)
+    y = im2col(x, len(weight), stride, padding, weight.dtype) @ weight.reshape(-1, shape[-1])
+    if bias is not None:
+        y = y + bias
+    return y.reshape(shape), ConvCache(x, weight, bias is not None, stride, padding)
 
 
 def conv_backward(
@@ -70,58 +55,48 @@ def conv_backward(
     dbias [C_out] (None without a bias). Raises ValueError for another shape or dtype.
     """
     x, weight, has_bias, stride, padding = cache
-    xp = array_module(x)
-    (N, H, W, C), (k, _, _, F) = x.shape, weight.shape
-    rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
-    dy = cotangent("dy", dy, (N, rows, columns, F), weight)
-    flat = weight.reshape(-1, F)
-    blocks = split(N, rows * columns * k * k * C, BLOCK, dy, larger=1)
-    dx = xp.empty(x.shape, dy.dtype) if need_dx else None
-    parts: list[Array | None] = [None] * len(blocks)
-
-    def work(block: tuple[int, slice]) -> None:
-        number, n = block
-        here = dy[n].reshape(-1, F)
-        parts[number] = im2col(x[n], k, stride, padding, weight.dtype).T @ here
-        if dx is not None:
-            dpatches = (here @ flat.T).reshape(-1, rows, columns, k, k, C)
-            padded = xp.zeros((len(dpatches), H + 2 * padding, W + 2 * padding, C), dy.dtype)
-            for u in range(k):
-                for v in range(k):
-                    ends = u + stride * rows, v + stride * columns
-                    padded[:, u : ends[0] : stride, v : ends[1] : stride] += dpatches[:, :, :, u, v]
-            dx[n] = padded[:, padding : padding + H, padding : padding + W]
-
-    dweight = xp.zeros(flat.shape, dy.dtype)
-    jobs = numbered(blocks)
-    for first in range(0, len(jobs), threads()):  # not all parts at once: each is as large as dweight
-        group = type(jobs)(jobs[first : first + threads()])
-        each(work, group)
-        for number, _ in group:
-            dweight += parts[number]
-            parts[number] = None
-    return dx, dweight.reshape(weight.shape), column_sums(dy.reshape(-1, F)) if has_bias else None
+    k, F = len(weight), weight.shape[3]
+    dy = cotangent("dy", dy, output_shape(x, weight, stride, padding), weight).reshape(-1, F)
+    dweight = im2col(x, k, stride, padding, weight.dtype).T @ dy
+    dx = col2im(dy @ weight.reshape(-1, F).T, x.shape, k, stride, padding) if need_dx else None
+    return dx, dweight.reshape(weight.shape), dy.sum(0) if has_bias else None
 
 
 def im2col(x: Array, k: int, stride: int, padding: int, dtype: object) -> Array:
-    """[N * rows * columns, k*k*C]: what the kernel sees at each position."""
-    xp = array_module(x)
-    N, H, W, C = x.shape
-    padded = xp.zeros((N, H + 2 * padding, W + 2 * padding, C), dtype)
-    padded[:, padding : padding + H, padding : padding + W] = x
-    down, across, item = padded.strides[1:]
-    shape = (N, output_size(H, k, stride, padding), output_size(W, k, stride, padding), k, k * C)
-    strides = (padded.strides[0], stride * down, stride * across, down, item)  # a kernel's row is contiguous
-    return xp.lib.stride_tricks.as_strided(padded, shape, strides).reshape(-1, k * k * C)
+    """[N * rows * columns, k*k*C]: what the kernel sees of x [N, H, W, C] at each position."""
+    xp, p = array_module(x), padding
+    padded = xp.pad(x.astype(dtype), ((0, 0), (p, p), (p, p), (0, 0)))
+    return xp.stack(views(padded, k, stride), 3).reshape(-1, k * k * x.shape[3])
+
+
+def col2im(patches: Array, shape: tuple[int, ...], k: int, stride: int, padding: int) -> Array:
+    """The adjoint of `im2col`: patches [N * rows * columns, k*k*C] -> x, each entry added to the pixel it came from."""
+    (N, H, W, C), p = shape, padding
+    padded = array_module(patches).zeros((N, H + 2 * p, W + 2 * p, C), patches.dtype)
+    for n, view in enumerate(views(padded, k, stride)):
+        view += patches.reshape(*view.shape[:3], k * k, C)[:, :, :, n]
+    return padded[:, p : p + H, p : p + W]
+
+
+def views(x: Array, k: int, s: int) -> list[Array]:
+    """k*k views [N, rows, columns, C]: what each entry of the kernel sees, at all positions."""
+    rows, columns = (output_size(size, k, s, 0) for size in x.shape[1:3])
+    return [x[:, u : u + s * rows : s, v : v + s * columns : s] for u in range(k) for v in range(k)]
 
 
 def output_size(size: int, k: int, stride: int, padding: int) -> int:
-    """Positions of a kernel of k along a side: (size + 2p - k) // s + 1, and 0 if it does not fit.
-
-    Raises ValueError, naming the argument, for k or stride below 1 or a negative padding.
-    """
+    """Positions of a kernel along a side, 0 if it does not fit. Raises ValueError for k or stride < 1, padding < 0."""
     k, stride, padding = whole("k", k, 1), whole("stride", stride, 1), whole("padding", padding)
     return max(0, (size + 2 * padding - k) // stride + 1)
+
+
+def output_shape(x: Array, weight: Array, stride: int, padding: int) -> tuple[int, ...]:
+    """[N, rows, columns, C_out] of y. Raises ValueError for a kernel that does not fit."""
+    (N, H, W, _), (k, _, _, F) = x.shape, weight.shape
+    rows, columns = output_size(H, k, stride, padding), output_size(W, k, stride, padding)
+    if not rows or not columns:
+        raise ValueError(f"a kernel of {k}x{k} with padding {padding} does not fit into {H}x{W}")
+    return N, rows, columns, F
 
 
 def checked(x: Array, weight: Array, bias: Array | None) -> tuple[Array, Array, Array | None]:

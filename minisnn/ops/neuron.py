@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from minisnn.arguments import Spelled, check, number
+from minisnn.backend import Array
 from minisnn.ops.surrogate import SURROGATES, Sigmoid, Surrogate, Triangle
 
 
@@ -54,6 +55,23 @@ class Neuron(Spelled):
     def rest(self) -> float:
         """Where the potential starts, and what it leaks towards."""
         return 0.0 if self.v_reset is None else self.v_reset
+
+    def fire(self, u: Array) -> Array:
+        """The spikes a of potentials u: bool; floating if the neuron is smooth."""
+        if self.smooth:
+            return self.surrogate.step(u - self.v_th)
+        return u >= self.v_th if self.fire_at_equality else u > self.v_th
+
+    def reset(self, u: Array, a: Array) -> Array:
+        """The potential v that spikes a leave of u."""
+        a = a.astype(u.dtype)
+        return u - self.v_th * a if self.v_reset is None else (1 - a) * u + self.v_reset * a
+
+    def reset_slope(self, u: Array, a: Array, h: Array) -> Array:
+        """dv/du = ∂v/∂u + ∂v/∂a h, with the slope h for da/du; without the second term if the reset is detached."""
+        a = a.astype(u.dtype)
+        dv_du, dv_da = (1, -self.v_th) if self.v_reset is None else (1 - a, self.v_reset - u)
+        return dv_du + 0 * h if self.detach_reset else dv_du + dv_da * h
 
 
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:

@@ -23,8 +23,7 @@ def average_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     cache. Raises ValueError for another dtype, or an x that holds no window.
     """
     (x,) = floating(x=x, spikes=("x",))
-    dtype = _mean_dtype(x)
-    return _sums(x, k, dtype) * array_module(x).asarray(1 / k**2, dtype), PoolCache(x, k)
+    return windows(x, k).mean((2, 4), dtype=mean_dtype(x)), PoolCache(x, k)
 
 
 def average_pool_backward(dy: Array, cache: PoolCache) -> Array:
@@ -32,7 +31,7 @@ def average_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
     dy: [N, H // k, W // k, C] floating. Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
     """
-    return sum_pool_backward(_of_windows(dy, cache) / cache.k**2, cache)
+    return sum_pool_backward(of_windows(dy, cache) / cache.k**2, cache)
 
 
 def global_pool_forward(x: Array) -> tuple[Array, PoolCache]:
@@ -44,8 +43,7 @@ def global_pool_forward(x: Array) -> tuple[Array, PoolCache]:
     (x,) = floating(x=x, spikes=("x",))
     if x.ndim != 4 or not min(x.shape[1:3]):
         raise ValueError(f"expected x [N, H, W, C] with H and W of at least 1, found {x.shape}")
-    dtype = _mean_dtype(x)
-    return x.mean((1, 2), keepdims=True, dtype=dtype), PoolCache(x, 0)
+    return x.mean((1, 2), keepdims=True, dtype=mean_dtype(x)), PoolCache(x, 0)
 
 
 def global_pool_backward(dy: Array, cache: PoolCache) -> Array:
@@ -64,11 +62,8 @@ def sum_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     x: [N, H, W, C] bool; k: side of a window, 1 to 15. Returns y [N, H // k, W // k, C] uint8, which is exact, and the
     cache. Raises ValueError for another dtype or k, or an x that holds no window.
     """
-    (x,) = numbers(x=x)
-    k = whole("k", k, 1)
-    if x.dtype != bool or k > 15:  # 16 * 16 would not fit into a byte
-        raise ValueError(f"expected spikes (bool) and k of at most 15, found {x.dtype} and {k}")
-    return _sums(x.view("uint8"), k, "uint8"), PoolCache(x, k)
+    x, k = spikes(x, k)
+    return windows(x, k).sum((2, 4), dtype="uint8"), PoolCache(x, k)
 
 
 def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
@@ -76,14 +71,9 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
     dy: [N, H // k, W // k, C] floating. Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
     """
-    dy = _of_windows(dy, cache)
-    x, k = cache
-    (H, W), (h, w) = x.shape[1:3], dy.shape[1:3]
-    new = array_module(dy).empty if (h * k, w * k) == (H, W) else array_module(dy).zeros
-    dx = new(x.shape, dy.dtype)
-    for u in range(k):
-        for v in range(k):
-            dx[:, u : h * k : k, v : w * k : k] = dy
+    dy = of_windows(dy, cache)
+    dx = array_module(dy).zeros(cache.x.shape, dy.dtype)
+    windows(dx, cache.k)[...] = dy[:, :, None, :, None]
     return dx
 
 
@@ -95,12 +85,7 @@ def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
     holds no window.
     """
     (x,) = numbers(x=x)
-    xp = array_module(x)
-    first, *others = _windows(x, k)
-    y = first.copy()
-    for other in others:
-        xp.maximum(y, other, out=y)
-    return y, PoolCache(x, k)
+    return windows(x, k).max((2, 4)), PoolCache(x, k)
 
 
 def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
@@ -109,42 +94,38 @@ def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
     Of equal maxima the first, row by row, gets it: with spikes, ties are the rule. dy: [N, H // k, W // k, C] floating.
     Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
     """
-    dy = _of_windows(dy, cache)
-    x, k = cache
-    xp = array_module(x)
-    y, _ = max_pool_forward(x, k)
-    dx = xp.zeros(x.shape, dy.dtype)
-    waiting = xp.ones(y.shape, bool)
-    for here, into in zip(_windows(x, k), _windows(dx, k), strict=True):
-        mine = (here == y) & waiting
-        xp.multiply(dy, mine, out=into)
-        waiting ^= mine
+    dy, (x, k) = of_windows(dy, cache), cache
+    xp, dx = array_module(dy), array_module(dy).zeros(x.shape, dy.dtype)
+    by_window = windows(x, k).swapaxes(2, 3)  # [N, rows, columns, k, k, C]
+    first = by_window.reshape(*dy.shape[:3], k * k, dy.shape[3]).argmax(3)  # row by row
+    is_first = first[:, :, :, None] == xp.arange(k * k)[:, None]
+    windows(dx, k).swapaxes(2, 3)[...] = (is_first * dy[:, :, :, None]).reshape(by_window.shape)
     return dx
 
 
-def _windows(x: Array, k: int) -> list[Array]:
-    """k*k views [N, H // k, W // k, C]: the first entry of every window, the second, ..."""
+def windows(x: Array, k: int) -> Array:
+    """A view [N, H // k, k, W // k, k, C] of x: entry u, v of window i, j is [:, i, u, j, v]."""
     k = whole("k", k, 1)
     if x.ndim != 4 or min(x.shape[1:3]) < k:
         raise ValueError(f"expected x [N, H, W, C] with H and W of at least {k}, found {x.shape}")
-    H, W = x.shape[1] // k * k, x.shape[2] // k * k
-    return [x[:, u:H:k, v:W:k] for u in range(k) for v in range(k)]
+    N, (rows, columns), C = len(x), (size // k for size in x.shape[1:3]), x.shape[3]
+    return x[:, : rows * k, : columns * k].reshape(N, rows, k, columns, k, C)
 
 
-def _of_windows(dy: Array, cache: PoolCache) -> Array:
+def spikes(x: Array, k: int) -> tuple[Array, int]:
+    """The arguments of `sum_pool_forward`. Raises ValueError for another dtype or k."""
+    (x,), k = numbers(x=x), whole("k", k, 1)
+    if x.dtype != bool or k > 15:  # 16 * 16 would not fit into a byte
+        raise ValueError(f"expected spikes (bool) and k of at most 15, found {x.dtype} and {k}")
+    return x, k
+
+
+def of_windows(dy: Array, cache: PoolCache) -> Array:
     """The gradient that a backward over windows is given."""
     N, H, W, C = cache.x.shape
     return cotangent("dy", dy, (N, H // cache.k, W // cache.k, C), cache.x)
 
 
-def _mean_dtype(x: Array) -> object:
+def mean_dtype(x: Array) -> object:
     """The dtype of x's mean: spikes and their counts have no precision of their own."""
     return x.dtype if x.dtype.kind == "f" else "float64"
-
-
-def _sums(x: Array, k: int, dtype: object) -> Array:
-    first, *others = _windows(x, k)
-    y = first.astype(dtype)
-    for other in others:
-        y += other
-    return y

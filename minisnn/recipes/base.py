@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import ceil
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
-from minisnn import lookup
+from minisnn import faster, lookup
 from minisnn.arguments import check
 from minisnn.batches.interface import About
+from minisnn.faster import adam
+from minisnn.faster.blocks import hold_blas
+from minisnn.networks.compose import Sequential
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
+from minisnn.training.loop import Setup
 from minisnn.training.optim import Optimizer
 
 DEVICES = ("cpu", "gpu")
@@ -59,6 +63,9 @@ class Base(Settings):
     lr_end: float | None = setting(
         None, "learning rate in the last epoch (default 0 if cosine, else a hundredth of --lr)", above=0
     )
+    fast: bool = setting(
+        True, "with --no-fast the plain stages: the same numbers to rounding, slowly", group="network"
+    )
     device: str = setting("cpu", "where to compute; gpu needs CuPy (see minisnn doctor)", choices=DEVICES)
     seed: int = setting(0, "of weights, masks and the order of the data", at_least=0)
 
@@ -69,6 +76,17 @@ class Base(Settings):
     def iterations(self, data: About) -> int:
         """Optimiser steps in all of training."""
         return self.epochs * ceil(data.n_train / self.batch_size)
+
+    def quickened(self, setup: Setup) -> Setup:
+        """The setup of a plain network, with fast twins in place of network and optimiser unless `fast` is False."""
+        if not self.fast:
+            return setup
+        net, optimizer = faster.fast(setup.net, setup.shape), adam.twin(setup.optimizer)
+        return replace(setup, net=net, optimizer=optimizer, around=hold_blas)
+
+    def as_run(self, plain: Sequential) -> Sequential:
+        """A plain network as it runs stage by stage, for what looks inside: with the fast twin of each stage's pair."""
+        return faster.twins(plain) if self.fast else plain
 
     def make_optimizer(self, default: str = "sgd") -> Optimizer:
         """The optimiser, with momentum and weight decay. ValueError for one that has no such setting."""

@@ -114,7 +114,7 @@ class ESLMLP(Connections, Base):
         keys = [f"{name}.weight" for name, _ in net.stages]
         optimizer = self.make_optimizer()
         learner = self.structure_learner(dict(zip(keys, densities, strict=False)), self.iterations(data))
-        return Setup(
+        setup = Setup(
             net=net,
             shape=(n_in,),
             encode=partial(latency_code, max_value=data.max_value, levels=self.levels),
@@ -131,6 +131,7 @@ class ESLMLP(Connections, Base):
             device=self.device,
             fires_once=True,
         )
+        return self.quickened(setup)
 
 
 def _is_weight(key: str, weight: Array) -> bool:

@@ -17,7 +17,6 @@ from minisnn.backend import Array
 from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.batches.encode import direct_code, event_code
 from minisnn.batches.interface import About
-from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
@@ -66,9 +65,6 @@ class Images(Base):
         "whose neurons and training (default the net's own; esl for a notation)",
         choices=STYLES,
         group="network",
-    )
-    fast: bool = setting(
-        True, "with --no-fast the plain stages: the same numbers to rounding, slowly", group="network"
     )
     decay: float | None = setting(
         None,
@@ -163,8 +159,8 @@ class Images(Base):
             encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
-        return Setup(
-            net=fast(net, data.shape) if self.fast else net,
+        setup = Setup(
+            net=net,
             shape=data.shape,
             encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
@@ -179,6 +175,7 @@ class Images(Base):
             accumulate=self.accumulate,
             device=self.device,
         )
+        return self.quickened(setup)
 
 
 MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)

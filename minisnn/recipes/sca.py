@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from minisnn.arguments import check
 from minisnn.batches.interface import About
 from minisnn.networks.compose import scored
-from minisnn.ops.lif import SCORES
+from minisnn.ops.score import SCORES
 from minisnn.recipes.base import Base
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import again, setting

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 import minisnn
 from data_loaders.common.files import write_atomically
-from minisnn.blocks import threads
+from minisnn.faster.blocks import threads
 from minisnn.training import checkpoint
 from minisnn.training.loop import Row
 from minisnn.training.state import TrainingState

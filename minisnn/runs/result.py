@@ -44,7 +44,7 @@ def result(
         "density": counted.density,
         "connections": counted.active,
         "parameters": sum(w.size for w in small.params.values()),
-        **costs(setup, net, small, data),
+        **costs(setup, recipe.as_run(net), small, data),
         "exploration_rate": rows[-1]["exploration_rate"],
         "seconds": sum(row["seconds"] for row in rows),
         "densities": columns(rows, "density_"),

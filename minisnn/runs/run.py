@@ -13,6 +13,7 @@ from data_loaders.common.dataset import DataSet
 from data_loaders.common.info import DataInfo
 from minisnn.arguments import Spelled, check, one_of
 from minisnn.backend import to_device, to_host
+from minisnn.faster.blocks import keep_memory
 from minisnn.networks.compose import Sequential
 from minisnn.notices import warn
 from minisnn.recipes import RECIPES, Recipe
@@ -86,7 +87,7 @@ class Run(Spelled):
 
     @cached_property
     def plain(self) -> Sequential:
-        """The network as one reads it; `setup.net` is its fast twin, with the same parameters."""
+        """The network as one reads it; `setup.net` is its fast twin, with the same parameters, unless fast=False."""
         return self._readable.plain(self.info)
 
     @property
@@ -141,11 +142,11 @@ class Run(Spelled):
         """Everything that happens inside: spikes, potentials and currents of each layer by its name.
 
         Arrays are [T, B, ...]; first-spike layers have the times z [B, N] of their inputs and [B, M] of their spikes.
-        It is the plain network that runs, without what masks take away. images and errors: as for `predict`.
+        Stages run one by one, without what masks take away. images and errors: as for `predict`.
         """
         x = self.setup.encode(to_device(as_images(images, self.info), self.recipe.device))
         params = self.setup.learner.parameters(self.state)
-        return prediction.trace(self.plain, params, self.state.buffers, x)
+        return prediction.trace(self.recipe.as_run(self.plain), params, self.state.buffers, x)
 
     def evaluate(self, data: Source | None = None, split: str = "test") -> Evaluation:
         """Accuracy in percent, mean loss and number of images of a split of a data set.
@@ -206,6 +207,8 @@ class Run(Spelled):
         """
         check_progress(progress)
         data, folder = self.own_data(), self.folder
+        if self.recipe.fast:
+            keep_memory()
 
         def after_epoch(row: Row) -> None:
             small = run_result.left(self.plain, self.setup, self.state)[1]

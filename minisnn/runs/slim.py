@@ -61,7 +61,7 @@ def slim_run(
     slimmer = Slimmer(run.plain, setup.shape, state.channels)
     masked = replace(state, params=setup.learner.parameters(state), channels={})
     small = slimmer.state(state)
-    check_equal(setup, data, (run.plain, masked), (slimmer.net, small))
+    check_equal(setup, data, (recipe.as_run(run.plain), masked), (recipe.as_run(slimmer.net), small))
     thin = start.Run(
         _recipe(recipe, run.info, slimmer.net, epochs, lr),
         run.info,
@@ -79,7 +79,7 @@ def slim_run(
         "test_accuracy": loop.evaluate(setup, state, data.test)[0],
         "parameters": sum(w.size for w in state.params.values()),
         "channels": {key: mask.size for key, mask in state.channels.items()},
-        **run_result.costs(setup, run.plain, masked, data),
+        **run_result.costs(setup, recipe.as_run(run.plain), masked, data),
     }
     result |= {"before": before, "channels": {key: int(m.sum()) for key, m in state.channels.items()}}
     run_folder.write_json(out / "result.json", result)

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array, array_module
-from minisnn.faster import NormLIF
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import FirstSpike, Repeat, Stage
+from minisnn.networks.stages import FirstSpike, Stage
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -118,12 +117,13 @@ def _walk(stage: Stage, params: Any, buffers: Any, x: Array, train: bool, name: 
         branches = (("main", stage.main), ("shortcut", stage.shortcut))
         y, z = (_walk(s, inside(b, params), inside(b, buffers), x, train, f"{name}{b}.") for b, s in branches)
         return residual_sum(y, z)
-    if isinstance(stage, NormLIF):  # one after the other: between them it shows
-        x = _walk(stage.norm, params, buffers, x, train, name)
-        if stage.repeat > 1:
-            x = _walk(Repeat(stage.repeat), {}, {}, x, train, name)
+    parts = getattr(stage, "parts", ())
+    if len(parts) > 1:  # one after the other: between them it shows
         outer = name[:-1].rpartition(".")[0]
-        return _walk(stage.neurons, {}, {}, x, train, f"{outer}.{stage.name}.".removeprefix("."))
+        for n, (inner, s) in enumerate(parts):  # only the first has parameters, under the name of all
+            here = f"{outer}.{inner}.".removeprefix(".") if n else name
+            x = _walk(s, {} if n else params, {} if n else buffers, x, train, here)
+        return x
     _look({f"{name}{key}": a for key, a in (params | buffers).items()})
     y, cache, new = stage.forward(params, buffers, x, train)
     _look({f"{name}{key}": a for key, a in new.items()})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from math import isfinite, prod
 from typing import Any, NamedTuple
 
@@ -15,7 +17,6 @@ from minisnn.arguments import check
 from minisnn.backend import Array, to_device
 from minisnn.batches.interface import Samples, Splits
 from minisnn.batches.prefetch import prefetch
-from minisnn.blocks import hold_blas, keep_memory
 from minisnn.networks.compose import Sequential, firing_rates
 from minisnn.networks.stages import Shape
 from minisnn.notices import warn_of_silence
@@ -63,6 +64,7 @@ class Setup:
     accumulate: int = 1  # a batch is processed in this many parts: the same gradient with less memory
     device: str = "cpu"
     fires_once: bool = False  # neurons fire at most once: a layer in which all fire is not saturated
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext  # what every step and evaluation runs in
 
 
 class Step(NamedTuple):
@@ -89,7 +91,18 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     return state
 
 
-@hold_blas()
+def _around(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose first argument is a setup, within the context that the setup asks for."""
+
+    @wraps(function)
+    def inside(setup: Setup, *args: Any, **named: Any) -> Any:
+        with setup.around():
+            return function(setup, *args, **named)
+
+    return inside
+
+
+@_around
 @quiet()
 def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: float) -> Step:
     """Forward, backward, optimiser, whatever the structure learner does, and W = M * W.
@@ -244,7 +257,7 @@ def train_epoch(setup: Setup, state: TrainingState, split: Samples, bar: tqdm) -
     }
 
 
-@hold_blas()
+@_around
 @quiet()
 def evaluate(setup: Setup, state: TrainingState, split: Samples) -> tuple[float, float]:
     """Accuracy in percent and mean loss, batch by batch. Raises Diverged rather than judge by what is not finite."""
@@ -264,7 +277,7 @@ def evaluate(setup: Setup, state: TrainingState, split: Samples) -> tuple[float,
     return 100 * correct / n, loss
 
 
-@hold_blas()
+@_around
 def fit(
     setup: Setup,
     state: TrainingState,
@@ -274,9 +287,9 @@ def fit(
 ) -> list[Row]:
     """Train from where `state` stands to the last epoch; a progress bar is shown if it has a name. Returns the log.
 
+    It changes nothing of the process: several trainings may run in threads of one.
     Raises Diverged, whose `epoch` is the last that `after_epoch` was called for, as soon as numbers are not finite.
     """
-    keep_memory()
     rows, known, good = list[Row](), frozenset[str](), state.epoch
     check_arrays(state.params | state.buffers, f"before epoch {good + 1}", "training cannot start from this")
     n = len(data.train.labels)

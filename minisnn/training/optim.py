@@ -12,9 +12,6 @@ from math import cos, pi
 from typing import Protocol
 
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, split
-
-BLOCK = 1 << 15  # weights at a time: all of Adam's operations on one block before the next
 
 Arrays = dict[str, Array]
 Moments = dict[str, tuple[Array, ...]]
@@ -83,25 +80,19 @@ class Adam(Optimizer):
         return {key: tuple(array_module(w).zeros_like(w) for _ in "mv") for key, w in params.items()}
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
-        correct1, correct2 = 1 - self.beta1**k, 1 - self.beta2**k
-
-        def update(w: Array, g: Array, m: Array, v: Array) -> None:
-            if self.weight_decay:
-                g = g + self.weight_decay * w
-            m *= self.beta1
-            m += (1 - self.beta1) * g
-            v *= self.beta2
-            v += (1 - self.beta2) * g * g
-            root = array_module(v).sqrt(v / correct2)
-            w -= (lr / correct1) * m / (root + self.eps)
-
         for key, g in grads.items():
-            arrays = (params[key], g, *moments[key])
-            if all(a.flags.c_contiguous for a in arrays):  # otherwise a flat array would be a copy
-                flat = [a.reshape(-1) for a in arrays]
-                each(lambda n, flat=flat: update(*(a[n] for a in flat)), split(g.size, 1, BLOCK, g))  # type: ignore[misc]
-            else:
-                update(*arrays)
+            self.update(params[key], g, *moments[key], lr, k)
+
+    def update(self, w: Array, g: Array, m: Array, v: Array, lr: float, k: int) -> None:
+        """Step k for the weights of one array, in place; all operations are elementwise."""
+        if self.weight_decay:
+            g = g + self.weight_decay * w
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * g * g
+        root = array_module(v).sqrt(v / (1 - self.beta2**k))
+        w -= (lr / (1 - self.beta1**k)) * m / (root + self.eps)
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
         """|m| / (sqrt(v) + eps), without bias correction (Dettmers and Zettlemoyer 2019)."""

@@ -3,10 +3,13 @@
 Each rule is an equation between stages. Parameters keep their names, so that a plain network and
 its fast twin share checkpoints, masks and moments.
 
+    Conv, LIF, ...    = FastConv, FastLIF, ...          the same stage with the fast twin of its pair
     Repeat, Conv      = Conv, Repeat                    a static image is convolved once
-    BatchNorm, LIF    = NormLIF                         one pass over memory (ops/norm.py)
-    Conv 3x3          = Winograd                        a quarter of the multiplications (ops/winograd.py)
+    BatchNorm, LIF    = NormLIF                         one pass over memory (norm_lif.py)
+    Conv 3x3          = Winograd                        a quarter of the multiplications (winograd.py)
     AveragePool, Conv = SumPool, Scaled(Conv, 1/k^2)    spikes are summed in bytes, exactly
+
+Chapters 12 and 13 explain the last three; tests/test_faster.py holds the two networks equal.
 """
 
 from __future__ import annotations
@@ -17,15 +20,21 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.networks.compose import Residual, Sequential
+from minisnn.faster import conv, first_spike, lif, linear, norm, pool
+from minisnn.faster.blocks import hold_blas
+from minisnn.faster.norm_lif import NormLIFCache, norm_lif_backward, norm_lif_forward
+from minisnn.faster.winograd import WinogradCache, winograd_backward, winograd_forward
+from minisnn.networks.compose import Residual, Sequential, rebuilt
 from minisnn.networks.stages import (
     LIF,
     Arrays,
     AveragePool,
     BatchNorm,
     Conv,
+    FirstSpike,
     Flatten,
     Linear,
+    MaxPool,
     Repeat,
     Shape,
     Stage,
@@ -34,8 +43,7 @@ from minisnn.networks.stages import (
     named,
     split_time,
 )
-from minisnn.ops.norm import NormLIFCache, RunningStats, norm_lif_backward, norm_lif_forward
-from minisnn.ops.winograd import WinogradCache, winograd_backward, winograd_forward
+from minisnn.ops.norm import RunningStats
 
 Named = tuple[str, Stage]
 FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than they save
@@ -43,7 +51,11 @@ SMALL_MAP = 4  # on smaller ones the kernels' transforms do
 
 
 def fast(net: Sequential, shape: Shape) -> Sequential:
-    """A network that computes what `net` does, to rounding, for inputs of this shape."""
+    """A network that computes what `net` does, to rounding, for inputs of this shape (docs/design.md, "Speed").
+
+    shape: of one sample. Stages are replaced, joined or exchanged; parameters and buffers keep their keys. It has no
+    text, and no costs can be measured on it: take `net` for these. Stages of your own stay as they are.
+    """
     stages = _static_first(list(net.stages))
     stages = _pool_sums(stages)
     stages = _norm_and_neurons(stages)
@@ -51,7 +63,12 @@ def fast(net: Sequential, shape: Shape) -> Sequential:
     for name, stage in stages:
         done.append((name, _faster(stage, shape)))
         shape = stage.out(shape)
-    return Sequential(tuple(done))
+    return Held(tuple(done))
+
+
+def twins(net: Sequential) -> Sequential:
+    """The same stages in the same order, each with the fast twin of its pair: traces and costs see them all."""
+    return Held(rebuilt(net, lambda name, stage: [(name.rpartition(".")[2], _twin(stage))]).stages)
 
 
 def _static_first(stages: list[Named]) -> list[Named]:
@@ -111,7 +128,83 @@ def _faster(stage: Stage, shape: Shape) -> Stage:
         and min(shape[:2]) >= SMALL_MAP
     ):
         return Winograd(stage)
-    return stage
+    return _twin(stage)
+
+
+def _twin(stage: Stage) -> Stage:
+    """The same stage with the fast pair; one without, such as yours, as it is."""
+    known = TWINS.get(type(stage))
+    return known(**vars(stage)) if known else stage
+
+
+class Held(Sequential):
+    """A network of fast stages: while it runs, BLAS is held to one thread (see `hold_blas`)."""
+
+    forward = hold_blas()(Sequential.forward)
+    backward = hold_blas()(Sequential.backward)
+
+
+class FastConv(Conv):
+    """A convolution, by faster/conv.py."""
+
+    pair = conv.conv_forward, conv.conv_backward
+
+
+class FastLinear(Linear):
+    """A linear layer, by faster/linear.py."""
+
+    pair = linear.linear_forward, linear.linear_backward
+
+
+class FastBatchNorm(BatchNorm):
+    """Batch norm, by faster/norm.py."""
+
+    pair = norm.batch_norm_forward, norm.batch_norm_backward
+
+
+class FastLIF(LIF):
+    """Neurons over time, by faster/lif.py."""
+
+    pair = lif.lif_forward, lif.lif_backward
+
+
+class FastFirstSpike(FirstSpike):
+    """Neurons that fire at most once, by faster/first_spike.py."""
+
+    pair = first_spike.first_spike_forward, first_spike.first_spike_backward
+
+
+class FastAveragePool(AveragePool):
+    """Means of windows, by faster/pool.py."""
+
+    pair = pool.average_pool_forward, pool.average_pool_backward
+
+
+class FastSumPool(SumPool):
+    """Sums of spikes, by faster/pool.py."""
+
+    pair = pool.sum_pool_forward, pool.sum_pool_backward
+
+
+class FastMaxPool(MaxPool):
+    """Maxima of windows, by faster/pool.py."""
+
+    pair = pool.max_pool_forward, pool.max_pool_backward
+
+
+TWINS: dict[type, type] = {
+    twin.__base__: twin
+    for twin in (
+        FastConv,
+        FastLinear,
+        FastBatchNorm,
+        FastLIF,
+        FastFirstSpike,
+        FastAveragePool,
+        FastSumPool,
+        FastMaxPool,
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +212,11 @@ class Winograd:
     """A 3x3 convolution with stride 1 and padding 1, by `winograd_forward`."""
 
     conv: Conv
+
+    @property
+    def parts(self) -> tuple[Named, ...]:
+        """What it stands for."""
+        return (("", self.conv),)
 
     def out(self, shape: Shape) -> Shape:
         return self.conv.out(shape)
@@ -147,6 +245,12 @@ class NormLIF:
     neurons: LIF
     name: str
     repeat: int = 1
+
+    @property
+    def parts(self) -> tuple[Named, ...]:
+        """What it stands for, each with its own name if that is known."""
+        repeat: tuple[Named, ...] = (("repeat", Repeat(self.repeat)),) if self.repeat > 1 else ()
+        return (("", self.norm), *repeat, (self.name, self.neurons))
 
     def out(self, shape: Shape) -> Shape:
         return shape
@@ -178,6 +282,11 @@ class Scaled:
 
     stage: Any  # Conv, Winograd or Linear
     scale: float
+
+    @property
+    def parts(self) -> tuple[Named, ...]:
+        """What it stands for."""
+        return (("", self.stage),)
 
     def out(self, shape: Shape) -> Shape:
         return self.stage.out(shape)

@@ -10,6 +10,7 @@ together, * is (m+2)^2 matrix products. The three maps are linear, so the backwa
 [...] G, dX = B [...] B^T. No kernel is flipped.
 
 Rounding errors in float32, relative to the largest output: about 1e-5 for m = 4, 5e-7 for m = 2.
+tests/test_conv.py holds it equal to ops/conv.py.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import numpy as np
 
 from minisnn.arguments import cotangent
 from minisnn.backend import Array, array_module
-from minisnn.blocks import each, share_out, split, threads
+from minisnn.faster.blocks import each, share_out, split, threads
+from minisnn.faster.product import column_sums
 from minisnn.ops.conv import checked
-from minisnn.ops.linear import column_sums
 
 ROWS = 256  # tiles in one product; what belongs to them stays in cache
 COLUMNS = 1 << 12  # entries transformed at a time, for each position in a tile
