@@ -2,11 +2,16 @@
 
 import importlib.util
 import os
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from strict_array import xp as strict
+
+# Notebooks are read by jsonschema, which takes this, where it is installed, to check addresses: compiling
+# the grammars of all kinds of addresses takes seconds at every start, and no notebook's schema asks for it.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
