@@ -1,19 +1,40 @@
 """Array libraries for every test that asks for `xp`, and hypothesis without chance in CI."""
 
+import functools
 import importlib.util
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from strict_array import xp as strict
 
+from data_loaders import event_digits
 from data_loaders.common.declaration import REGISTERED
+from minisnn.runs import pictures
+
+# Notebooks are read by jsonschema, which takes this, where it is installed, to check addresses: compiling
+# the grammars of all kinds of addresses takes seconds at every start, and no notebook's schema asks for it.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@functools.cache
+@functools.wraps(event_digits.load)
+def _event_digits(T=event_digits.T_DEFAULT, by="number"):
+    data = event_digits.load(T, by)
+    for split in data.splits.values():
+        split.images.flags.writeable = False  # the next test gets the same
+    return data
+
+
+# To simulate the recordings takes longer than most trainings here: each kind is made once.
+REGISTERED["event-digits"] = replace(REGISTERED["event-digits"], load=_event_digits)
 
 
 @pytest.fixture
@@ -49,3 +70,12 @@ def xp(request):
         except Exception as error:
             pytest.skip(f"no GPU: {error}")
     return {"numpy": np, "strict": strict}[request.param]
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(request):
+    """A run's pictures take ten times as long as its training here: only tests marked `pictures` draw them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("pictures"):
+            patch.setattr(pictures, "draw_all", lambda folder, shown: None)
+        yield

@@ -14,13 +14,13 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 
 def _wrap(x):
-    if isinstance(x, (tuple, list)):
-        return type(x)(map(_wrap, x))
-    return StrictArray(np.asarray(x)) if isinstance(x, (np.ndarray, np.generic)) else x
+    if isinstance(x, (np.ndarray, np.generic)):
+        return StrictArray(np.asarray(x))
+    return type(x)(map(_wrap, x)) if isinstance(x, (tuple, list)) else x
 
 
 def _unwrap(x):
-    if isinstance(x, StrictArray):
+    if type(x) is StrictArray:
         return x._array
     if isinstance(x, np.ndarray):
         raise TypeError("a host array among device arrays")
@@ -29,14 +29,53 @@ def _unwrap(x):
     return x
 
 
+def _call(function, args, kwargs):
+    """A function of NumPy's, of StrictArrays."""
+    if kwargs:
+        kwargs = {key: _unwrap(value) for key, value in kwargs.items()}
+    return _wrap(function(*map(_unwrap, args), **kwargs))
+
+
+def _operators():
+    """`+`, `-` ... of StrictArrays: what NumPy's mixin makes, without the way through __array_ufunc__, slow."""
+
+    def forward(ufunc):
+        return lambda self, other: _wrap(ufunc(self._array, _unwrap(other)))
+
+    def reflected(ufunc):
+        return lambda self, other: _wrap(ufunc(_unwrap(other), self._array))
+
+    def in_place(ufunc):
+        def operator(self, other):
+            ufunc(self._array, _unwrap(other), out=self._array)
+            return self
+
+        return operator
+
+    names = {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "matmul": np.matmul,
+        "and": np.bitwise_and, "or": np.bitwise_or,
+    }  # fmt: skip
+    found = {
+        f"__{kind}{name}__": make(ufunc)
+        for name, ufunc in names.items()
+        for kind, make in (("", forward), ("r", reflected), ("i", in_place))
+    }
+    compare = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+    return found | {f"__{name}__": forward(ufunc) for name, ufunc in compare.items()}
+
+
 class StrictArray(NDArrayOperatorsMixin):
+    vars().update(_operators())
+
     def __init__(self, array):
-        object.__setattr__(self, "_array", array)
+        self._array = array
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=(), **kwargs):
         if out:
             kwargs["out"] = _unwrap(out)
-        result = getattr(ufunc, method)(*_unwrap(inputs), **kwargs)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        result = function(*map(_unwrap, inputs), **kwargs)
         return out[0] if out else _wrap(result)
 
     def __array_function__(self, func, types, args, kwargs):
@@ -54,12 +93,26 @@ class StrictArray(NDArrayOperatorsMixin):
         return self._array.copy()
 
     def __getattr__(self, name):
+        if name.startswith("__array_"):  # NumPy would copy by __array_interface__ and never ask __array__
+            raise AttributeError(name)
         value = getattr(self._array, name)
         if not callable(value):
             return _wrap(value) if isinstance(value, np.ndarray) else value
-        return lambda *args, **kwargs: _wrap(
-            value(*_unwrap(args), **{k: _unwrap(v) for k, v in kwargs.items()})
-        )
+        return lambda *args, **kwargs: _call(value, args, kwargs)
+
+    # what __getattr__ would find as well; it is asked for so often that this is twice as fast
+
+    @property
+    def shape(self):
+        return self._array.shape
+
+    @property
+    def ndim(self):
+        return self._array.ndim
+
+    @property
+    def dtype(self):
+        return self._array.dtype
 
     def __getitem__(self, index):
         return _wrap(self._array[_unwrap(index)])
@@ -103,9 +156,12 @@ class _Namespace:
         value = getattr(np, name)
         if not callable(value) or isinstance(value, type):
             return value
-        return lambda *args, **kwargs: _wrap(
-            value(*_unwrap(args), **{k: _unwrap(v) for k, v in kwargs.items()})
-        )
+
+        def function(*args, **kwargs):
+            return _call(value, args, kwargs)
+
+        setattr(self, name, function)  # found at once from now on
+        return function
 
     def asarray(self, x, dtype=None):
         if isinstance(x, StrictArray):

@@ -470,8 +470,7 @@ def test_soft(there, name, mu):
 
 
 @pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("optimizer", [SGD(), Adam()])
-@pytest.mark.parametrize("l1", [0, 0.01])
+@pytest.mark.parametrize(("optimizer", "l1"), [(SGD(), 0), (SGD(), 0.01), (Adam(), 0.01)])
 def test_hard(there, name, optimizer, l1):
     """Masked channels stand still, with gradients in gamma, and come back with the gamma and beta that they had."""
     setup, state = begin(NETS[name](), optimizer, l1, p=0.4, q=0.1, mode="hard")
@@ -529,7 +528,8 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
     images, labels = split(n=5)
     grads, masks, checked = gradients(setup, state), held(state.channels), 0
     for layer, key in hung_on(setup.learner, state.params, ("gamma",)):
-        for c in np.flatnonzero(~masks[layer.key]):
+        gone = np.flatnonzero(~masks[layer.key])
+        for c in gone if there is np else gone[:1]:  # the numbers are the same on every library
             ends = []
             for h in (1e-5, -1e-5):
                 gamma = to_host(state.params[key]).copy()
@@ -539,7 +539,7 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
                 ends.append(float(loop.gradients(dense, lifted, images, labels)[0]))
             np.testing.assert_allclose(grads[key][c], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-9)
             checked += abs(grads[key][c]) > 1e-6
-    assert checked > 3
+    assert checked > (3 if there is np else 0)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -651,23 +651,43 @@ QUICK = replace(
 )
 
 
-@pytest.mark.parametrize("stop", [2, 8, 12])  # in the first epoch; in the second; in the third
+CHANGES = [
+    {},
+    {"every": 2},
+    {"every": 2, "end": 0.75},
+    {"end": 0.5},
+    {"mode": "hard"},
+    {"mode": "hard", "every": 2},
+    {"mode": "random"},
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A function: the folder and the result of a run that nothing stops, trained once."""
+    there = {}
+
+    def get(change):
+        if str(change) not in there:
+            folder = tmp_path_factory.mktemp("whole") / "run"
+            result = start.train(replace(QUICK, **change), out=folder, pictures=False).result
+            there[str(change)] = folder, result
+        return there[str(change)]
+
+    return get
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "stop"),  # in the first epoch; in the second; in the third, between two updates if every is 2
     [
-        {},
-        {"every": 2},
-        {"every": 2, "end": 0.75},
-        {"end": 0.5},
-        {"mode": "hard"},
-        {"mode": "hard", "every": 2},
-        {"mode": "random"},
+        ({}, 2),
+        *((change, 8) for change in CHANGES),
+        *((change, 12) for change in CHANGES if "every" in change),
     ],
     ids=str,
 )
-def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, stop):
-    recipe = replace(QUICK, **change)
-    whole = start.train(recipe, out=tmp_path / "whole", pictures=False).result
+def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, undisturbed, change, stop):
+    folder, whole = undisturbed(change)
     calls, step = [], loop.step
 
     def breaks_off(*args):
@@ -679,13 +699,12 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change, sto
     with monkeypatch.context() as patch:
         patch.setattr(loop, "step", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            start.train(recipe, out=tmp_path / "broken", pictures=False)
+            start.train(replace(QUICK, **change), out=tmp_path / "broken", pictures=False)
     resumed = start.resume(tmp_path / "broken", pictures=False).result
-    states = [checkpoint.load(tmp_path / name / "checkpoint.npz") for name in ("whole", "broken")]
+    states = [checkpoint.load(path / "checkpoint.npz") for path in (folder, tmp_path / "broken")]
     states_equal(*states)
     assert not all(mask.all() for mask in states[0].channels.values())
-    whole.pop("seconds"), resumed.pop("seconds")
-    assert whole == resumed
+    assert {**whole, "seconds": 0} == {**resumed, "seconds": 0}
 
 
 @pytest.mark.parametrize("change", [{}, {"mode": "hard", "every": 2}, {"mode": "random"}], ids=str)

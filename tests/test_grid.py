@@ -220,6 +220,7 @@ def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     assert {len(split.labels) for split in looked} > {len(load_digits().validation.labels)}
 
 
+@pytest.mark.pictures
 def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):
     breaks(6)
     with pytest.raises(KeyboardInterrupt):

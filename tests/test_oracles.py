@@ -3,21 +3,29 @@
 Narrow versions of the networks, in float64; `python benchmarks/oracles.py` does the same at full width.
 """
 
-import sys
+import importlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
-import peers  # noqa: E402
+from minisnn.faster import fast
+from minisnn.networks import architectures
+from minisnn.ops.lif import lif_backward, lif_forward
+from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
 
-from minisnn.faster import fast  # noqa: E402
-from minisnn.networks import architectures  # noqa: E402
+pytestmark = pytest.mark.skipif(not find_spec("torch"), reason="PyTorch is not installed")
+
+
+@pytest.fixture
+def peers(monkeypatch):
+    """benchmarks/peers.py, loaded where it is needed: PyTorch takes seconds to import."""
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "benchmarks")
+    return importlib.import_module("peers")
+
+
 from minisnn.networks.notation import SCA_STYLE, from_notation  # noqa: E402
-from minisnn.ops.lif import lif_backward, lif_forward  # noqa: E402
-from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky  # noqa: E402
 
 NARROW = {
     "mlp": lambda T: (from_notation("20FC-5FC", (6, 6, 1), T), (6, 6, 1)),
@@ -54,27 +62,27 @@ def agree(worst, optimizer="sgd"):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("T", [1, 2, 4])
 @pytest.mark.parametrize("name", NARROW)
-def test_networks_agree_with_pytorch(name, T, optimizer):
+def test_networks_agree_with_pytorch(peers, name, T, optimizer):
     """Loss, outputs, every gradient, batch norm's statistics and parameters over three steps."""
     net, shape = NARROW[name](T)
     agree(peers.compare(net, shape, batch=4, optimizer=optimizer, seed=T), optimizer)
 
 
 @pytest.mark.parametrize("name", NARROW)
-def test_the_plain_network_agrees_too(name):
+def test_the_plain_network_agrees_too(peers, name):
     """Without the fast stages; and a sequence of frames in place of a static image."""
     net, shape = NARROW[name](None)
     agree(peers.compare(net, shape, batch=4, steps=3, optimizer="sgd", build=lambda net, shape: net))
 
 
 @pytest.mark.parametrize("name", ["vggsnn", "vgg16"])
-def test_networks_agree_with_spikingjelly(name):
+def test_networks_agree_with_spikingjelly(peers, name):
     pytest.importorskip("spikingjelly", reason="SpikingJelly is not installed")
     net, shape = NARROW[name](4)
     agree(peers.compare(net, shape, batch=4, neurons="spikingjelly", optimizer="sgd"))
 
 
-def test_a_damaged_network_does_not_agree():
+def test_a_damaged_network_does_not_agree(peers):
     """The comparison notices a neuron of another kind, and a gradient that is left out of the reset."""
     net, shape = NARROW["5conv"](4)
     other, _ = architectures.build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
@@ -96,6 +104,8 @@ NEURONS = {
 
 
 def run_peer(module, current, dspikes):
+    import torch
+
     x = torch.tensor(current, requires_grad=True)
     spikes = module(x)
     spikes.backward(torch.tensor(dspikes))
@@ -104,7 +114,7 @@ def run_peer(module, current, dspikes):
 
 @pytest.mark.parametrize("library", ["torch", "spikingjelly", "snntorch"])
 @pytest.mark.parametrize("name", NEURONS)
-def test_neurons_agree(name, library):
+def test_neurons_agree(peers, name, library):
     """Spikes and gradients of single neurons over eight steps."""
     neuron = NEURONS[name]
     if library != "torch":
@@ -120,7 +130,7 @@ def test_neurons_agree(name, library):
     assert 0.05 < spikes.mean() < 0.95
 
 
-def test_at_the_threshold_libraries_differ():
+def test_at_the_threshold_libraries_differ(peers):
     """u = V_th exactly: SpikingJelly fires, TET and snnTorch do not."""
     pytest.importorskip("spikingjelly", reason="SpikingJelly is not installed")
     pytest.importorskip("snntorch", reason="snnTorch is not installed")

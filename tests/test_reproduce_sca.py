@@ -83,6 +83,12 @@ def ran(monkeypatch):
     return done
 
 
+@pytest.fixture
+def empty_pictures(monkeypatch):
+    """Files without content: to render them takes longer than all else that a target does here."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: path.touch())
+
+
 def found(name, scale, seeds=(0, 1)):
     """Summaries of runs that are made up."""
     recipes = {(key, s): replace(r, seed=s) for key, r in TARGETS[name].recipes(scale).items() for s in seeds}
@@ -241,7 +247,7 @@ def test_every_setting_is_a_network_and_a_learner(scale):
 # ------------------------------------------------------------------------------------------- rows and runs are shared
 
 
-def test_figures_share_their_runs(ran, tmp_path):
+def test_figures_share_their_runs(ran, empty_pictures, tmp_path):
     """Only what is missing is run; a summary has its own settings and no others."""
     wanted = {name: list(TARGETS[name].recipes("small").values()) for name in SCA_TARGETS}
     reproduce("sca-fig2", "small", out=tmp_path, seeds=[0], jobs=1)
@@ -267,7 +273,7 @@ def test_figures_share_their_runs(ran, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == pictures | {"sca-small.csv", "sca-table1-small.csv"}
 
 
-def test_figures_share_their_runs_in_any_order(ran, tmp_path):
+def test_figures_share_their_runs_in_any_order(ran, empty_pictures, tmp_path):
     """Fig. 3 and 4 are of the first of Fig. 2's networks."""
     for name, new in (("sca-fig4", 9 + 2 * 8), ("sca-fig3", 0), ("sca-fig2", 3 * 9)):
         ran.clear()
@@ -332,7 +338,7 @@ def test_tables_older_than_channels(ran, tmp_path, missing):
 
 
 @pytest.mark.parametrize(("name", "scale"), [*((n, "small") for n in SCA_TARGETS), ("sca-table1", "paper")])
-def test_tables(ran, tmp_path, name, scale):
+def test_tables(ran, empty_pictures, tmp_path, name, scale):
     target = TARGETS[name]
     text = reproduce(name, scale, out=tmp_path, jobs=1).text
     table, summary = markdown(text), rows_of(tmp_path / f"{name}-{scale}-summary.csv")
@@ -369,7 +375,7 @@ def test_tables(ran, tmp_path, name, scale):
 
 
 @pytest.mark.parametrize("name", SCA_TARGETS)
-def test_a_picture_says_once_what_is_what(ran, tmp_path, name, monkeypatch):
+def test_a_picture_says_once_what_is_what(ran, empty_pictures, tmp_path, name, monkeypatch):
     """Legends of the panels, or one of the figure."""
     target, figures = TARGETS[name], []
     spy = target._replace(draw=lambda figure, *rest: (figures.append(figure), target.draw(figure, *rest)))

@@ -64,6 +64,7 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, optimizer, 
     assert [{**row, "seconds": 0} for row in logs[0]] == [{**row, "seconds": 0} for row in logs[1]]
 
 
+@pytest.mark.pictures
 def test_a_run_and_its_folder(tmp_path):
     result = start.train(QUICK, out=tmp_path / "run").result
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
@@ -226,6 +227,7 @@ def test_help_teaches(capsys):
     assert "minisnn train esl-mlp --data mnist --epsilon 60" in capsys.readouterr().out
 
 
+@pytest.mark.pictures
 def test_demo(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(ESL_MLP_DEFAULTS, "digits", QUICK)
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0

@@ -29,7 +29,10 @@ RECIPES = {
     "residual": replace(CONV, net="pre-resnet18", width=0.05, T=2),
 }
 MORE = {"esl-mlp": {"densities", "turnover"}, "sparse mlp": {"densities", "turnover"}, "sca": {"channels"}}
-pytestmark = pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer")
+pytestmark = [
+    pytest.mark.pictures,
+    pytest.mark.filterwarnings(r"ignore:epoch \d+. (dead|saturated) layer"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +99,7 @@ def test_a_slim_run_says_whose_curves_it_shows(trained, tmp_path):
 
 
 def overlap(figure):
-    """Pairs of axes with what belongs to them, titles and legends, that lie on one another."""
-    figure.draw_without_rendering()
+    """Pairs of axes with what belongs to them, titles and legends, that lie on one another. Of a drawn figure."""
     boxes = [(ax.get_title(), ax.get_tightbbox()) for ax in figure.axes if ax.axison and ax.get_title()]
     return [
         (a, b)
@@ -134,6 +136,7 @@ def test_the_page_of_a_silent_network(trained):
         if name == "conv":
             run.state.params["bn1.beta"] -= 100
         figure = sample_page.inspect(run, 0).figure
+        figure.draw_without_rendering()
         assert overlap(figure) == []
 
 

@@ -58,6 +58,7 @@ def contents(folder):
 # --- train sca-vgg16
 
 
+@pytest.mark.pictures
 def test_a_run_with_channels(trained):
     folder, result = trained
     assert {path.name for path in folder.iterdir()} == FILES | {"channels.png"}
@@ -105,6 +106,7 @@ def stop_after(patch, epochs, module=loop):
     patch.setattr(module, "train_epoch", train_epoch)
 
 
+@pytest.mark.pictures
 def test_command_line(tmp_path, capsys):
     out = tmp_path / "run"
     words = ["train", "sca-vgg16", "--net", TINY, "--epochs", "1", "--batch-size", "100", "--p", "0.3", "--seed", "4",
@@ -160,6 +162,7 @@ def test_help_teaches(capsys):
 # --- slim
 
 
+@pytest.mark.pictures
 def test_a_slim_run(trained, tmp_path):
     """A run like any other: its network is the small one, its state what was cut, its log that of the large one."""
     folder, result = trained

@@ -1,6 +1,6 @@
 """The code on docs/snippets.md and docs/extend.md runs in order, in an empty folder.
 
-Trainings have one epoch here; `scripts/newcomer.sh` follows the pages literally.
+Trainings have one epoch of a fifth of the digits here; `scripts/newcomer.sh` follows the pages literally.
 """
 
 import glob
@@ -10,10 +10,13 @@ import shlex
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from minisnn.data import LOADERS, load_digits
 
 from minisnn.cli import main
 
@@ -28,7 +31,10 @@ def steps(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder, whose modules are forgotten in the end."""
+    """An empty folder, whose modules are forgotten in the end; and a fifth of the digits, to train on."""
+    digits = load_digits()
+    fifths = {name: part.take(np.arange(0, len(part.labels), 5)) for name, part in digits.splits.items()}
+    monkeypatch.setitem(LOADERS, "digits", lambda *args, **options: replace(digits, **fifths))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)

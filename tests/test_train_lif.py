@@ -132,6 +132,7 @@ def test_a_layer_that_always_fires_is_named():
     assert row["firing_lif2"] == 1
 
 
+@pytest.mark.pictures
 def test_a_run_and_its_folder(tmp_path, recwarn):
     start.train(replace(QUICK, epochs=2), out=tmp_path / "run")
     assert not recwarn.list  # a healthy network
