@@ -1,4 +1,4 @@
-"""Masks: which pixels and channels a network is connected to, and how that changes."""
+"""Masks of pixels and channels, and how they change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from minisnn.plots.style import BLUE, GREY, RED
 def connections_per_pixel(
     ax: Axes, mask: np.ndarray, image: tuple[int, int], largest: int | None = None
 ) -> Axes:
-    """How many connections leave each pixel of the input. mask: [H*W, M] bool."""
+    """The number of connections of each input pixel. mask: [H*W, M] bool."""
     counts = mask.sum(1).reshape(image)
     shown = ax.imshow(counts, cmap="viridis", vmin=0, vmax=largest or int(counts.max()))
     ax.set(xticks=[], yticks=[])
@@ -32,7 +32,7 @@ def connections_per_pixel(
 def receptive_fields(
     ax: Axes, mask: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
-    """The pixels to which the first neurons are connected, a tile for each. mask: [H*W, M] bool."""
+    """The pixels that are connected to the first neurons, a tile for each neuron. mask: [H*W, M] bool."""
     ax.imshow(_tiles(mask * 2, image, shape, frame=1), cmap="gray", vmin=0, vmax=2, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     return ax
@@ -41,7 +41,7 @@ def receptive_fields(
 def turnover(
     ax: Axes, before: np.ndarray, after: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
-    """Of the first neurons' connections, which died, grew and stayed. Masks: [H*W, M] bool."""
+    """Connections of the first neurons that were pruned, grew and stayed. Masks: [H*W, M] bool."""
     colours = ListedColormap(["white", RED, BLUE, GREY, "black"])  # neither, before, after, both, frame
     sheet = _tiles(before + 2 * after.astype(int), image, shape, frame=4)
     ax.imshow(sheet, cmap=colours, vmin=0, vmax=4, interpolation="nearest")
@@ -54,7 +54,7 @@ def turnover(
 
 @dataclass(frozen=True)
 class Film:
-    """Pictures that a notebook plays, if it is the last value of a cell. Needs no other program, and no network."""
+    """An animation that a notebook plays as the last value of a cell; works without other programs and offline."""
 
     html: str = field(repr=False)
 
@@ -70,7 +70,7 @@ def film(
     shape: tuple[int, int] = (4, 6),
     fps: int = 3,
 ) -> Film:
-    """`turnover` from each mask to the next, a frame and a title for each. Equal masks give equal films."""
+    """`turnover` from each mask to the next, one frame with a title each. Equal masks give equal films."""
 
     def draw(n: int) -> list[Axes]:
         ax.clear()
@@ -79,11 +79,11 @@ def film(
 
     assert isinstance(ax.figure, Figure)
     html = FuncAnimation(ax.figure, draw, frames=len(masks) - 1).to_jshtml(fps)
-    html = re.sub(r"<link[^>]*>", "", html)  # an icon font from the network
+    html = re.sub(r"<link[^>]*>", "", html)  # loads an icon font from the internet
     html = re.sub(r'<i class="fa fa-([\w-]+?)( fa-flip-horizontal)?"></i>', _sign, html)
     name = re.search(r"_anim_img(\w+)", html)
     assert name
-    html = html.replace(name[1], "NAME")  # random, another in each run
+    html = html.replace(name[1], "NAME")  # random, different in each run
     return Film(html.replace("NAME", f"{crc32(html.encode()):08x}"))
 
 
@@ -94,7 +94,7 @@ def _sign(icon: re.Match[str]) -> str:
 
 
 def _tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], frame: int) -> np.ndarray:
-    """The columns of values [H*W, M] as framed images, row by row."""
+    """The columns of values [H*W, M] as framed images, in rows."""
     (H, W), (rows, columns) = image, shape
     sheet = np.full((rows * (H + 1) + 1, columns * (W + 1) + 1), frame)
     for n in range(min(rows * columns, values.shape[1])):
@@ -104,7 +104,7 @@ def _tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], f
 
 
 def channel_masks(ax: Axes, masks: Sequence[Mapping[str, np.ndarray]]) -> Axes:
-    """Which channels left, came back and stayed, from each of the masks, bool [C] by layer, to the next."""
+    """Channels that were pruned, regrown and kept from each mask to the next. masks: bool [C] by layer."""
     flat = np.array([np.concatenate(list(layers.values())) for layers in masks]).astype(int)
     colours = ListedColormap(["white", RED, BLUE, GREY])  # off before and after, on before, after, both
     box = (0.5, len(flat) - 0.5, flat.shape[1], 0)
@@ -120,7 +120,7 @@ def channel_masks(ax: Axes, masks: Sequence[Mapping[str, np.ndarray]]) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for name, mark in (("left", RED), ("came back", BLUE), ("stayed", GREY)):
+    for name, mark in (("pruned", RED), ("regrown", BLUE), ("kept", GREY)):
         ax.plot([], [], "s", color=mark, label=name)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, handletextpad=0.2)
     return ax

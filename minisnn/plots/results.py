@@ -137,7 +137,7 @@ def accuracy_and_costs(
     costs: Mapping[str, Sequence[float]],
     paper: Mapping[float, float] | None = None,
 ) -> Axes:
-    """Bars: accuracy over pruning ratios (axis not from 0). Stars: paper. Lines: costs in % of the first."""
+    """Bars: accuracy over pruning ratios, not from 0 on. Stars: the paper. Lines: costs in percent of the first."""
     paper = paper or {}
     width = 0.6 * min(np.diff(sorted(ratios)), default=0.1)
     ax.bar(
