@@ -46,8 +46,9 @@ _PAGES = {
         "networks.compose": "Sequential, Residual, firing_rates, activities, scored",
         "faster.walk": "fast",
         "networks.describe": "to_text, from_text",
-        "networks.stages": "Stage, Plain, FirstSpike, Linear, Conv, BatchNorm, LIF, AveragePool, SumPool, MaxPool, "
-        "GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",
+        "networks.shapes": "parameter_shapes, weight_shapes",
+        "networks.stages": "Stage, Plain, Arrivals, FirstSpike, Linear, Conv, BatchNorm, LIF, PLIF, RecurrentLIF, "
+        "Dropout, AveragePool, SumPool, MaxPool, GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",
     },
     "optimisers": {
         "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "

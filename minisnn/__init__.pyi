@@ -73,11 +73,16 @@ from minisnn.networks.describe import to_text as to_text
 from minisnn.networks.notation import NotationError as NotationError
 from minisnn.networks.notation import Style as Style
 from minisnn.networks.notation import from_notation as from_notation
+from minisnn.networks.shapes import parameter_shapes as parameter_shapes
+from minisnn.networks.shapes import weight_shapes as weight_shapes
 from minisnn.networks.stages import LIF as LIF
+from minisnn.networks.stages import PLIF as PLIF
+from minisnn.networks.stages import Arrivals as Arrivals
 from minisnn.networks.stages import AveragePool as AveragePool
 from minisnn.networks.stages import BatchNorm as BatchNorm
 from minisnn.networks.stages import Conv as Conv
 from minisnn.networks.stages import CumulativeSum as CumulativeSum
+from minisnn.networks.stages import Dropout as Dropout
 from minisnn.networks.stages import FirstSpike as FirstSpike
 from minisnn.networks.stages import Flatten as Flatten
 from minisnn.networks.stages import GlobalPool as GlobalPool
@@ -85,6 +90,7 @@ from minisnn.networks.stages import Linear as Linear
 from minisnn.networks.stages import MaxPool as MaxPool
 from minisnn.networks.stages import MeanOverTime as MeanOverTime
 from minisnn.networks.stages import Plain as Plain
+from minisnn.networks.stages import RecurrentLIF as RecurrentLIF
 from minisnn.networks.stages import Repeat as Repeat
 from minisnn.networks.stages import Select as Select
 from minisnn.networks.stages import Stage as Stage

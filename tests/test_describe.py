@@ -134,7 +134,7 @@ def test_a_stage_of_the_same_name_is_another():
     class Flatten:
         pass
 
-    with pytest.raises(ValueError, match="cannot describe a Flatten"):
+    with pytest.raises(ValueError, match=r"Flatten', which has no name by which it could be found again"):
         to_text(Sequential((("flatten", Flatten()),)))
 
 
@@ -163,7 +163,7 @@ def names(*names):
         ("3", "found int, expected Sequential"),
         ('"Sequential"', "found str, expected Sequential"),
         (json.dumps(OUT), "found Linear, expected Sequential"),
-        ('{"is": ["Sequential"]}', "unhashable"),
+        ('{"is": ["Sequential"]}', r"there is no stage \['Sequential'\]"),
         ('{"is": "Sequential", "stages": 5}', "Sequential cannot have stages = 5"),
         ('{"is": "Sequential", "stages": [5]}', r"Sequential cannot have stages = \(5,\)"),
         ('{"is": "Sequential", "stages": [["a"]]}', "Sequential cannot have stages"),
@@ -191,9 +191,9 @@ def names(*names):
         (text({"is": "Select", "index": 1}), "Select cannot have index = 1"),
         (text({"is": "LIF", "neuron": None}), "LIF cannot have neuron = None"),
         (text({"is": "LIF", "score": 1}), "LIF cannot have score = 1"),
-        (text({"is": "LIF", "neuron": {"is": "Neuron", "v_th": "1"}}), "not supported between"),
+        (text({"is": "LIF", "neuron": {"is": "Neuron", "v_th": "1"}}), "v_th must be a number, found '1'"),
         (text({"is": "LIF", "neuron": {"is": "Neuron", "decay": 2}}), "decay must be 0 to 1, found 2"),
-        (text({"is": "LIF", "neuron": {"is": "Neuron", "surrogate": {"is": "Flatten"}}}), "Neuron cannot have surr"),
+        (text({"is": "LIF", "neuron": {"is": "Neuron", "surrogate": {"is": "Flatten"}}}), "surrogate must be an"),
         (text({"is": "Residual", "main": FLAT}), "Residual cannot have main"),
         (text({"is": "BatchNorm", "gamma": None}), "BatchNorm cannot have gamma = None"),
         (text({"is": "Linear", "n_out": 3, "std": "wide"}), "Linear cannot have std = 'wide'"),
@@ -260,8 +260,7 @@ def test_nothing_but_known_classes():
     """Frozen dataclasses that hold numbers and each other: to build one does nothing else."""
     for name, cls in KNOWN.items():
         assert cls.__name__ == name
-        assert cls.__module__ in (
-            "minisnn.networks.stages",
+        assert cls.__module__.rpartition(".")[0] == "minisnn.networks.stages" or cls.__module__ in (
             "minisnn.networks.compose",
             "minisnn.ops.neuron",
             "minisnn.ops.surrogate",

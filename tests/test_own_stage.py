@@ -1,7 +1,7 @@
 """A neuron with a learnable leak (PLIF, Fang et al. 2021), written outside the package, as a user would."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Surrogate
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.structure.channel_graph import ChannelGraph
+from minisnn.structure.slim import Slimmer
 from minisnn.training import loop
 
 
@@ -129,7 +130,7 @@ def test_what_cannot_be_counted_or_described_says_so():
     x, net = np.ones((4, 2, 3)), Sequential((("r", Recurrent()),))
     params, buffers = net.init(np.random.default_rng(0), (3,))
     with pytest.raises(
-        ValueError, match=r"r: cannot count what r.weight of a Recurrent cost, expected weights only in"
+        ValueError, match=r"r: cannot count what r.weight of a Recurrent cost: expected it in `counted`"
     ):
         cost.measure(net, params, buffers, {}, x)
 
@@ -141,12 +142,60 @@ def test_what_cannot_be_counted_or_described_says_so():
         ValueError, match="emits of p must be one of spikes, same, mapped, real, found 'numbers'"
     ):
         cost.measure(net, *net.init(np.random.default_rng(0), (3,)), {}, x)
-    with pytest.raises(
-        ValueError, match=r"cannot describe a PLIF: .*of stages only minisnn's own: AveragePool"
-    ):
-        describe.to_text(networks(PLIF()))
-    with pytest.raises(ValueError, match=r"p1: cannot follow channels through PLIF; .* minisnn's own stages"):
-        ChannelGraph(networks(PLIF()), (8, 8, 1))
+    with pytest.raises(ValueError, match=r"Recurrent', which has no name by which it could be found again"):
+        describe.to_text(Sequential((("r", Recurrent()),)))
+
+
+class Followed(PLIF):
+    """The same; it says what it does to channels."""
+
+    channels = "fire"
+    axes: ClassVar = {"leak": (None,)}
+
+
+def test_it_is_described_by_its_module_and_name():
+    net = networks(PLIF(Sigmoid(3.0)))
+    text = describe.to_text(net)
+    assert '{"is": "test_own_stage:PLIF", "surrogate": {"is": "Sigmoid", "alpha": 3.0}}' in text
+    assert describe.from_text(text) == net
+    for name, message in [
+        ("os:getcwd", "os:getcwd is neither a stage nor a surrogate"),
+        ("test_own_stage:PLIFCache", "test_own_stage:PLIFCache is neither a stage nor a surrogate"),
+        ("test_own_stage:Nothing", "cannot find test_own_stage:Nothing"),
+        ("nowhere:Stage", "cannot find nowhere:Stage"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            describe.from_text(text.replace("test_own_stage:PLIF", name))
+
+
+def test_channels_are_followed_through_a_stage_that_says_what_it_does():
+    """Else they are left alone: nothing that reaches it, or leaves it, can be pruned."""
+
+    def net(neurons):
+        return Sequential(
+            (("conv1", Conv(4)), ("bn1", BatchNorm()), ("lif1", LIF()), ("conv2", Conv(5)), ("bn2", BatchNorm()),
+             ("p2", neurons), ("conv3", Conv(6)), ("bn3", BatchNorm()), ("lif3", LIF()), ("flatten", Flatten()),
+             ("fc", Linear(3)))
+        )  # fmt: skip
+
+    assert [layer.key for layer in ChannelGraph(net(PLIF()), (4, 4, 1)).layers] == ["lif1", "lif3"]
+    plain = net(Followed())
+    graph = ChannelGraph(plain, (4, 4, 1))
+    assert [layer.key for layer in graph.layers] == ["lif1", "p2", "lif3"]
+    rng = np.random.default_rng(0)
+    params, buffers = plain.init(rng, (4, 4, 1))
+    keep = np.array([True, False, True, True, False])
+    for key in ("bn2.gamma", "bn2.beta"):
+        params[key] *= keep
+    slimmer = Slimmer(plain, (4, 4, 1), {"p2": keep})
+    x = rng.normal(1, 1, (3, 2, 4, 4, 1))
+    expected = plain.forward(params, buffers, x, False)[0]
+    small, small_buffers = slimmer.arrays(params), slimmer.arrays(buffers)
+    assert small["conv2.weight"].shape == (3, 3, 4, 3)
+    assert small["p2.leak"].shape == (1,)
+    np.testing.assert_allclose(slimmer.net.forward(small, small_buffers, x, False)[0], expected, rtol=1e-12)
+    counted = slimmer.connections(params, {})
+    assert counted.active == sum(w.size for w in small.values() if w.ndim > 1)
 
 
 def test_it_trains():

@@ -321,8 +321,11 @@ def test_a_channel_is_silent_if_all_its_norms_are_and_not_before(name):
 # --- the papers' networks
 
 
-class Zeros:
+class Zeros(np.random.Generator):
     """A generator whose numbers cost nothing."""
+
+    def __init__(self):
+        super().__init__(np.random.PCG64(0))
 
     def standard_normal(self, shape):
         return np.zeros(shape, np.float32)
@@ -533,11 +536,10 @@ def test_masks_that_do_not_fit(xp, key, mask, message):
 
 def test_networks_that_cannot_be_followed():
     with pytest.raises(
-        ValueError, match="bn1: cannot follow channels through NormLIF; take the plain network"
+        ValueError, match=r"bn1: cannot follow channels through NormLIF, .* take the plain network"
     ):
         Slimmer(fast(NET, SHAPE), SHAPE, {})
-    with pytest.raises(ValueError, match="hidden: cannot follow channels through FirstSpike"):
-        ChannelGraph(architectures.first_spike_mlp(), (784,))
+    assert ChannelGraph(architectures.first_spike_mlp(), (784,)).layers == ()
     with pytest.raises(ValueError, match="mask lif: there is no such layer of channels; there are none"):
         Slimmer(TINY["mlp"][1](2), (4, 4, 1), {"lif": np.ones(3, bool)})
     with pytest.raises(ValueError, match="a pool of 2x2 leaves nothing of 1x1"):

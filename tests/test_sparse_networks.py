@@ -20,7 +20,8 @@ from data_loaders.common.dataset import DataSet, Split
 from minisnn import cli, load_digits
 from minisnn.backend import to_host
 from minisnn.networks import architectures
-from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet, weight_shapes
+from minisnn.networks.shapes import weight_shapes
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.structure import grow, prune, redistribute
 from minisnn.structure.learner import StructureLearner

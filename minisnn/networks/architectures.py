@@ -250,17 +250,26 @@ def _built(stages: list[Named], shape: Shape, T: int | None) -> Sequential:
 
 
 def build(
-    net: str | Builder, shape: Shape, n_classes: int, T: int | None, paper: str | None = None, width: float = 1.0,
-    neuron: Mapping[str, Any] | None = None,
+    net: str | Builder | Sequential, shape: Shape, n_classes: int, T: int | None, paper: str | None = None,
+    width: float = 1.0, neuron: Mapping[str, Any] | None = None,
 ) -> tuple[Sequential, str]:  # fmt: skip
     """A network for inputs of a shape, and the paper whose training it has: its own, or ESL's for a notation.
 
-    net: a name of `NETWORKS`, a notation, the text of a network (`to_text`), or a function as `network` registers them.
+    net: a name of `NETWORKS`, a notation, a network or its text (`to_text`), or a function as `network` registers
+    them.
     shape: (H, W, C) of an image or frame. T: time steps of static images, None for sequences. paper: whose neurons and
     training in place of its own. width: multiplies the channels and units of all layers but the last. neuron: fields of
     `Neuron` that differ from the paper's. Raises NotationError for what cannot be built, or does not end in n_classes.
     """
-    if not isinstance(net, str) or net in NETWORKS:
+    if isinstance(net, Sequential) or (isinstance(net, str) and net.startswith("{")):
+        if width != 1 or neuron:
+            raise NotationError("width and neurons need a name or a notation: a network's text has its own")
+        found, name, own = (
+            net if isinstance(net, Sequential) else _from_text(net, shape),
+            "the network",
+            "esl",
+        )
+    elif not isinstance(net, str) or net in NETWORKS:
         known = [a for a in NETWORKS.values() if a.builder is net]
         builder, own = NETWORKS[net] if isinstance(net, str) else known[0] if known else (net, "esl")
         kind = replace(STYLES[paper or own].neuron, **neuron or {})

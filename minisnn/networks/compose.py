@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.networks.stages import LIF, Arrays, Shape, Stage
+from minisnn.networks.stages import Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def scored(net: Sequential, score: str) -> Sequential:
     """
 
     def change(name: str, stage: Stage) -> list[tuple[str, Stage]]:
-        stage = replace(stage, score=score) if isinstance(stage, LIF) else stage
+        stage = replace(stage, score=score) if hasattr(stage, "score") else stage
         return [(name.rpartition(".")[2], stage)]
 
     result: Sequential = rebuilt(net, change)

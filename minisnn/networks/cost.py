@@ -9,26 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import (
-    EMITS,
-    Arrays,
-    Conv,
-    FirstSpike,
-    Flatten,
-    Linear,
-    MeanOverTime,
-    Repeat,
-    Stage,
-    merge_time,
-)
-from minisnn.ops.conv import views
-from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
-from minisnn.ops.linear import LinearCache
+from minisnn.networks.stages import EMITS, Arrays, Arrivals, Stage
 
 # Constants recovered from ESL's Table 1. The origin of the second is unknown: published figures for TrueNorth range
 # from 2.5 to 26 pJ.
@@ -109,14 +95,14 @@ def measure(
     - Analog inputs cost macs instead of synops: the image, and a residual sum of real numbers that a convolution
       reads. A static image is counted once, not T times, before and after `Repeat`.
     - mean(fc) = fc(mean): for a linear layer after `MeanOverTime` the spikes before the mean are counted, over all T.
-    - Your own stages declare what they emit (`stages.EMITS`); the default is real numbers.
+    - Stages declare what they emit (`stages.EMITS`), by default real numbers, and count what reaches their weights.
     - A first-spike neuron reads the inputs that arrive before it fires, or all inputs if it never fires.
 
     x: the network's input, [T or 1, B, ...], or z_in [B, N] of first-spike layers. masks: of weights, bool; a weight
     without one is dense. analog: whether x holds real numbers rather than events; None means that it does if the
     network contains a `Repeat` (first-spike layers ignore it). Returns costs by the keys of weights. Raises
-    ValueError for an x without samples, a stage of a fast network, a stage of your own that has weights, or masks that
-    do not fit.
+    ValueError for an x without samples, a stage of a fast network, a stage with weights that it does not count, or
+    masks that do not fit.
     """
     (x,) = numbers(x=x)
     if not x.size:
@@ -138,8 +124,8 @@ def measure(
             stages = list(stage.stages)
             while stages:
                 inner, s = stages.pop(0)
-                waits = isinstance(s, MeanOverTime) and not frames
-                if waits and stages and isinstance(stages[0][1], (Flatten, Linear)):
+                waits = getattr(s, "averages_time", False) and not frames
+                if waits and stages and getattr(stages[0][1], "affine", False):
                     stages.insert(1, (inner, s))  # mean(fc) = fc(mean)
                 else:
                     x, frames = walk(s, f"{name}{inner}.", x, frames)
@@ -147,8 +133,9 @@ def measure(
         own = inside(name[:-1], params)
         _check_countable(stage, name, own)
         y, cache, _ = stage.forward(own, inside(name[:-1], buffers), x, False)
-        if isinstance(stage, (Conv, Linear, FirstSpike)):
-            costs[f"{name}weight"] = _layer(cache, masks.get(f"{name}weight"), x, y, frames)
+        for key in getattr(stage, "counted", ()):
+            arrived = stage.arrivals(key, cache, x)
+            costs[name + key] = _layer(arrived, own[key], masks.get(name + key), y, frames)
         emits = getattr(stage, "emits", "real")
         one_of(f"emits of {name[:-1]}", emits, EMITS)
         return y, {"spikes": 0, "same": frames, "mapped": frames or len(x), "real": len(y)}[emits]
@@ -158,55 +145,39 @@ def measure(
 
 
 def _check_countable(stage: Stage, name: str, params: Arrays) -> None:
-    """Raise ValueError for a stage whose weights `_layer` cannot count."""
+    """Raise ValueError for a stage with weights that it does not count."""
     if hasattr(stage, "parts"):
         raise ValueError(
             f"{name[:-1]}: found {type(stage).__name__}, expected a stage of a plain network. "
             "Measure the plain net, not its fast twin: weights and keys are the same"
         )
-    weights = [name + key for key, w in params.items() if w.ndim > 1]
-    if weights and not isinstance(stage, (Conv, Linear, FirstSpike)):
+    silent = [
+        name + key for key, w in params.items() if w.ndim > 1 and key not in getattr(stage, "counted", ())
+    ]
+    if silent:
         raise ValueError(
-            f"{name[:-1]}: cannot count what {', '.join(weights)} of a {type(stage).__name__} cost, "
-            "expected weights only in Conv, Linear and FirstSpike"
+            f"{name[:-1]}: cannot count what {', '.join(silent)} of a {type(stage).__name__} cost: expected it in "
+            "`counted` of the stage, and a method `arrivals`"
         )
 
 
 def _repeats(stage: Stage) -> bool:
-    """Does the network contain a `Repeat`?"""
+    """Does the network repeat a static image?"""
     if isinstance(stage, Residual):
         return _repeats(stage.main) or _repeats(stage.shortcut)
     if isinstance(stage, Sequential):
         return any(_repeats(inner) for _, inner in stage.stages)
-    return isinstance(stage, Repeat)
+    return getattr(stage, "repeats", False)
 
 
-def _layer(cache: Any, mask: Array | None, x: Array, y: Array, frames: int) -> LayerCost:
-    """The counts of one layer, from the cache, input and output of its stage."""
-    xp = array_module(x)
+def _layer(arrived: Arrivals, weight: Array, mask: Array | None, y: Array, frames: int) -> LayerCost:
+    """The counts of one weight, from what reached it and the output of its stage."""
+    frames = 0 if arrived.only else frames
     if mask is None:
-        mask = xp.ones(cache.weight.shape, bool)
-    if isinstance(cache, FirstSpikeCache):
-        x, y, frames = x[None], y[None], 0
-        events = cache.z_in < Z_MAX
-        z_in = xp.where(events, cache.z_in, xp.inf)[:, :, None]
-        pairs = zip(z_in, cache.z_out, strict=True)  # one sample at a time: [B, N, M] may be too large
-        synops = sum(float((mask & (z_i < z_j)).sum()) for z_i, z_j in pairs)
-    else:
-        events = x != 0
-        synops = 0 if frames else float((_events_per_input(cache, events) * mask.sum(-1)).sum())
+        mask = array_module(weight).ones(weight.shape, bool)
     ops, dense = (int(n) * prod(y.shape[2:-1]) for n in (mask.sum(), mask.size))
-    n, batch = prod(x.shape[2:]), x.shape[1]
-    arrived = 0 if frames else float(events.sum()) / batch
-    return LayerCost(int(mask.sum()), mask.size, ops, dense, arrived, n, synops / batch, ops * frames)
-
-
-def _events_per_input(cache: Any, events: Array) -> Array:
-    """The number of events at each input of a layer's weight: [N], or [k, k, C] for a convolution."""
-    if isinstance(cache, LinearCache):
-        return events.sum((0, 1))
-    # An event at (si + u - p, sj + v - p) meets entry (u, v) of the kernel, for every position (i, j) that there is.
-    k, p, xp = len(cache.weight), cache.padding, array_module(events)
-    padded = xp.pad(merge_time(events), ((0, 0), (p, p), (p, p), (0, 0)))
-    met = [view.sum((0, 1, 2)) for view in views(padded, k, cache.stride)]
-    return xp.stack(met).reshape(k, k, -1)
+    events, synops = (0.0, 0.0) if frames else (arrived.events, float((arrived.reached * mask).sum()))
+    B = arrived.samples
+    return LayerCost(
+        int(mask.sum()), mask.size, ops, dense, events / B, arrived.neurons, synops / B, ops * frames
+    )

@@ -7,25 +7,26 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from data_loaders.common.importing import imported
+from minisnn.lookup import is_own, name_of
 from minisnn.networks import stages
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.ops import surrogate
 from minisnn.ops.neuron import Neuron
+from minisnn.ops.surrogate import SURROGATES, Surrogate
 
 KNOWN: dict[str, type] = {
     cls.__name__: cls
-    for cls in (
-        *(getattr(stages, name) for name in ("AveragePool", "BatchNorm", "Conv", "CumulativeSum", "FirstSpike",
-          "Flatten", "GlobalPool", "LIF", "Linear", "MaxPool", "MeanOverTime", "Repeat", "Select", "SumPool")),
-        *(getattr(surrogate, name) for name in ("ArcTan", "Rectangle", "Sigmoid", "Triangle")),
-        Neuron, Residual, Sequential,
-    )
-}  # fmt: skip
-"""What a text may name; nothing else is ever built from one."""
+    for cls in (*vars(stages).values(), *map(type, SURROGATES.values()), Neuron, Residual, Sequential)
+    if isinstance(cls, type) and is_dataclass(cls) and cls is not stages.WindowPool
+}
+"""What a text may name shortly. Stages and surrogates of your own have the name `module:Class`."""
 
 
 def to_text(net: Sequential) -> str:
-    """A plain network as one line of JSON. Raises ValueError for a stage that no text can name, such as fast ones."""
+    """A plain network as one line of JSON; a stage of your own is named `module:Class`.
+
+    Raises ValueError for a stage that no text can name: a fast one, or one that is defined in a function.
+    """
     return json.dumps(_plain(net))
 
 
@@ -51,10 +52,9 @@ def _plain(value: Any) -> Any:
         return value
     name = type(value).__name__
     if KNOWN.get(name) is not type(value):
-        raise ValueError(
-            f"cannot describe a {name}: describe the plain network, "
-            f"and of stages only minisnn's own: {', '.join(KNOWN)}"
-        )
+        if type(value).__module__.startswith("minisnn.faster"):
+            raise ValueError(f"cannot describe a {name}: describe the plain network")
+        name = name_of("stage", type(value))
     default = {f.name: f.default for f in fields(value)}
     held = {f.name: getattr(value, f.name) for f in fields(value)}
     return {"is": name} | {key: _plain(v) for key, v in held.items() if v != default[key]}
@@ -66,11 +66,13 @@ def _built(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     name = value.get("is")
-    if name not in KNOWN:
+    cls = _own(name) if is_own(name) else KNOWN.get(name) if isinstance(name, str) else None
+    if cls is None:
         raise ValueError(f"not the description of a network: there is no stage {name!r}")
-    built = KNOWN[name](**{key: _built(v) for key, v in value.items() if key != "is"})
-    for key, hint in get_type_hints(KNOWN[name]).items():
-        found = getattr(built, key)
+    built = cls(**{key: _built(v) for key, v in value.items() if key != "is"})
+    hints = get_type_hints(cls)
+    for key in (f.name for f in fields(cls)):
+        found, hint = getattr(built, key), hints[key]
         if key in value and (not _fits(found, hint) or (hint is int and found < (key != "padding"))):
             raise ValueError(f"not the description of a network: {name} cannot have {key} = {found!r:.80}")
     if isinstance(built, Sequential):
@@ -83,6 +85,15 @@ def _built(value: Any) -> Any:
     return built
 
 
+def _own(name: str) -> Any:
+    """Your class behind `module:Class`. ValueError for what is no stage and no surrogate, before it is called."""
+    cls = imported("net", name)
+    fits = isinstance(cls, type) and is_dataclass(cls) and (hasattr(cls, "backward") or hasattr(cls, "slope"))
+    if not fits:
+        raise ValueError(f"not the description of a network: {name} is neither a stage nor a surrogate")
+    return cls
+
+
 def _fits(value: Any, hint: Any) -> bool:
     """Is a value what a field's annotation says?"""
     inner = get_args(hint)
@@ -92,6 +103,6 @@ def _fits(value: Any, hint: Any) -> bool:
         if type(value) is tuple and inner[-1] is ...:
             inner = inner[:1] * len(value)
         return type(value) is tuple and len(value) == len(inner) and all(map(_fits, value, inner))
-    if hint in (stages.Stage, surrogate.Surrogate):
+    if hint in (stages.Stage, Surrogate):
         return hasattr(value, "backward" if hint is stages.Stage else "slope")
     return type(value) in ((int, float) if hint is float else (hint,))

@@ -6,7 +6,7 @@ from minisnn.batches.interface import About
 from minisnn.recipes.base import DEVICES
 from minisnn.recipes.choose import DEFAULTS, check_names, chosen, make
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS, ESLMLP
-from minisnn.recipes.lif import LIF_DEFAULTS, LIFNet, weight_shapes
+from minisnn.recipes.lif import LIF_DEFAULTS, LIFNet
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS, SCANet
 
 Recipe = ESLMLP | LIFNet | SCANet
@@ -15,5 +15,5 @@ RECIPES: dict[str, type[Recipe]] = {"esl-mlp": ESLMLP, "lif": LIFNet, "sca-vgg16
 
 __all__ = [
     "DEFAULTS", "DEVICES", "ESLMLP", "ESL_MLP_DEFAULTS", "LIF_DEFAULTS", "RECIPES", "SCA_VGG16_DEFAULTS", "About",
-    "LIFNet", "Recipe", "SCANet", "check_names", "chosen", "make", "weight_shapes",
+    "LIFNet", "Recipe", "SCANet", "check_names", "chosen", "make",
 ]  # fmt: skip

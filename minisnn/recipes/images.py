@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -99,7 +100,10 @@ class Images(Base):
 
     def __post_init__(self) -> None:
         if isinstance(self.net, Sequential):
-            object.__setattr__(self, "net", to_text(self.net))
+            with suppress(
+                ValueError
+            ):  # stages defined in a function have no name: such a net is kept as it is
+                object.__setattr__(self, "net", to_text(self.net))
         super().__post_init__()
         check(
             "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-import numpy as np
-
 from minisnn.batches.interface import About
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import Shape
+from minisnn.networks.shapes import weight_shapes
 from minisnn.recipes.connections import Connections, reaching
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import Named, again, setting
@@ -75,12 +73,6 @@ class LIFNet(Connections, Images):
         setup = self.training(data, net, paper, StructureLearner())
         alpha = reaching(setup, net, shapes, iterations, self.seed)
         return replace(setup, learner=self.structure_learner(densities, iterations, alpha))
-
-
-def weight_shapes(net: Sequential, shape: Shape) -> dict[str, tuple[int, ...]]:
-    """Of all weights of convolutions and linear layers, by key: what can be sparse."""
-    params, _ = net.init(np.random.default_rng(0), shape)
-    return {key: w.shape for key, w in params.items() if w.ndim > 1}
 
 
 CIFAR = LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000)

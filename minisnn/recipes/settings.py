@@ -6,7 +6,7 @@ epochs: int = setting(10, "passes over the training data", at_least=1)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from math import inf, isfinite
 from numbers import Number
 from types import NoneType
@@ -95,7 +95,7 @@ class Settings(Spelled):
                 if not lookup.is_own(value):  # what has to be imported is, when it is needed
                     self.found(f.name)
                 continue
-            if about.own and (callable(value) or lookup.is_own(value)):
+            if about.own and (callable(value) or is_dataclass(value) or lookup.is_own(value)):
                 continue
             value = _plain(value, kind)
             object.__setattr__(self, f.name, value)

@@ -32,7 +32,7 @@ def result(
 ) -> Result:
     """Everything that result.json holds. test: False leaves the test set alone."""
     net, small = left(plain, setup, state)
-    counted = remaining(small, state)
+    left_over = counted(plain, setup, state)
     if missed := setup.learner.missed_target(state):
         warn(missed)
     found: Result = {}
@@ -41,8 +41,8 @@ def result(
     return found | {
         "val_accuracy": rows[-1]["val_accuracy"],
         "train_accuracy": rows[-1]["train_accuracy"],
-        "density": counted.density,
-        "connections": counted.active,
+        "density": left_over.density,
+        "connections": left_over.active,
         "parameters": sum(w.size for w in small.params.values()),
         **costs(setup, recipe.as_run(net), small, data),
         "exploration_rate": rows[-1]["exploration_rate"],
@@ -67,10 +67,11 @@ def left(plain: Sequential, setup: Setup, state: TrainingState) -> tuple[Sequent
     return slimmer.net, slimmer.state(state)
 
 
-def remaining(small: TrainingState, whole: TrainingState) -> Connections:
+def counted(plain: Sequential, setup: Setup, state: TrainingState) -> Connections:
     """The weights that masks of connections and of channels leave, among all."""
-    active, _ = connections(small.params, small.masks)
-    return Connections(active, connections(whole.params, {}).possible)
+    if not state.channels:
+        return connections(state.params, state.masks)
+    return Slimmer(plain, setup.shape, state.channels).connections(state.params, state.masks)
 
 
 def columns(rows: Sequence[Row], prefix: str) -> dict[str, list[float]]:

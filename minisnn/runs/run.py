@@ -211,8 +211,7 @@ class Run(Spelled):
             keep_memory()
 
         def after_epoch(row: Row) -> None:
-            small = run_result.left(self.plain, self.setup, self.state)[1]
-            counted = run_result.remaining(small, self.state)
+            counted = run_result.counted(self.plain, self.setup, self.state)
             self.log.append(row | {"density": counted.density, "connections": counted.active})
             if folder:
                 run_folder.write_log(folder, self.log)

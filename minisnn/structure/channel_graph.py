@@ -1,11 +1,10 @@
 """Which channels belong together: a walk from the filters that make them to everything that reads them.
 
-Conv            makes channels
-BatchNorm, LIF  act on each channel by itself
+Each stage says what it does to channels (`stages.CHANNELS`). Two things are more than one stage's:
+
 a residual sum  ties the channels of its branches: channel k is removed from both or from neither
-BatchNorm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
+batch norm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
                 channel that the stream keeps for others (Pre-ResNet)
-Select          is a selection already made
 """
 
 from __future__ import annotations
@@ -13,26 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minisnn.arguments import one_of
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.stages import (
-    LIF,
-    BatchNorm,
-    Conv,
-    CumulativeSum,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MeanOverTime,
-    Repeat,
-    Select,
-    Shape,
-    Stage,
-    WindowPool,
-)
+from minisnn.networks.stages import CHANNELS, Shape, Stage
 
 
 class Channels(NamedTuple):
@@ -85,11 +71,13 @@ class ChannelGraph:
     """What a plain network's channels are, and which axes of its parameters and buffers run over them.
 
     net: a plain network, shape: of one sample. layers: the `Channels` that can be pruned, in the order of the network.
-    Raises ValueError for a stage that the walk does not know, such as those of a fast twin.
+    Through stages of your own that do not say what they do to channels, none can be pruned. Raises ValueError for the
+    stages of a fast network.
     """
 
     def __init__(self, net: Sequential, shape: Shape):
         self.axes: dict[str, tuple[Axis, ...]] = {}  # by key of params and buffers
+        self.stages: set[str] = set()  # names of all that were passed
         self.selecting: dict[str, int] = {}  # stages that select from a stream: their new group
         self._groups = [ChannelGroup(shape[-1], prod(shape[:-1]), fixed=True)]
         self._same = [0]  # groups that sums have tied: the number of one of them
@@ -146,46 +134,74 @@ class ChannelGraph:
             for inner, s in stage.stages:
                 x = self._walk(s, f"{name}{inner}.", x)
             return x
-        shape = stage.out(x.shape)
-        if isinstance(stage, (Conv, Linear)):
-            self._group(x.group).read = True
-            made = self._new(shape, fixed=isinstance(stage, Linear))
-            if isinstance(stage, Conv):
-                self._groups[made].convs.append(name[:-1])
-            last = 3 if isinstance(stage, Conv) else 1
-            self.axes[f"{name}weight"] = (Axis(last - 1, x.group, x.copies), Axis(last, made))
-            if stage.bias:
-                self.axes[f"{name}bias"] = (Axis(0, made),)
-            return Signal(made, shape, fresh=isinstance(stage, Conv))
-        if isinstance(stage, (BatchNorm, Select)) and x.copies > 1:
-            self._group(x.group).fixed = True  # gamma, or what is taken, differs from position to position
-        if isinstance(stage, BatchNorm):
-            if not x.fresh and not self._group(x.group).fixed:
-                x = self._select(name[:-1], x, range(shape[-1]))
-            self._group(x.group).norms.append(name[:-1])
-            for key in ("gamma", "beta", "mean", "var"):
-                self.axes[name + key] = (Axis(0, x.group, x.copies),)
-            return x._replace(fresh=False)
-        if isinstance(stage, Select):
-            if self._group(x.group).fixed:
-                return Signal(self._new(shape, fixed=True), shape)
-            return self._select(name[:-1], x._replace(shape=shape), stage.index)
-        if isinstance(stage, LIF):
-            group, neuron = self._group(x.group), stage.neuron
-            group.fixed |= neuron.smooth or neuron.rest >= neuron.v_th  # they fire without input
-            if x.copies == 1:
-                group.neurons.append(name[:-1])
-            return x._replace(fresh=False)
-        if isinstance(stage, Flatten):
-            return x._replace(shape=shape, copies=x.copies * prod(x.shape[:-1]))
-        if isinstance(stage, (CumulativeSum, GlobalPool, MeanOverTime, Repeat, WindowPool)):
-            return x._replace(shape=shape)
-        raise ValueError(
-            f"{name[:-1]}: cannot follow channels through {type(stage).__name__}; take the plain network, "
-            "made of minisnn's own stages"
-        )
+        if hasattr(stage, "parts"):
+            raise ValueError(
+                f"{name[:-1]}: cannot follow channels through {type(stage).__name__}, a stage of a fast network; take "
+                "the plain network"
+            )
+        self.stages.add(name[:-1])
+        does = getattr(stage, "channels", "mix")
+        one_of(f"channels of {name[:-1]}", does, CHANNELS)
+        return getattr(self, f"_{does}")(stage, name[:-1], x, stage.out(x.shape))
 
-    def _select(self, name: str, x: Signal, index: Iterable[int]) -> Signal:
+    def _keep(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        return x._replace(shape=shape)
+
+    def _make(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        made = self._read(stage, name, x, self._new(shape))
+        self._groups[made].convs.append(name)
+        return Signal(made, shape, fresh=True)
+
+    def _unit(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        return Signal(self._read(stage, name, x, self._new(shape, fixed=True)), shape)
+
+    def _mix(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        self._group(x.group).fixed = True
+        return Signal(self._new(shape, fixed=True), shape)
+
+    def _scale(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        if x.copies > 1:
+            self._group(x.group).fixed = True  # gamma differs from position to position
+        if not x.fresh and not self._group(x.group).fixed:
+            x = self._selected(name, x, range(shape[-1]))
+        self._group(x.group).norms.append(name)
+        self._axes(stage, name, x, x.group)
+        return x._replace(fresh=False)
+
+    def _fire(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        group = self._group(x.group)
+        group.fixed |= stage.fires_at_rest
+        if x.copies == 1:
+            group.neurons.append(name)
+        self._axes(stage, name, x, x.group)
+        return x._replace(fresh=False)
+
+    def _flatten(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        return x._replace(shape=shape, copies=x.copies * prod(x.shape[:-1]))
+
+    def _select(self, stage: Any, name: str, x: Signal, shape: Shape) -> Signal:
+        if x.copies > 1:
+            self._group(x.group).fixed = True  # what is taken differs from position to position
+        if self._group(x.group).fixed:
+            return Signal(self._new(shape, fixed=True), shape)
+        return self._selected(name, x._replace(shape=shape), stage.index)
+
+    def _read(self, stage: Any, name: str, x: Signal, made: int) -> int:
+        """Note that weights read all channels, and which axes of them run over channels in and out."""
+        self._group(x.group).read = True
+        self._axes(stage, name, x, made)
+        return made
+
+    def _axes(self, stage: Any, name: str, x: Signal, made: int) -> None:
+        for key, axes in getattr(stage, "axes", {}).items():
+            if key == "bias" and not getattr(stage, "bias", True):
+                continue
+            groups = {"in": (x.group, x.copies), "out": (made, x.copies if made == x.group else 1)}
+            self.axes[f"{name}.{key}"] = tuple(
+                Axis(number, *groups[which]) for number, which in enumerate(axes) if which
+            )
+
+    def _selected(self, name: str, x: Signal, index: Iterable[int]) -> Signal:
         """The signal after a stage that selects."""
         self.selecting[name] = made = self._new(x.shape)
         self._groups[made].source, self._groups[made].index = x.group, tuple(index)

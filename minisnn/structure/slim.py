@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from minisnn.backend import Array, array_module, to_host
 from minisnn.networks.compose import Sequential, rebuilt
-from minisnn.networks.stages import Arrays, Conv, Select, Shape, Stage
+from minisnn.networks.cost import Connections
+from minisnn.networks.stages import Arrays, Select, Shape, Stage
 from minisnn.structure.channel_graph import Axis, ChannelGraph
 from minisnn.training.state import TrainingState
 
 
 class Slimmer:
-    """Removes the masked channels of a network, and all that depends on them: filters, gamma, beta, running statistics,
-    and the next layers' weights on these inputs. A branch that
-        selects from a residual stream gets a `Select`; a stream loses channels that nothing reads any more. Stages and
-        parameters keep their names.
+    """Removes the masked channels of a network, and all that depends on them.
 
-        net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
-        one stays whole. `net` is the small network, `take` cuts an array. Raises ValueError for a mask that does not
-        fit, or leaves nothing of a layer.
+    That is filters, gamma, beta, running statistics, and the next layers' weights on these inputs. A branch that
+    selects from a residual stream gets a `Select`; a stream loses channels that nothing reads any more. Stages and
+    parameters keep their names.
+
+    net: a plain network; shape: of one sample; channels: masks [C] by `Channels.key`, bool; a layer without
+    one stays whole. `net` is the small network, `take` cuts an array. Raises ValueError for a mask that does not
+    fit, or leaves nothing of a layer.
     """
 
     def __init__(self, net: Sequential, shape: Shape, channels: Mapping[str, Array]):
@@ -48,9 +51,9 @@ class Slimmer:
 
         Raises ValueError for a key that the network does not have, or an array too short or too long.
         """
-        if key not in self.graph.axes:
+        if key.rpartition(".")[0] not in self.graph.stages:
             raise ValueError(f"{key}: the network has no such parameter or buffer")
-        for axis in self.graph.axes[key]:
+        for axis in self.graph.axes.get(key, ()):
             expected = axis.copies * len(self.kept[axis.group])
             if array.shape[axis.number : axis.number + 1] != (expected,):
                 raise ValueError(
@@ -58,6 +61,21 @@ class Slimmer:
                 )
             array = array.take(array_module(array).asarray(self._index(axis)), axis.number)
         return array
+
+    def connections(self, params: Arrays, masks: Arrays) -> Connections:
+        """How many weights masks of connections and of channels leave, among all; no weight is copied for it."""
+        active = possible = 0
+        for key, w in params.items():
+            if w.ndim > 1:
+                possible += w.size
+                if key in masks:
+                    active += int(self.take(key, masks[key]).sum())
+                else:
+                    shape = list(w.shape)
+                    for axis in self.graph.axes.get(key, ()):
+                        shape[axis.number] = axis.copies * int(self.kept[axis.group].sum())
+                    active += prod(shape)
+        return Connections(active, possible)
 
     def arrays(self, arrays: Arrays) -> Arrays:
         """What is left of all parameters, or of all buffers, or masks."""
@@ -83,12 +101,12 @@ class Slimmer:
     def _smaller(self, name: str, stage: Stage) -> list[tuple[str, Stage]]:
         """A stage of the small network, with a selection in front of it where it needs one."""
         inner = name.rpartition(".")[2]
-        if isinstance(stage, Conv):
+        if getattr(stage, "channels", "") == "make":
             made = self.graph.axes[f"{name}.weight"][1].group
-            return [(inner, replace(stage, n_out=int(self.kept[made].sum())))]
+            return [(inner, stage.with_channels(int(self.kept[made].sum())))]
         if name not in self.graph.selecting:
             return [(inner, stage)]
         index = self.graph.selected(self.graph.selecting[name], self.kept)
-        if isinstance(stage, Select):
+        if getattr(stage, "channels", "") == "select":
             return [] if index is None else [(inner, Select(index))]
         return [(inner, stage)] if index is None else [(f"select_{inner}", Select(index)), (inner, stage)]

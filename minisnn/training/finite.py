@@ -16,7 +16,7 @@ import numpy as np
 
 from minisnn.backend import Array, array_module
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import FirstSpike, Stage
+from minisnn.networks.stages import Stage
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -127,7 +127,7 @@ def _walk(stage: Stage, params: Any, buffers: Any, x: Array, train: bool, name: 
     _look({f"{name}{key}": a for key, a in (params | buffers).items()})
     y, cache, new = stage.forward(params, buffers, x, train)
     _look({f"{name}{key}": a for key, a in new.items()})
-    if isinstance(stage, FirstSpike):  # inf is a spike that never comes
+    if getattr(stage, "never_is_inf", False):
         _look({name[:-1]: array_module(y).where(y == float("inf"), 0, y)}, "the output of ")
     elif hasattr(cache, "u"):
         _look({name[:-1]: cache.u}, "the potential of ")
