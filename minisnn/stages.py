@@ -55,7 +55,10 @@ class Stage(Protocol):
         """The shape of a sample's output, from that of its input. Raises ValueError for one that does not fit."""
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
-        """Initial parameters and buffers, float64, by the stage's own keys. shape: of a sample's input."""
+        """Initial parameters and buffers, float64, by the stage's own keys. shape: of a sample's input.
+
+        Raises ValueError for a seed in place of rng where it draws random numbers.
+        """
 
     def forward(self, params: Arrays, buffers: Arrays, x: Array, train: bool) -> tuple[Array, Any, Arrays]:
         """Output, cache for the backward, and the new buffers. Raises ValueError for an x that does not fit.
@@ -102,6 +105,7 @@ class FirstSpike(Plain):
         return (whole("n_out", self.n_out, 1),)
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
+        """The initial weight [N, n_out], float64. Raises ValueError for a seed in place of rng."""
         (n_in,) = shape
         n = self.density * n_in
         rng = generator("rng", rng)
