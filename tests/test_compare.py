@@ -110,14 +110,14 @@ def test_json_is_json(tmp_path, capsys):
     assert (a["name"], a["test_accuracy"], a["interval"]) == ("a", 50.0, None)
     assert (b["test_accuracy"], b["connections"], b["synops"], b["seconds"]) == (None, 100, None, 2.0)
     assert b["settings"] == {"lr": 0.5}
-    assert "not finished" in streams.err
+    assert "unfinished" in streams.err
 
 
 def test_an_unfinished_run_says_so(tmp_path):
     paths = [folder(tmp_path / "a", BASE), folder(tmp_path / "b", replace(BASE, lr=0.5), None, epochs=1)]
     found = compare(paths)
     assert found.warnings == [f"Warning: unfinished, so without a test accuracy: {paths[1]} (epoch 1 of 2)."]
-    assert repr(found).startswith("Warning: not finished")
+    assert repr(found).startswith("Warning: unfinished")
     row = cells(repr(found))[1]
     assert (row["test accuracy / %"], row["SynOps"], row["connections"]) == ("", "", "100")
     assert isnan(found.groups[1].interval)

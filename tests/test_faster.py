@@ -24,15 +24,7 @@ from minisnn.faster.walk import (
 from minisnn.networks import architectures
 from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    MeanOverTime,
-    Repeat,
-)
+from minisnn.networks.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, MeanOverTime, Repeat
 from minisnn.ops.neuron import Neuron
 
 

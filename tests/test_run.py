@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_damaged_checkpoints_are_refused_or_whole(tmp_path_factory, damage, at):
         checkpoint.load(folder / "bad.npz")
     except CheckpointError as error:
         assert "bad.npz" in str(error)
+
+
+@pytest.mark.parametrize("header", [b"(", b"{'descr': ", b"\\", b"[" * 3000])
+def test_a_damaged_header_is_refused(tmp_path, header):
+    """NumPy reads headers as Python, and a broken one ends in what Python's tokenizer or parser raises."""
+    text = header + b" " * 20 + b"\n"
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as file:
+        file.writestr("meta.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(CheckpointError, match=r"bad\.npz: not a readable checkpoint"):
+        checkpoint.load(tmp_path / "bad.npz")
 
 
 def test_what_is_written_is_as_readable_as_any_file(tmp_path):

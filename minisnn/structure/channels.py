@@ -88,11 +88,10 @@ def draw_channels(sizes: Mapping[str, int], p: float, rng: np.random.Generator) 
     outside.
     """
     check("p", p, 0 <= number("p", p) <= 1, "0 to 1")
-    rng = generator("rng", rng)
     masks = {key: np.zeros(size, bool) for key, size in sizes.items()}
     for mask in masks.values():
         count = max(1, round((1 - p) * len(mask)))
-        mask[rng.choice(len(mask), count, replace=False)] = True
+        mask[generator("rng", rng).choice(len(mask), count, replace=False)] = True
     return masks
 
 

@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -55,6 +56,10 @@ def save(path: Path, state: TrainingState) -> None:
     write_atomically(path, write)
 
 
+HEADER = (SyntaxError, TokenError, OverflowError, RecursionError, MemoryError)
+"""What NumPy raises beside ValueError for the damaged header of an array."""
+
+
 def load(path: Path) -> TrainingState:
     """The state saved at `path`, on the host. Raises CheckpointError for a file that is damaged or no checkpoint."""
     try:
@@ -69,7 +74,7 @@ def load(path: Path) -> TrainingState:
             state.rngs[name].bit_generator.state = rng_state
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no checkpoint") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, *HEADER) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(

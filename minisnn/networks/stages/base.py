@@ -121,11 +121,14 @@ class Plain(Stage):
         return {}, {}
 
     def arrivals(self, key: str, cache: Any, x: Array) -> Arrivals:
-        """What reaches the weight `key` of a forward that had input x and returned this cache."""
+        """What reaches the weight `key` of a forward that had input x and returned this cache.
+
+        Raises NotImplementedError for a stage that counts no weight.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say what reaches {key}")
 
     def with_channels(self, n: int) -> Self:
-        """The same stage, making n channels."""
+        """The same stage, making n channels. Raises NotImplementedError for one that makes none."""
         raise NotImplementedError(f"{type(self).__name__} makes no channels")
 
 
