@@ -22,7 +22,7 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
+	$(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: lint types test  ## what CI runs: format, lint, types, tests, chapters
 

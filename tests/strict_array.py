@@ -37,7 +37,7 @@ def _call(function, args, kwargs):
 
 
 def _operators():
-    """`+`, `-` ... of StrictArrays: what NumPy's mixin makes, without the way through __array_ufunc__, slow."""
+    """`+`, `-` ... of StrictArrays: as NumPy's mixin has them, without the slow way through __array_ufunc__."""
 
     def forward(ufunc):
         return lambda self, other: _wrap(ufunc(self._array, _unwrap(other)))

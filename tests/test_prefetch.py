@@ -123,18 +123,29 @@ def test_an_error_in_any_job_is_raised_and_the_next_jobs_are_done(where, error):
     assert sorted(done) == [0, 1, 2, 3]
 
 
+INTERRUPTIBLE = """
+import signal, sys
+from minisnn.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_run_that_is_interrupted_ends(tmp_path):
     """By Ctrl-C in the middle of an epoch, with two threads and batches under way."""
     threads = {"OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": ":".join(sys.path)}
-    run = subprocess.Popen(
-        [sys.executable, "-m", "minisnn", "train", "lif", "--epochs", "1000", "--out", str(tmp_path / "run")],
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, "train", "lif", "--epochs", "1000", "--out", str(tmp_path / "run")],
         stderr=subprocess.PIPE, text=True, env=os.environ | threads,
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (tmp_path / "run" / "log.csv").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=60)
+    ) as run:  # fmt: skip
+        try:
+            until = time.monotonic() + 60
+            while not (tmp_path / "run" / "log.csv").exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert err.endswith("minisnn: interrupted\n")

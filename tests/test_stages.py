@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import few, rngs
 
@@ -231,6 +231,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
+@settings(max_examples=10)  # gradients of whole networks
 @given(rng=rngs)
 def test_damaged_stages_are_caught(xp, name, rng):
     """In the middle of a network, so that what is behind it passes and what is before it shows the damage."""
