@@ -13,7 +13,7 @@ from minisnn import networks
 from minisnn.backend import to_host
 from minisnn.compose import Residual, Sequential, activities, firing_rates
 from minisnn.faster import conv, fast, lif, norm, norm_lif, twins, winograd
-from minisnn.faster.walk import (
+from minisnn.faster.stages import (
     FastAveragePool,
     FastConv,
     FastLinear,
