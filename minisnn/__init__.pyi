@@ -87,13 +87,13 @@ from minisnn.networks import resnet19 as resnet19
 from minisnn.networks import vgg16 as vgg16
 from minisnn.networks import vggsnn as vggsnn
 from minisnn.ops.conv import ConvCache as ConvCache
-from minisnn.ops.conv import col2im as col2im
 from minisnn.ops.conv import conv_backward as conv_backward
 from minisnn.ops.conv import conv_forward as conv_forward
-from minisnn.ops.conv import im2col as im2col
 from minisnn.ops.first_spike import FirstSpikeCache as FirstSpikeCache
 from minisnn.ops.first_spike import first_spike_backward as first_spike_backward
 from minisnn.ops.first_spike import first_spike_forward as first_spike_forward
+from minisnn.ops.im2col import col2im as col2im
+from minisnn.ops.im2col import im2col as im2col
 from minisnn.ops.lif import LIFCache as LIFCache
 from minisnn.ops.lif import lif_backward as lif_backward
 from minisnn.ops.lif import lif_forward as lif_forward

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
 from minisnn.compose import Residual, Sequential, inside, residual_sum
-from minisnn.ops.conv import views
 from minisnn.ops.first_spike import Z_MAX, FirstSpikeCache
+from minisnn.ops.im2col import views
 from minisnn.ops.linear import LinearCache
 from minisnn.stages import (
     EMITS,

@@ -25,8 +25,9 @@ import numpy as np
 from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
 from minisnn.ops import pool
-from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size
+from minisnn.ops.conv import ConvCache, conv_backward, conv_forward
 from minisnn.ops.first_spike import FirstSpikeCache, first_spike_backward, first_spike_forward
+from minisnn.ops.im2col import output_size
 from minisnn.ops.lif import LIFCache, lif_backward, lif_forward
 from minisnn.ops.linear import LinearCache, linear_backward, linear_forward
 from minisnn.ops.neuron import Neuron

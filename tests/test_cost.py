@@ -12,8 +12,8 @@ from minisnn.compose import Residual, Sequential
 from minisnn.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
 from minisnn.faster import fast
 from minisnn.networks import ESL_STYLE, SCA_STYLE, first_spike_mlp, from_notation
-from minisnn.ops.conv import output_size
 from minisnn.ops.first_spike import Z_MAX, first_spike_forward
+from minisnn.ops.im2col import output_size
 from minisnn.stages import (
     LIF,
     AveragePool,
