@@ -20,7 +20,8 @@ _PAGES = {
         "ops.dropout": "dropout_forward, dropout_backward, DropoutCache",
         "ops.score": "potential_magnitude",
         "ops.linear": "linear_forward, linear_backward, LinearCache",
-        "ops.conv": "conv_forward, conv_backward, ConvCache, im2col, col2im",
+        "ops.conv": "conv_forward, conv_backward, ConvCache",
+        "ops.im2col": "im2col, col2im",
         "ops.pool": "average_pool_forward, average_pool_backward, sum_pool_forward, sum_pool_backward, "
         "max_pool_forward, max_pool_backward, global_pool_forward, global_pool_backward, PoolCache",
         "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats",

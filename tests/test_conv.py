@@ -10,7 +10,8 @@ from minisnn.backend import to_host
 from minisnn.faster import conv, winograd
 from minisnn.faster.winograd import F2, F4, winograd_backward, winograd_forward
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.ops.conv import conv_backward, conv_forward, output_size
+from minisnn.ops.conv import conv_backward, conv_forward
+from minisnn.ops.im2col import output_size
 from minisnn.ops.linear import linear_backward, linear_forward
 
 kernels = st.integers(1, 4)

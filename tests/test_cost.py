@@ -25,8 +25,8 @@ from minisnn.networks.stages import (
     MeanOverTime,
     Repeat,
 )
-from minisnn.ops.conv import output_size
 from minisnn.ops.first_spike import Z_MAX, first_spike_forward
+from minisnn.ops.im2col import output_size
 
 
 def naive(stage, x, mask):

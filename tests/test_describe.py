@@ -12,7 +12,8 @@ from test_faster import notations
 from test_slim import TINY, draw_masks, residual_nets
 
 from minisnn.faster import fast
-from minisnn.networks.architectures import architectures, first_spike_mlp, stages
+from minisnn.networks import architectures, stages
+from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import Residual, Sequential, scored
 from minisnn.networks.describe import KNOWN, from_text, to_text
 from minisnn.networks.notation import STYLES, NotationError, from_notation

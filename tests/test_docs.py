@@ -177,6 +177,17 @@ def places_in_the_house():
     return order
 
 
+def test_five_equations_are_the_code_of_their_files():
+    """Line by line, and not only somewhere in the file."""
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = design.split("## Five equations and their code")[1].split("\n## ")[0]
+    found = re.findall(r"`(minisnn/[\w/]+\.py)`\n\n\$\$.*?\$\$\n\n```python\n(.*?)```", section, re.DOTALL)
+    assert len(found) == section.count("```python") == 5
+    for file, code in found:
+        assert code.count("\n") <= 10
+        assert code in (ROOT / file).read_text(encoding="utf-8"), file
+
+
 def test_a_file_imports_only_from_files_below_it():
     """The order of the house in docs/design.md."""
     order = places_in_the_house()

@@ -1,5 +1,9 @@
 """The fast twin of a network computes what the network computes, and it is made of the fast stages."""
 
+import subprocess
+import sys
+import textwrap
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +13,10 @@ from hypothesis import strategies as st
 from random_nets import random_nets
 from strategies import pieces, rngs
 
+from minisnn import load_digits
 from minisnn.backend import to_host
-from minisnn.faster import conv, fast, lif, norm, norm_lif, twins, winograd
-from minisnn.faster.walk import (
+from minisnn.faster import blocks, conv, fast, lif, norm, norm_lif, twins, winograd
+from minisnn.faster.stages import (
     FastAveragePool,
     FastConv,
     FastLinear,
@@ -24,8 +29,21 @@ from minisnn.faster.walk import (
 from minisnn.networks import architectures
 from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
-from minisnn.networks.stages import LIF, AveragePool, BatchNorm, Conv, Flatten, MeanOverTime, Repeat
+from minisnn.networks.stages import (
+    LIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Flatten,
+    MeanOverTime,
+    Repeat,
+)
+from minisnn.notices import MinisnnWarning
 from minisnn.ops.neuron import Neuron
+from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
+from minisnn.runs.run import Run
+from minisnn.training import loop
+from minisnn.training.optim import Adam
 
 
 def close(a, b):
@@ -245,3 +263,76 @@ def test_a_wrong_twin_is_noticed(monkeypatch):
     net, rng = from_notation("8C3-AP2-4FC", (4, 4, 2), 2), np.random.default_rng(0)
     with pytest.raises(AssertionError):
         check_twins(np, net, (4, 4, 2), rng.standard_normal((1, 2, 4, 4, 2)), rng)
+
+
+def test_nothing_plain_knows_that_there_are_fast_twins():
+    """Not the ops, the stages, the losses, the optimisers, a training step or the costs."""
+    code = """
+        import pkgutil, sys
+        import minisnn.networks.architectures, minisnn.networks.cost, minisnn.training.loop, minisnn.training.losses
+        import minisnn.networks.describe, minisnn.structure.channels, minisnn.structure.evolve, minisnn.structure.slim
+        import minisnn.ops
+        for module in pkgutil.iter_modules(minisnn.ops.__path__, "minisnn.ops."):
+            __import__(module.name)
+        print([name for name in sys.modules if name.startswith("minisnn.faster")])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+RECIPES = {
+    "esl-mlp": replace(ESL_MLP_DEFAULTS["digits"], epochs=1, optimizer="adam"),
+    "lif": replace(LIF_DEFAULTS["digits"], epochs=1, net="8C3-AP2-10FC", density=0.5),
+    "sca": replace(SCA_VGG16_DEFAULTS["digits"], epochs=1, net="8C3-MP2-8C3-10FC"),
+}
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_recipe_chooses_what_trains_evaluates_and_traces(kind):
+    """Plain from end to end with fast=False, or fast; the same to rounding."""
+    data = load_digits()
+    data = replace(data, train=data.train.take(slice(64)), validation=data.validation.take(slice(32)))
+    found = []
+    for fast_or_not in (True, False):
+        recipe = replace(RECIPES[kind], fast=fast_or_not)
+        setup = recipe.setup(data)
+        assert (setup.around is nullcontext) != fast_or_not
+        opened = recipe.as_run(recipe.plain(data))
+        for net in (setup.net, opened):
+            modules = {type(stage).__module__ for _, stage in net.stages} | {type(net).__module__}
+            assert any(name.startswith("minisnn.faster") for name in modules) == fast_or_not
+        assert type(setup.optimizer).__module__.startswith("minisnn.faster") == (
+            fast_or_not and isinstance(setup.optimizer, Adam)
+        )
+        run = Run(recipe, data.info, loop.start(setup, 0), data=data)
+        images = data.validation.images[:8]
+        layers = run.trace(images)
+        with pytest.warns(MinisnnWarning, match="not finished"):
+            scores = run.scores(images)
+        found.append([scores, *(a for layer in layers.values() for a in layer[:2])])
+        run.finish(test=False, pictures=False)
+        found[-1].append(np.array([run.log[-1]["train_loss"], run.log[-1]["val_loss"]]))
+    for a, b in zip(*found, strict=True):
+        finite = np.isfinite(a)
+        np.testing.assert_array_equal(finite, np.isfinite(b))
+        np.testing.assert_allclose(a[finite], b[finite], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_only_a_fast_setup_holds_blas(quick):
+    data, seen = load_digits(), []
+    data = replace(data, train=data.train.take(slice(16)), validation=data.validation.take(slice(8)))
+    setup = replace(RECIPES["lif"], fast=quick, density=1.0).setup(data)
+
+    def encode(images):
+        seen.append({lib.num_threads for lib in blocks._blas()})
+        return setup.encode(images)
+
+    with blocks.use_threads(2):
+        watched = replace(setup, encode=encode)
+        loop.fit(watched, loop.start(watched, 0), data)
+        assert {lib.num_threads for lib in blocks._blas()} == {2}
+    assert seen
+    assert all(found == {1 if quick else 2} for found in seen)

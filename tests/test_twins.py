@@ -13,11 +13,11 @@ from minisnn.backend import to_host
 from minisnn.faster import conv, first_spike, lif, linear, norm, pool, product
 from minisnn.ops import conv as plain_conv
 from minisnn.ops import first_spike as plain_first_spike
+from minisnn.ops import im2col, score
 from minisnn.ops import lif as plain_lif
 from minisnn.ops import linear as plain_linear
 from minisnn.ops import norm as plain_norm
 from minisnn.ops import pool as plain_pool
-from minisnn.ops import score
 from minisnn.ops.first_spike import Z_MAX
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import RunningStats
@@ -234,7 +234,7 @@ def test_patches_and_magnitudes(xp, rng, k, stride, padding, surrogate):
     """The pieces of two pairs that chapters use by themselves."""
     x = xp.asarray(numbers(rng, 2, 5, 6, 2))
     for dtype in ("float32", "float64"):
-        a, b = (to_host(file.im2col(x, k, stride, padding, dtype)) for file in (plain_conv, conv))
+        a, b = (to_host(file.im2col(x, k, stride, padding, dtype)) for file in (im2col, conv))
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
     for v_reset in (None, 0.0, -0.5):

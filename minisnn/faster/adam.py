@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from minisnn.backend import Array
 from minisnn.faster.blocks import each, split
 from minisnn.training import optim
 from minisnn.training.optim import Arrays, Moments, Optimizer
@@ -22,13 +23,15 @@ class Adam(optim.Adam):
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
         for key, g in grads.items():
             arrays = (params[key], g, *moments[key])
-            if all(a.flags.c_contiguous for a in arrays):  # otherwise a flat array would be a copy
-                flat = [a.reshape(-1) for a in arrays]
-                each(
-                    lambda n, flat=flat: self.update(*(a[n] for a in flat), lr, k), split(g.size, 1, BLOCK, g)
-                )  # type: ignore[misc]
-            else:
-                self.update(*arrays, lr, k)
+            if not all(a.flags.c_contiguous for a in arrays):  # a flat array would be a copy
+                self.update(lr, k, *arrays)
+                continue
+            flat = [a.reshape(-1) for a in arrays]
+
+            def update(n: slice, flat: list[Array] = flat) -> None:
+                self.update(lr, k, *(a[n] for a in flat))
+
+            each(update, split(g.size, 1, BLOCK, g))
 
 
 def twin(optimizer: Optimizer) -> Optimizer:

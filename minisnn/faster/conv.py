@@ -10,7 +10,8 @@ from minisnn.arguments import cotangent
 from minisnn.backend import Array, array_module
 from minisnn.faster.blocks import each, numbered, split, threads
 from minisnn.faster.product import column_sums
-from minisnn.ops.conv import ConvCache, checked, output_shape, output_size
+from minisnn.ops.conv import ConvCache, checked, output_shape
+from minisnn.ops.im2col import output_size
 
 BLOCK = 1 << 19  # elements of the patches laid out at a time: 2 MiB of float32
 
@@ -75,7 +76,7 @@ def conv_backward(
 
 
 def im2col(x: Array, k: int, stride: int, padding: int, dtype: object) -> Array:
-    """The twin of `ops.conv.im2col`, in one copy."""
+    """The twin of `ops.im2col.im2col`, in one copy."""
     xp = array_module(x)
     N, H, W, C = x.shape
     padded = xp.zeros((N, H + 2 * padding, W + 2 * padding, C), dtype)

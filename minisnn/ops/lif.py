@@ -57,8 +57,8 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
         v = neuron.reset(u[t], spikes[t])  # reset
     activity = None
     if score:
-        C = current.shape[-1]
-        activity = potential_magnitude(u, spikes, neuron, score).reshape(-1, C).sum(0) * C / max(1, u.size)
+        magnitude, n = potential_magnitude(u, spikes, neuron, score), max(1, u.size // u.shape[-1])
+        activity = (magnitude.reshape(-1, u.shape[-1]).sum(0, float) / n).astype(u.dtype)
     return spikes, LIFCache(u, spikes, neuron, activity)
 
 

@@ -47,7 +47,7 @@ def batch_norm_forward(
     mean, var = running
     if train:
         rows = x.reshape(-1, x.shape[-1])
-        mean, var = rows.mean(0), rows.var(0)
+        mean, var = rows.mean(0, float).astype(x.dtype), rows.var(0, float).astype(x.dtype)
         old, m = running, momentum
         running = RunningStats((1 - m) * old.mean + m * mean, (1 - m) * old.var + m * N / (N - 1) * var)
     inv = scale / (var + EPS) ** 0.5

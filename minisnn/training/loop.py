@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from math import isfinite, prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -26,6 +26,7 @@ from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
 Row = dict[str, float]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Objective(NamedTuple):
@@ -91,7 +92,7 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     return state
 
 
-def _around(function: Callable[..., Any]) -> Callable[..., Any]:
+def _around(function: Function) -> Function:
     """The function, whose first argument is a setup, within the context that the setup asks for."""
 
     @wraps(function)
@@ -99,7 +100,7 @@ def _around(function: Callable[..., Any]) -> Callable[..., Any]:
         with setup.around():
             return function(setup, *args, **named)
 
-    return inside
+    return inside  # type: ignore[return-value]
 
 
 @_around

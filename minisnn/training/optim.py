@@ -81,9 +81,9 @@ class Adam(Optimizer):
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
         for key, g in grads.items():
-            self.update(params[key], g, *moments[key], lr, k)
+            self.update(lr, k, params[key], g, *moments[key])
 
-    def update(self, w: Array, g: Array, m: Array, v: Array, lr: float, k: int) -> None:
+    def update(self, lr: float, k: int, w: Array, g: Array, m: Array, v: Array) -> None:
         """Step k for the weights of one array, in place; all operations are elementwise."""
         if self.weight_decay:
             g = g + self.weight_decay * w

@@ -21,7 +21,8 @@ from minisnn.networks.stages.base import (
     named,
     split_time,
 )
-from minisnn.ops.conv import ConvCache, conv_backward, conv_forward, output_size, views
+from minisnn.ops.conv import ConvCache, conv_backward, conv_forward
+from minisnn.ops.im2col import output_size, views
 from minisnn.ops.linear import LinearCache, linear_backward, linear_forward
 
 
