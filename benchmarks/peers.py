@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from minisnn.faster import fast
-from minisnn.networks.architectures import compose, stages
+from minisnn.networks import compose, stages
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid, Triangle
 from minisnn.training.losses import tet_loss_backward, tet_loss_forward

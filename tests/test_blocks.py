@@ -84,7 +84,7 @@ def test_a_fork_frees_what_another_thread_holds():
     thread = threading.Thread(target=hold)
     thread.start()
     inside.wait()
-    numbers = lambda: [lib.num_threads for lib in blocks._blas()]
+    numbers = lambda: sorted({lib.num_threads for lib in blocks._blas()})  # SciPy has a BLAS of its own
     warnings.simplefilter("ignore", DeprecationWarning)
     for mine, expected in ((False, "2 [2]"), (True, "2 [1]")):
         if mine:  # as if this thread had opened what is held
@@ -113,9 +113,9 @@ def test_two_trainings_at_once_are_two_trainings(names):
         whole, found = other.submit(train, long, 4), set()
         while not whole.done():
             found.add(train(short, 1))
-    print(whole.result() == alone[0], found == {{alone[1]}}, blocks.threads(), blocks._blas_threads())
+    print(whole.result() == alone[0], found == {{alone[1]}}, blocks.threads(), set(blocks._blas_threads()))
     """)
-    assert out == "True True 2 (2,)\n"
+    assert out == "True True 2 {2}\n"
 
 
 def test_whoever_leaves_last_lifts_the_limit():

@@ -43,7 +43,10 @@ def no_data(shape=(8, 8, 1), n_classes=10):
     [
         ({"p": -0.1}, "p must be 0 to 1, found -0.1"),
         ({"q": -0.1}, "q must be 0 to 1, found -0.1"),
-        ({"p": 0.9, "q": 0.1}, "p and q must be 0 or more and p + q below 1, found p = 0.9, q = 0.1"),
+        (
+            {"p": 0.9, "q": 0.1},
+            "--p and --q must be 0 or more and --p + --q below 1, found --p = 0.9, --q = 0.1",
+        ),
         ({"p": 1.0, "q": 0.0}, "p and q must be 0 or more and p + q below 1, found p = 1.0, q = 0.0"),
         ({"p": float("nan")}, "p must be 0 to 1, found nan"),
         ({"every": 0}, "every must be at least 1, found 0"),
@@ -303,7 +306,7 @@ def test_options(asked, words, data, expected):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--p", "0.9"], "p and q must be 0 or more and p + q below 1, found p = 0.9, q = 0.1"),
+        (["--p", "0.9"], "--p and --q must be 0 or more and --p + --q below 1, found --p = 0.9, --q = 0.1"),
         (["--p", "half"], "argument --p: expected a number, found 'half'"),
         (["--mode", "gentle"], "mode must be one of soft, hard, random, found 'gentle'"),
         (["--score", "spikes"], "score must be one of code, post-reset, pre-reset, found 'spikes'"),

@@ -433,14 +433,17 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
         (["--density", "1.5"], "density must be above 0 and at most 1, found 1.5"),
         (["--width", "0"], "width must be above 0 and finite, found 0.0"),
         (["--width", "inf"], "width must be above 0 and finite, found inf"),
-        (["--t-iter", "0"], "t_iter must be above 0: a fraction, or a whole number of iterations, found 0.0"),
+        (
+            ["--t-iter", "0"],
+            "--t-iter must be above 0: a fraction, or a whole number of iterations, found 0.0",
+        ),
         (
             ["--t-iter", "2.5"],
-            "t_iter must be above 0: a fraction, or a whole number of iterations, found 2.5",
+            "--t-iter must be above 0: a fraction, or a whole number of iterations, found 2.5",
         ),
-        (["--t-end", "-1"], "t_end must be a fraction, or a whole number of iterations, found -1.0"),
-        (["--t-end", "1.5"], "t_end must be a fraction, or a whole number of iterations, found 1.5"),
-        (["--eta-min", "0.9"], "eta_min must be 0 to alpha = 0.5, found 0.9"),
+        (["--t-end", "-1"], "--t-end must be a fraction, or a whole number of iterations, found -1.0"),
+        (["--t-end", "1.5"], "--t-end must be a fraction, or a whole number of iterations, found 1.5"),
+        (["--eta-min", "0.9"], "--eta-min must be 0 to --alpha = 0.5, found 0.9"),
         (["--alpha", "nan"], "alpha must be 0 to 1, found nan"),
         (
             ["--distribution", "rek"],

@@ -32,7 +32,7 @@ def result(
 ) -> Result:
     """Everything that result.json holds. test: False leaves the test set alone."""
     net, small = left(plain, setup, state)
-    left_over = counted(plain, setup, state)
+    left_over = remaining_connections(plain, setup, state)
     if missed := setup.learner.missed_target(state):
         warn(missed)
     found: Result = {}
@@ -67,7 +67,7 @@ def left(plain: Sequential, setup: Setup, state: TrainingState) -> tuple[Sequent
     return slimmer.net, slimmer.state(state)
 
 
-def counted(plain: Sequential, setup: Setup, state: TrainingState) -> Connections:
+def remaining_connections(plain: Sequential, setup: Setup, state: TrainingState) -> Connections:
     """The weights that masks of connections and of channels leave, among all."""
     if not state.channels:
         return connections(state.params, state.masks)

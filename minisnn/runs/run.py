@@ -211,7 +211,7 @@ class Run(Spelled):
             keep_memory()
 
         def after_epoch(row: Row) -> None:
-            counted = run_result.counted(self.plain, self.setup, self.state)
+            counted = run_result.remaining_connections(self.plain, self.setup, self.state)
             self.log.append(row | {"density": counted.density, "connections": counted.active})
             if folder:
                 run_folder.write_log(folder, self.log)

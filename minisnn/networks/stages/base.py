@@ -142,7 +142,9 @@ def split_time(y: Array, like: Array) -> Array:
     return y.reshape(*like.shape[:2], *y.shape[1:])
 
 
-def drawn(rng: np.random.Generator, shape: Shape, fan_in: int, std: float | None, bias: bool) -> Arrays:
+def initial_weight(
+    rng: np.random.Generator, shape: Shape, fan_in: int, std: float | None, bias: bool
+) -> Arrays:
     """Initial weight, normal with a standard deviation, or uniform in +-1/sqrt(fan_in), as the bias always is."""
     limit = fan_in**-0.5
     rng = generator("rng", rng)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.networks.stages.base import Arrays, Arrivals, Pair, Plain, Shape, drawn
+from minisnn.networks.stages.base import Arrays, Arrivals, Pair, Plain, Shape, initial_weight
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.recurrent_lif import RecurrentLIFCache, recurrent_lif_backward, recurrent_lif_forward
 
@@ -35,7 +35,7 @@ class RecurrentLIF(Plain):
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n,) = shape
-        return drawn(rng, (n, n), n, self.std, bias=False), {}
+        return initial_weight(rng, (n, n), n, self.std, bias=False), {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool

@@ -16,7 +16,7 @@ from minisnn.networks.stages.base import (
     Pair,
     Plain,
     Shape,
-    drawn,
+    initial_weight,
     merge_time,
     named,
     split_time,
@@ -53,7 +53,7 @@ class Linear(Plain):
 
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         (n_in,) = shape
-        return drawn(rng, (n_in, self.n_out), n_in, self.std, self.bias), {}
+        return initial_weight(rng, (n_in, self.n_out), n_in, self.std, self.bias), {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
@@ -103,7 +103,7 @@ class Conv(Plain):
     def init(self, rng: np.random.Generator, shape: Shape) -> tuple[Arrays, Arrays]:
         k2, C = self.k**2, shape[2]
         std = (2 / (k2 * self.n_out)) ** 0.5 if self.std == "fan_out" else None
-        return drawn(rng, (self.k, self.k, C, self.n_out), k2 * C, std, self.bias), {}
+        return initial_weight(rng, (self.k, self.k, C, self.n_out), k2 * C, std, self.bias), {}
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
