@@ -43,12 +43,12 @@ MINISNN = "minisnn"
 def steps(case: str, names: tuple[str, ...]) -> dict[str, Callable[[], float]]:
     """A training step of each library by name; all start from the same parameters. Returns functions -> loss."""
     from minisnn.faster import fast
-    from minisnn.networks import architectures
+    from minisnn.networks.build import build
     from minisnn.training.losses import tet_loss_backward, tet_loss_forward
     from minisnn.training.optim import Adam
 
     name, shape, T, B, _ = CASES[case]
-    net, _ = architectures.build(name, shape, 10, T)
+    net, _ = build(name, shape, 10, T)
     rng = np.random.default_rng(0)
     params, buffers = (
         {k: a.astype(np.float32) for k, a in arrays.items()} for arrays in net.init(rng, shape)
@@ -139,10 +139,10 @@ def agreement(case: str) -> dict[str, dict[str, float]]:
     """Largest errors against every peer over three steps in float64, two samples a batch."""
     import peers
 
-    from minisnn.networks import architectures
-
     name, shape, T, _, others = CASES[case]
-    net, _ = architectures.build(name, shape, 10, T)
+    from minisnn.networks.build import build
+
+    net, _ = build(name, shape, 10, T)
     return {
         library: peers.compare(net, shape, batch=2, neurons=library, optimizer="sgd") for library in others
     }

@@ -18,7 +18,7 @@ import numpy as np
 from lif import ROOT, machine
 
 from minisnn.faster import fast
-from minisnn.networks import architectures
+from minisnn.networks.build import build
 from minisnn.training.losses import tet_loss_backward, tet_loss_forward
 from minisnn.training.optim import Adam
 
@@ -37,7 +37,7 @@ def step(number: int) -> dict[str, object]:
     """Build, one step, and what it took."""
     title, name, shape, classes, T, B, frames = STEPS[number]
     rng = np.random.default_rng(0)
-    net, _ = architectures.build(name, shape, classes, None if frames else T)
+    net, _ = build(name, shape, classes, None if frames else T)
     ours, adam = fast(net, shape), Adam()
     params, buffers = (
         {k: a.astype(np.float32) for k, a in arrays.items()} for arrays in net.init(rng, shape)

@@ -15,7 +15,7 @@ from importlib.metadata import version
 import peers
 from lif import ROOT, machine
 
-from minisnn.networks import architectures
+from minisnn.networks.build import build
 
 SHAPE = (32, 32, 3)
 
@@ -25,7 +25,7 @@ def main() -> None:
     rows = []
     for name in ("vggsnn", "resnet19", "vgg16"):
         for T in (1, 2, 4):
-            net, _ = architectures.build(name, SHAPE, 10, T)
+            net, _ = build(name, SHAPE, 10, T)
             for peer, optimizer in (("torch", "sgd"), ("torch", "adam"), ("spikingjelly", "sgd")):
                 worst = peers.compare(net, SHAPE, batch=2, neurons=peer, optimizer=optimizer, seed=T)
                 title = {"torch": "PyTorch", "spikingjelly": "SpikingJelly"}[peer]

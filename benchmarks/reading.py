@@ -52,6 +52,7 @@ from data_loaders.formats.idx import read_idx
 from minisnn.faster.blocks import keep_memory
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 from minisnn.training import loop
+from minisnn.training.setup import Setup
 
 OUT = ROOT / "docs" / "results" / "bench_reading.json"
 MINISNN = "minisnn"
@@ -349,7 +350,7 @@ def none(items: Iterator, together: int) -> Iterator:
     return items
 
 
-def batches(setup: loop.Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
+def batches(setup: Setup, split: Split, rng: np.random.Generator) -> list[Arrays]:
     """As `train_epoch` makes them."""
     return [
         (setup.augment(split.images[index], rng=rng), split.labels[index])

@@ -5,6 +5,7 @@ AIRPLANE/cifar10_airplane_0.aedat ... cifar10_airplane_999.aedat and so on for t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -101,20 +102,11 @@ def load_recordings(
     one_of("split", split, SPLITS)
     check("T", T, T >= 1, "at least 1")
     check("size", size, 1 <= size <= SIZE, f"1 to {SIZE}")
-    archives: dict[int, tuple[Archive, dict[str, str]]] = {}
+    recording = lru_cache(_opened)  # each archive stays open
 
     def row(k: int) -> np.ndarray:
         label, n = divmod(k, each)
-        if label not in archives:
-            archives[label] = _opened(sources[label])
-        archive, names = archives[label]
-        wanted = f"cifar10_{CLASSES[label]}_{n}.aedat"
-        if wanted not in names:
-            raise DataError(f"{archive.path}: expected {each:,} recordings, found no {wanted}")
-        content = archive.read(names[wanted], LONGEST)
-        backwards = "unwrap" if by == "time" else "keep"
-        events = parse_aedat(content, archive.where(names[wanted]), backwards=backwards)
-        frames = count_frames(events, T, (SIZE, SIZE), by)
+        frames = _frames(*recording(sources[label]), f"cifar10_{CLASSES[label]}_{n}.aedat", each, T, by)
         return frames if size == SIZE else resize(frames, (size, size))
 
     every = converted(
@@ -134,6 +126,16 @@ def load_recordings(
     )
     kept, held = hold_out(train, HELD_OUT, np.random.default_rng(0))
     return DataSet(name, kept, held, test, 1, len(CLASSES), CLASSES)
+
+
+def _frames(archive: Archive, names: dict[str, str], wanted: str, each: int, T: int, by: str) -> np.ndarray:
+    """The frames [T, 128, 128, 2] of one recording. Raises DataError, naming the archive or the file in it."""
+    if wanted not in names:
+        raise DataError(f"{archive.path}: expected {each:,} recordings, found no {wanted}")
+    content = archive.read(names[wanted], LONGEST)
+    backwards = "unwrap" if by == "time" else "keep"
+    events = parse_aedat(content, archive.where(names[wanted]), backwards=backwards)
+    return count_frames(events, T, (SIZE, SIZE), by)
 
 
 def _divided(each: int, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,9 @@ _PAGES = {
         "ops.conv": "conv_forward, conv_backward, ConvCache",
         "ops.im2col": "im2col, col2im",
         "ops.pool": "average_pool_forward, average_pool_backward, sum_pool_forward, sum_pool_backward, "
-        "max_pool_forward, max_pool_backward, global_pool_forward, global_pool_backward, PoolCache",
+        "global_pool_forward, global_pool_backward",
+        "ops.max_pool": "max_pool_forward, max_pool_backward",
+        "ops.windows": "PoolCache",
         "ops.norm": "batch_norm_forward, batch_norm_backward, BatchNormCache, RunningStats",
         "faster.winograd": "winograd_forward, winograd_backward, WinogradCache",
         "faster.norm_lif": "norm_lif_forward, norm_lif_backward, NormLIFCache",
@@ -41,8 +43,9 @@ _PAGES = {
         "WeightSumCache, l1_cost_forward, l1_cost_backward",
     },
     "networks": {
-        "networks.architectures": "build, network, first_spike_mlp, mlp, vggsnn, "
-        "five_conv, resnet19, vgg16, pre_resnet18",
+        "networks.build": "build",
+        "networks.registry": "network",
+        "networks.architectures": "first_spike_mlp, mlp, vggsnn, five_conv, resnet19, vgg16, pre_resnet18",
         "networks.notation": "from_notation, NotationError, Style",
         "networks.compose": "Sequential, Residual, firing_rates, activities, scored",
         "faster.walk": "fast",

@@ -49,15 +49,14 @@ from minisnn.gradcheck import check_gradient as check_gradient
 from minisnn.grids.comparison import Comparison as Comparison
 from minisnn.grids.comparison import compare as compare
 from minisnn.grids.sweeps import sweep as sweep
-from minisnn.networks.architectures import build as build
 from minisnn.networks.architectures import first_spike_mlp as first_spike_mlp
 from minisnn.networks.architectures import five_conv as five_conv
 from minisnn.networks.architectures import mlp as mlp
-from minisnn.networks.architectures import network as network
 from minisnn.networks.architectures import pre_resnet18 as pre_resnet18
 from minisnn.networks.architectures import resnet19 as resnet19
 from minisnn.networks.architectures import vgg16 as vgg16
 from minisnn.networks.architectures import vggsnn as vggsnn
+from minisnn.networks.build import build as build
 from minisnn.networks.compose import Residual as Residual
 from minisnn.networks.compose import Sequential as Sequential
 from minisnn.networks.compose import activities as activities
@@ -73,6 +72,7 @@ from minisnn.networks.describe import to_text as to_text
 from minisnn.networks.notation import NotationError as NotationError
 from minisnn.networks.notation import Style as Style
 from minisnn.networks.notation import from_notation as from_notation
+from minisnn.networks.registry import network as network
 from minisnn.networks.shapes import parameter_shapes as parameter_shapes
 from minisnn.networks.shapes import weight_shapes as weight_shapes
 from minisnn.networks.stages import LIF as LIF
@@ -112,6 +112,8 @@ from minisnn.ops.lif import lif_forward as lif_forward
 from minisnn.ops.linear import LinearCache as LinearCache
 from minisnn.ops.linear import linear_backward as linear_backward
 from minisnn.ops.linear import linear_forward as linear_forward
+from minisnn.ops.max_pool import max_pool_backward as max_pool_backward
+from minisnn.ops.max_pool import max_pool_forward as max_pool_forward
 from minisnn.ops.neuron import Neuron as Neuron
 from minisnn.ops.neuron import integrate_and_fire as integrate_and_fire
 from minisnn.ops.neuron import leaky as leaky
@@ -122,13 +124,10 @@ from minisnn.ops.norm import batch_norm_forward as batch_norm_forward
 from minisnn.ops.plif import PLIFCache as PLIFCache
 from minisnn.ops.plif import plif_backward as plif_backward
 from minisnn.ops.plif import plif_forward as plif_forward
-from minisnn.ops.pool import PoolCache as PoolCache
 from minisnn.ops.pool import average_pool_backward as average_pool_backward
 from minisnn.ops.pool import average_pool_forward as average_pool_forward
 from minisnn.ops.pool import global_pool_backward as global_pool_backward
 from minisnn.ops.pool import global_pool_forward as global_pool_forward
-from minisnn.ops.pool import max_pool_backward as max_pool_backward
-from minisnn.ops.pool import max_pool_forward as max_pool_forward
 from minisnn.ops.pool import sum_pool_backward as sum_pool_backward
 from minisnn.ops.pool import sum_pool_forward as sum_pool_forward
 from minisnn.ops.recurrent_lif import RecurrentLIFCache as RecurrentLIFCache
@@ -140,6 +139,7 @@ from minisnn.ops.surrogate import Rectangle as Rectangle
 from minisnn.ops.surrogate import Sigmoid as Sigmoid
 from minisnn.ops.surrogate import Surrogate as Surrogate
 from minisnn.ops.surrogate import Triangle as Triangle
+from minisnn.ops.windows import PoolCache as PoolCache
 from minisnn.recipes import ESLMLP as ESLMLP
 from minisnn.recipes import LIFNet as LIFNet
 from minisnn.recipes import SCANet as SCANet

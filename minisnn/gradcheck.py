@@ -47,24 +47,19 @@ def check_gradient(
     if hasattr(inputs, "dtype") or not len(inputs):
         raise ValueError("inputs must be a sequence of arrays, such as (x,), found a single array or nothing")
     inputs = floating(**{f"input {n}": x for n, x in enumerate(inputs)})
-    y, cache = forward(*inputs)
-    xp = array_module(inputs[0])
+    (y, cache), xp = forward(*inputs), array_module(inputs[0])
     y = xp.asarray(y)
     if y.dtype.kind != "f":  # a cotangent of bools would be ones
-        raise GradientError(
-            f"the output must be floating, found {y.dtype}: spikes have no derivative, smooth ones do"
-        )
+        what = "spikes have no derivative, smooth ones do"
+        raise GradientError(f"the output must be floating, found {y.dtype}: {what}")
     finite = xp.isfinite(y)
     u = xp.where(finite, _normal(rng, y), 0)
-    grads = backward(u, cache)
-    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+    grads = _several(backward(u, cache))
     if len(grads) != len(inputs):
         raise GradientError(f"{len(inputs)} inputs, but backward returned {len(grads)} gradients")
     worst = 0.0
     for n, (x, dx) in enumerate(zip(inputs, grads, strict=True)):
-        if getattr(dx, "shape", None) != x.shape:
-            found = dx.shape if hasattr(dx, "shape") else f"is {type(dx).__name__}"
-            raise GradientError(f"input {n} has the shape {x.shape}, its gradient {found}")
+        _check_shape(n, x, dx)
         v = _normal(rng, x)
         ends = [xp.asarray(forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0]) for h in (step, -step)]
         # where(): inf - inf of neurons that never fire would be NaN
@@ -80,6 +75,17 @@ def check_gradient(
             )
         worst = max(worst, error)
     return worst
+
+
+def _several(grads: Any) -> Sequence[Array]:
+    return grads if isinstance(grads, (tuple, list)) else (grads,)
+
+
+def _check_shape(n: int, x: Array, dx: Any) -> None:
+    """Raise GradientError unless the gradient of input n has its shape."""
+    if getattr(dx, "shape", None) != x.shape:
+        found = dx.shape if hasattr(dx, "shape") else f"is {type(dx).__name__}"
+        raise GradientError(f"input {n} has the shape {x.shape}, its gradient {found}")
 
 
 def _normal(rng: np.random.Generator, like: Array) -> Array:

@@ -13,7 +13,7 @@ from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.faster import winograd
 from minisnn.gradcheck import check_gradient
 from minisnn.networks.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
-from minisnn.ops import conv, first_spike, lif, linear, pool, surrogate
+from minisnn.ops import conv, first_spike, lif, linear, max_pool, pool, surrogate
 from minisnn.ops.neuron import Neuron
 from minisnn.training import losses
 
@@ -27,7 +27,7 @@ PAIRS = {
                  {"x": (2, 4, 5, 2), "weight": (3, 3, 2, 3), "bias": (3,)}, "x"),
     "average pool": (pool.average_pool_forward, pool.average_pool_backward, {"x": (2, 4, 5, 2)}, "x"),
     "global pool": (pool.global_pool_forward, pool.global_pool_backward, {"x": (2, 4, 5, 2)}, "x"),
-    "max pool": (pool.max_pool_forward, pool.max_pool_backward, {"x": (2, 4, 5, 2)}, "any"),
+    "max pool": (max_pool.max_pool_forward, max_pool.max_pool_backward, {"x": (2, 4, 5, 2)}, "any"),
     "LIF": (lambda current: lif.lif_forward(current, Neuron()), lif.lif_backward, {"current": (3, 2, 4)}, ""),
     "first spike": (first_spike.first_spike_forward, first_spike.first_spike_backward,
                     {"z_in": (2, 5), "weight": (5, 3)}, ""),
@@ -183,7 +183,7 @@ def test_surrogates_take_lists_and_numbers(rng, N):
         (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), stride=1.5), "stride must be a whole"),
         (lambda: conv.conv_forward(np.ones((1, 3, 3, 1)), np.ones((1, 1, 1, 1)), padding=-1), "padding must be at"),
         (lambda: pool.average_pool_forward(np.ones((1, 3, 3, 1)), 0), "k must be at least 1, found 0"),
-        (lambda: pool.max_pool_forward(np.ones((1, 3, 3, 1)), 0), "k must be at least 1, found 0"),
+        (lambda: max_pool.max_pool_forward(np.ones((1, 3, 3, 1)), 0), "k must be at least 1, found 0"),
         (lambda: pool.sum_pool_forward(np.ones((1, 3, 3, 1), bool), 0), "k must be at least 1, found 0"),
         (lambda: pool.global_pool_forward(np.ones((1, 0, 3, 1))), "H and W of at least 1"),
         (lambda: lif.lif_forward([1, 2], Neuron()), r"current must be floating, found int64: write 1\.0, or"),

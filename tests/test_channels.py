@@ -30,6 +30,7 @@ from minisnn.structure.learner import StructureLearner
 from minisnn.training import checkpoint, loop
 from minisnn.training.losses import l1_cost_backward, l1_cost_forward
 from minisnn.training.optim import SGD, Adam, unlimited
+from minisnn.training.setup import Penalty, Setup
 from minisnn.training.state import TrainingState
 
 # The rules.
@@ -284,8 +285,8 @@ def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code",
     """A setup and its first state. fields: of SCA, or none for dense training."""
     learner = SCA(ChannelGraph(net, SHAPE).layers, **fields) if fields else StructureLearner()
     net = scored(net, score)
-    penalty = loop.Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
-    setup = loop.Setup(
+    penalty = Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
+    setup = Setup(
         fast(net, SHAPE) if quick else net, SHAPE, encode=lambda images: images[None],
         augment=lambda images, rng: images, objective=MEAN, penalties=(penalty,) if l1 else (),
         optimizer=optimizer, normalise=unlimited, lr=lambda epoch: LR, learner=learner,

@@ -12,11 +12,13 @@ from test_faster import notations
 from test_slim import TINY, draw_masks, residual_nets
 
 from minisnn.faster import fast
-from minisnn.networks import architectures, stages
+from minisnn.networks import stages
 from minisnn.networks.architectures import first_spike_mlp
+from minisnn.networks.build import build
 from minisnn.networks.compose import Residual, Sequential, scored
 from minisnn.networks.describe import KNOWN, from_text, to_text
 from minisnn.networks.notation import STYLES, NotationError, from_notation
+from minisnn.networks.registry import NETWORKS
 from minisnn.networks.stages import Conv, Flatten, Linear
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import Sigmoid
@@ -32,12 +34,12 @@ def check_round_trip(net):
 
 
 @pytest.mark.parametrize("T", [None, 2])
-@pytest.mark.parametrize("name", architectures.NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network(name, T):
     shape = (48, 48, 2)
-    net, paper = architectures.build(name, shape, 7, T)
+    net, paper = build(name, shape, 7, T)
     text = check_round_trip(net)
-    assert architectures.build(text, shape, 7, None, paper) == (net, paper)
+    assert build(text, shape, 7, None, paper) == (net, paper)
 
 
 @given(drawn=notations(), T=st.none() | st.integers(1, 4), style=st.sampled_from([*STYLES.values()]))
@@ -123,10 +125,10 @@ def test_a_text_by_hand():
 
 
 def test_fast_networks_have_no_text():
-    for name, (shape, build) in TINY.items():
+    for name, (shape, make) in TINY.items():
         if name != "mlp":  # whose stages only change places
             with pytest.raises(ValueError, match=r"cannot describe a \w+: describe the plain network"):
-                to_text(fast(build(2), shape))
+                to_text(fast(make(2), shape))
 
 
 def test_a_stage_of_the_same_name_is_another():
@@ -260,11 +262,9 @@ def test_nothing_but_known_classes():
     """Frozen dataclasses that hold numbers and each other: to build one does nothing else."""
     for name, cls in KNOWN.items():
         assert cls.__name__ == name
-        assert cls.__module__.rpartition(".")[0] == "minisnn.networks.stages" or cls.__module__ in (
-            "minisnn.networks.compose",
-            "minisnn.ops.neuron",
-            "minisnn.ops.surrogate",
-        )
+        folders = ("minisnn.networks.stages", "minisnn.ops.surrogate")
+        files = ("minisnn.networks.compose", "minisnn.ops.neuron")
+        assert cls.__module__.rpartition(".")[0] in folders or cls.__module__ in files
         assert cls.__dataclass_params__.frozen
         fields(cls)
 
@@ -302,15 +302,15 @@ def test_nothing_but_known_classes():
 )
 def test_texts_that_cannot_be_built(content, shape, width, message):
     with pytest.raises(NotationError, match=message):
-        architectures.build(content, shape, 5, 2, width=width)
+        build(content, shape, 5, 2, width=width)
 
 
 def test_a_text_is_a_name():
     """It has its own time steps and neurons; the paper says how it is trained."""
     net = from_notation("4C3-AP2-3FC", (4, 4, 1), 2, STYLES["sca"])
-    found, paper = architectures.build(to_text(net), (4, 4, 1), 3, 7)
+    found, paper = build(to_text(net), (4, 4, 1), 3, 7)
     assert (found, paper) == (net, "esl")
-    assert architectures.build(to_text(net), (4, 4, 1), 3, 7, "sca") == (net, "sca")
+    assert build(to_text(net), (4, 4, 1), 3, 7, "sca") == (net, "sca")
     params, buffers = found.init(np.random.default_rng(0), (4, 4, 1))
     y, _, _ = found.forward(params, buffers, np.ones((1, 2, 4, 4, 1)), False)
     assert y.shape == (1, 2, 3)

@@ -22,6 +22,7 @@ from minisnn.ops.conv import conv_backward, conv_forward
 from minisnn.ops.first_spike import first_spike_backward, first_spike_forward
 from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.linear import linear_backward, linear_forward
+from minisnn.ops.max_pool import max_pool_backward, max_pool_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import (
     RunningStats,
@@ -33,8 +34,6 @@ from minisnn.ops.pool import (
     average_pool_forward,
     global_pool_backward,
     global_pool_forward,
-    max_pool_backward,
-    max_pool_forward,
 )
 from minisnn.ops.score import SCORES
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS

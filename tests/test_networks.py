@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisnn.networks import architectures
-from minisnn.networks.architectures import NETWORKS, build, network
+from minisnn.networks.build import build
 from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, NotationError, Style, from_notation, widened
+from minisnn.networks.registry import NETWORKS, network
 from minisnn.networks.shapes import parameter_shapes
 from minisnn.networks.stages import (
     LIF,

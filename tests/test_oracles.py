@@ -12,6 +12,7 @@ import pytest
 
 from minisnn.faster import fast
 from minisnn.networks import architectures
+from minisnn.networks.build import build
 from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
 
@@ -85,7 +86,7 @@ def test_networks_agree_with_spikingjelly(peers, name):
 def test_a_damaged_network_does_not_agree(peers):
     """The comparison notices a neuron of another kind, and a gradient that is left out of the reset."""
     net, shape = NARROW["5conv"](4)
-    other, _ = architectures.build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
+    other, _ = build("8C3-AP2-9C3-AP2-9C3-10C3-AP2-5FC", shape, 5, 4, paper="esl")
     with pytest.raises((AssertionError, KeyError)):
         agree(
             peers.compare(net, shape, batch=4, optimizer="sgd", build=lambda net, shape: fast(other, shape))

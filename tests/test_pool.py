@@ -8,14 +8,8 @@ from strategies import few, rngs, sizes
 
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.ops.pool import (
-    average_pool_backward,
-    average_pool_forward,
-    max_pool_backward,
-    max_pool_forward,
-    sum_pool_backward,
-    sum_pool_forward,
-)
+from minisnn.ops.max_pool import max_pool_backward, max_pool_forward
+from minisnn.ops.pool import average_pool_backward, average_pool_forward, sum_pool_backward, sum_pool_forward
 
 POOLS = {
     "average": (average_pool_forward, average_pool_backward, np.mean),

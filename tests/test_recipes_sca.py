@@ -17,8 +17,8 @@ from data_loaders.common.declaration import REGISTERED
 from minisnn import cli, load_digits
 from minisnn.faster import fast
 from minisnn.networks import stages
-from minisnn.networks.architectures import NETWORKS
 from minisnn.networks.compose import scored
+from minisnn.networks.registry import NETWORKS
 from minisnn.ops.score import SCORES
 from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet, make
 from minisnn.runs import start

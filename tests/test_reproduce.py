@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from minisnn import cli, load_digits
 from minisnn.grids.rows import row_of, summarise
-from minisnn.networks.architectures import NETWORKS
+from minisnn.networks.registry import NETWORKS
 from minisnn.recipes import ESLMLP, LIFNet, SCANet
 from minisnn.targets import NAMES, SCALES, esl_fig4
 from minisnn.targets.reproduce import TARGETS, reproduce

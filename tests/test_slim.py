@@ -16,6 +16,7 @@ from minisnn.networks.compose import Residual, Sequential, neuron_caches
 from minisnn.networks.cost import connections, measure
 from minisnn.networks.describe import from_text, to_text
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
+from minisnn.networks.registry import NETWORKS
 from minisnn.networks.stages import (
     LIF,
     AveragePool,
@@ -134,7 +135,7 @@ TINY = {
 
 
 def test_no_network_is_forgotten():
-    assert set(TINY) == set(architectures.NETWORKS)
+    assert set(TINY) == set(NETWORKS)
 
 
 @pytest.mark.parametrize("T", [None, 2])
@@ -601,4 +602,4 @@ def test_a_slim_network_is_one_like_any_other():
     small = Slimmer(net, shape, draw_masks(rng, net, shape)).net
     assert "Select" in to_text(small)
     assert from_text(to_text(small)) == small
-    assert architectures.build(to_text(small), shape, 3, None) == (small, "esl")
+    assert build(to_text(small), shape, 3, None) == (small, "esl")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from data_loaders.common.dataset import DataSet, Split
 from minisnn import cli, load_digits
 from minisnn.backend import to_host
-from minisnn.networks import architectures
+from minisnn.networks.registry import NETWORKS
 from minisnn.networks.shapes import weight_shapes
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
 from minisnn.recipes.connections import LEARNERS, Connections
@@ -481,7 +481,7 @@ def test_unknown_names_are_refused_with_the_known_ones(field):
     assert all(name in str(error.value) for name in known.get(field, ()))
 
 
-@pytest.mark.parametrize("name", architectures.NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_is_here(name):
     assert name in NARROW
 

@@ -15,7 +15,7 @@ import pytest
 
 import minisnn as snn
 from minisnn import recipes
-from minisnn.networks import architectures
+from minisnn.networks.registry import NETWORKS
 from minisnn.ops import surrogate
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.training import optim
@@ -137,7 +137,7 @@ def test_every_pair_is_there():
 @pytest.mark.parametrize(
     "table",
     [
-        {key: network for key, (network, *_) in architectures.NETWORKS.items()},
+        {key: network for key, (network, *_) in NETWORKS.items()},
         optim.SCHEDULES, optim.NORMALISATIONS, prune.RULES, grow.RULES, redistribute.RULES,
         masks.DISTRIBUTIONS, masks.SAMPLERS, recipes.RECIPES,
         {type(s): type(s) for s in surrogate.SURROGATES.values()},

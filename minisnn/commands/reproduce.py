@@ -9,19 +9,10 @@ from typing import Any
 from minisnn.recipes import DEVICES
 from minisnn.targets import NAMES, SCALES
 
-
-def add(commands: Any) -> None:
-    """The parser of `minisnn reproduce`."""
-    scales = "\n".join(f"  {name:6} {text}" for name, text in SCALES.items())
-    parser = commands.add_parser(
-        "reproduce",
-        help="run the grid behind a table or figure of a paper and put ours beside the paper's",
-        description="Run every setting of a table or figure with several seeds; draw it, and print it with the paper's "
-        "values beside ours.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"""\
+LINES = "\n".join(f"  {name:6} {text}" for name, text in SCALES.items())
+EPILOG = f"""\
 scales
-{scales}
+{LINES}
 
 what it leaves in --out
   TARGET-SCALE.csv (a row for each run), TARGET-SCALE-summary.csv (means and errors), TARGET-SCALE.png, and
@@ -33,7 +24,18 @@ examples
   MINISNN_DATA=~/data minisnn reproduce esl-fig2 --scale small --seeds 0 1 2
   minisnn reproduce esl-table2 --scale paper --device gpu
   minisnn reproduce esl-fig4 --scale small --dask tcp://10.0.0.1:8786    with the workers of a Dask cluster
-""",
+"""
+
+
+def add(commands: Any) -> None:
+    """The parser of `minisnn reproduce`."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="run the grid behind a table or figure of a paper and put ours beside the paper's",
+        description="Run every setting of a table or figure with several seeds; draw it, and print it with the paper's "
+        "values beside ours.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
     )
     parser.add_argument("target", metavar="TARGET", help=f"{', '.join(NAMES)}; or your own, module:name")
     parser.add_argument("--scale", choices=list(SCALES), default="smoke", help="(default %(default)s)")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from minisnn.arguments import floating, numbers, whole
 from minisnn.backend import Array, array_module
-from minisnn.ops.pool import PoolCache, mean_dtype, of_windows, spikes
+from minisnn.ops.pool import mean_dtype, spikes
+from minisnn.ops.windows import PoolCache, of_windows
 
 
 def average_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
@@ -44,7 +45,7 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
 
 
 def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
-    """The twin of `ops.pool.max_pool_forward`."""
+    """The twin of `ops.max_pool.max_pool_forward`."""
     (x,) = numbers(x=x)
     xp = array_module(x)
     first, *others = _windows(x, k)
@@ -55,7 +56,7 @@ def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
 
 
 def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """The twin of `ops.pool.max_pool_backward`."""
+    """The twin of `ops.max_pool.max_pool_backward`."""
     dy = of_windows(dy, cache)
     x, k = cache
     xp = array_module(x)

@@ -107,10 +107,7 @@ def measure(
     (x,) = numbers(x=x)
     if not x.size:
         raise ValueError(f"x must hold at least one sample, found shape {x.shape}")
-    for key, mask in masks.items():
-        expected = params[key].shape if key in params else "no mask, because there is no such weight"
-        if mask.shape != expected:
-            raise ValueError(f"mask {key}: found shape {mask.shape}, expected {expected}")
+    _check_masks(params, masks)
     costs: dict[str, LayerCost] = {}
 
     def walk(stage: Stage, name: str, x: Array, frames: int) -> tuple[Array, int]:
@@ -142,6 +139,14 @@ def measure(
 
     walk(net, "", x, len(x) if (_repeats(net) if analog is None else analog) else 0)
     return costs
+
+
+def _check_masks(params: Arrays, masks: Arrays) -> None:
+    """Raise ValueError for a mask that does not fit its weight."""
+    for key, mask in masks.items():
+        expected = params[key].shape if key in params else "no mask, because there is no such weight"
+        if mask.shape != expected:
+            raise ValueError(f"mask {key}: found shape {mask.shape}, expected {expected}")
 
 
 def _check_countable(stage: Stage, name: str, params: Arrays) -> None:

@@ -1,18 +1,10 @@
-"""Pooling over windows of k x k with stride k; rows and columns that fill no window are dropped."""
+"""Means and sums over windows of k x k with stride k; rows and columns that fill no window are dropped."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from minisnn.arguments import cotangent, floating, numbers, whole
 from minisnn.backend import Array, array_module
-
-
-class PoolCache(NamedTuple):
-    """What a pool's backward needs."""
-
-    x: Array  # [N, H, W, C]
-    k: int
+from minisnn.ops.windows import PoolCache, of_windows, windows
 
 
 def average_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
@@ -77,53 +69,12 @@ def sum_pool_backward(dy: Array, cache: PoolCache) -> Array:
     return dx
 
 
-def max_pool_forward(x: Array, k: int = 2) -> tuple[Array, PoolCache]:
-    r"""Largest of each window, $y_{ij} = \max_{u,v<k} x_{ki+u,\,kj+v}$.
-
-    x: [N, H, W, C], bool, integers or floating: for spikes the maximum is their "or". k: side of a window, at least
-    1. Returns y [N, H // k, W // k, C] in x's dtype, and the cache. Raises ValueError for another dtype, or an x that
-    holds no window.
-    """
-    (x,) = numbers(x=x)
-    return windows(x, k).max((2, 4)), PoolCache(x, k)
-
-
-def max_pool_backward(dy: Array, cache: PoolCache) -> Array:
-    """Gradient of `max_pool_forward`: dy at the maximum of its window, 0 elsewhere.
-
-    Of equal maxima the first, row by row, gets it: with spikes, ties are the rule. dy: [N, H // k, W // k, C] floating.
-    Returns dx [N, H, W, C]. Raises ValueError for another shape or dtype.
-    """
-    dy, (x, k) = of_windows(dy, cache), cache
-    xp, dx = array_module(dy), array_module(dy).zeros(x.shape, dy.dtype)
-    by_window = windows(x, k).swapaxes(2, 3)  # [N, rows, columns, k, k, C]
-    first = by_window.reshape(*dy.shape[:3], k * k, dy.shape[3]).argmax(3)  # row by row
-    is_first = first[:, :, :, None] == xp.arange(k * k)[:, None]
-    windows(dx, k).swapaxes(2, 3)[...] = (is_first * dy[:, :, :, None]).reshape(by_window.shape)
-    return dx
-
-
-def windows(x: Array, k: int) -> Array:
-    """A view [N, H // k, k, W // k, k, C] of x: entry u, v of window i, j is [:, i, u, j, v]."""
-    k = whole("k", k, 1)
-    if x.ndim != 4 or min(x.shape[1:3]) < k:
-        raise ValueError(f"expected x [N, H, W, C] with H and W of at least {k}, found {x.shape}")
-    N, (rows, columns), C = len(x), (size // k for size in x.shape[1:3]), x.shape[3]
-    return x[:, : rows * k, : columns * k].reshape(N, rows, k, columns, k, C)
-
-
 def spikes(x: Array, k: int) -> tuple[Array, int]:
     """The arguments of `sum_pool_forward`. Raises ValueError for another dtype or k."""
     (x,), k = numbers(x=x), whole("k", k, 1)
     if x.dtype != bool or k > 15:  # 16 * 16 would not fit into a byte
         raise ValueError(f"expected spikes (bool) and k of at most 15, found {x.dtype} and {k}")
     return x, k
-
-
-def of_windows(dy: Array, cache: PoolCache) -> Array:
-    """The gradient that a backward over windows is given."""
-    N, H, W, C = cache.x.shape
-    return cotangent("dy", dy, (N, H // cache.k, W // cache.k, C), cache.x)
 
 
 def mean_dtype(x: Array) -> object:

@@ -17,8 +17,8 @@ from minisnn.faster.blocks import hold_blas
 from minisnn.networks.compose import Sequential
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
-from minisnn.training.loop import Setup
 from minisnn.training.optim import Optimizer
+from minisnn.training.setup import Setup
 
 DEVICES = ("cpu", "gpu")
 

@@ -17,8 +17,8 @@ from minisnn.structure.deep_r import DeepR
 from minisnn.structure.evolve import Evolve
 from minisnn.structure.grad_r import GradR, alpha_to_reach
 from minisnn.structure.learner import StructureLearner
-from minisnn.training.loop import Setup
 from minisnn.training.optim import Adam
+from minisnn.training.setup import Setup
 
 LEARNERS = {"evolve": Evolve, "deep-r": DeepR, "grad-r": GradR}
 """By name. In place of a name any function of the densities that returns a `StructureLearner`."""

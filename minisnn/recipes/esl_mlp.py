@@ -18,8 +18,8 @@ from minisnn.recipes.connections import Connections
 from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.training import losses, optim
-from minisnn.training.loop import Objective, Penalty, Setup
 from minisnn.training.optim import SGD, Adam, Optimizer
+from minisnn.training.setup import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)

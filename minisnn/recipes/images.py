@@ -18,17 +18,18 @@ from minisnn.backend import Array
 from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.batches.encode import direct_code, event_code
 from minisnn.batches.interface import About
-from minisnn.networks import architectures
+from minisnn.networks.build import build
 from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
+from minisnn.networks.registry import NETWORKS
 from minisnn.ops.surrogate import SURROGATES, Surrogate
 from minisnn.recipes.base import Base
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
-from minisnn.training.loop import Objective, Penalty, Setup
 from minisnn.training.optim import SGD, Adam
+from minisnn.training.setup import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Images(Base):
     flip: bool = setting(False, "augment by mirror images", group="data")
     net: Named = setting(
         "16C3-AP2-32C3-AP2-10FC",
-        f"{', '.join(architectures.NETWORKS)}, or a notation such as 64C3-AP2-10FC",
+        f"{', '.join(NETWORKS)}, or a notation such as 64C3-AP2-10FC",
         group="network",
         own=True,
     )
@@ -132,9 +133,7 @@ class Images(Base):
     def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
         net = lookup.imported("net", self.net) if lookup.is_own(self.net) else self.net
-        return architectures.build(
-            net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
-        )
+        return build(net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes())
 
     def _neuron_changes(self) -> dict[str, Any]:
         """Fields of `Neuron` that differ from the paper's."""

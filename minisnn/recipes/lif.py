@@ -14,7 +14,7 @@ from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure import masks
 from minisnn.structure.grad_r import GradR
 from minisnn.structure.learner import StructureLearner
-from minisnn.training.loop import Setup
+from minisnn.training.setup import Setup
 
 
 @dataclass(frozen=True, kw_only=True)

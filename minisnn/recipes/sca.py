@@ -14,7 +14,7 @@ from minisnn.recipes.settings import again, setting
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
-from minisnn.training.loop import Setup
+from minisnn.training.setup import Setup
 
 
 @dataclass(frozen=True, kw_only=True)

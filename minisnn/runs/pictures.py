@@ -17,7 +17,8 @@ from minisnn.arguments import check
 from minisnn.backend import to_host
 from minisnn.runs.prediction import FirstSpikeTrace, LIFTrace, Trace
 from minisnn.runs.result import columns
-from minisnn.training.loop import Row, Setup
+from minisnn.training.loop import Row
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 

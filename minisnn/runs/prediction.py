@@ -14,7 +14,8 @@ from minisnn.batches.interface import About
 from minisnn.networks.compose import Residual, Sequential, inside
 from minisnn.networks.stages import Arrays, Stage
 from minisnn.ops.neuron import Neuron
-from minisnn.training.loop import Setup, batches
+from minisnn.training.loop import batches
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 NONE = "none"  # the name of no class, where classes have names

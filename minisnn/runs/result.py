@@ -13,7 +13,8 @@ from minisnn.notices import warn
 from minisnn.recipes import Recipe
 from minisnn.structure.slim import Slimmer
 from minisnn.training import loop
-from minisnn.training.loop import Row, Setup
+from minisnn.training.loop import Row
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 Result = dict[str, Any]

@@ -24,7 +24,8 @@ from minisnn.runs.image_files import as_images
 from minisnn.runs.result import Result
 from minisnn.runs.run_data import Source, check_fits, load_other, load_own
 from minisnn.training import checkpoint, loop
-from minisnn.training.loop import Row, Setup
+from minisnn.training.loop import Row
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 if TYPE_CHECKING:  # takes longest to import, and predictions need no pictures

@@ -21,6 +21,7 @@ from minisnn.runs import start
 from minisnn.runs.run_data import Source
 from minisnn.structure.slim import Slimmer
 from minisnn.training import loop
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 IMAGES = 8  # for comparing the two networks
@@ -46,17 +47,7 @@ def slim_run(
     `out` holds a run already. Nothing is left in `out` then.
     """
     run = start.load(folder)
-    recipe, state = run.recipe, run.state
-    if not state.channels or not isinstance(recipe, Images):
-        raise ValueError(f"{folder} has no channel masks; runs of `minisnn train sca-vgg16` have them")
-    if not epochs and state.epoch < recipe.epochs:
-        raise ValueError(
-            f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
-        )
-    if not epochs and lr is not None:
-        raise ValueError(f"lr = {lr} is for further training: it needs epochs")
-    if (out / "config.json").exists():
-        raise FileExistsError(f"{out} holds a run already: choose another folder")
+    recipe, state = _checked(run, folder, out, epochs, lr), run.state
     data, setup = run.own_data(data), run.setup
     slimmer = Slimmer(run.plain, setup.shape, state.channels)
     masked = replace(state, params=setup.learner.parameters(state), channels={})
@@ -86,6 +77,22 @@ def slim_run(
     return result
 
 
+def _checked(run: start.Run, folder: Path, out: Path, epochs: int, lr: float | None) -> Images:
+    """The run's recipe. Raises ValueError and FileExistsError as `slim_run` says."""
+    recipe, state = run.recipe, run.state
+    if not state.channels or not isinstance(recipe, Images):
+        raise ValueError(f"{folder} has no channel masks; runs of `minisnn train sca-vgg16` have them")
+    if not epochs and state.epoch < recipe.epochs:
+        raise ValueError(
+            f"{folder}: epoch {state.epoch} of {recipe.epochs}: resume the run first, or give epochs"
+        )
+    if not epochs and lr is not None:
+        raise ValueError(f"lr = {lr} is for further training: it needs epochs")
+    if (out / "config.json").exists():
+        raise FileExistsError(f"{out} holds a run already: choose another folder")
+    return recipe
+
+
 def _recipe(recipe: Images, info: DataInfo, net: Sequential, epochs: int, lr: float | None) -> LIFNet:
     """The recipe of a dense network: the shared settings of the run's recipe, and the small network as text."""
     shared = {f.name: getattr(recipe, f.name) for f in fields(Images)}
@@ -97,7 +104,7 @@ def _recipe(recipe: Images, info: DataInfo, net: Sequential, epochs: int, lr: fl
 
 
 def check_equal(
-    setup: loop.Setup,
+    setup: Setup,
     data: DataSet,
     masked: tuple[Sequential, TrainingState],
     small: tuple[Sequential, TrainingState],

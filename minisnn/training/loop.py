@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import wraps
 from math import isfinite, prod
 from typing import Any, NamedTuple, TypeVar
@@ -17,55 +15,14 @@ from minisnn.arguments import check
 from minisnn.backend import Array, to_device
 from minisnn.batches.interface import Samples, Splits
 from minisnn.batches.prefetch import prefetch
-from minisnn.networks.compose import Sequential, firing_rates
-from minisnn.networks.stages import Shape
+from minisnn.networks.compose import firing_rates
 from minisnn.notices import warn_of_silence
-from minisnn.structure.learner import StructureLearner
 from minisnn.training.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
-from minisnn.training.optim import Optimizer
+from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
 Row = dict[str, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Objective(NamedTuple):
-    """What a network's output is trained for, and how its class is read."""
-
-    forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
-    backward: Callable[[float, Any], Array]  # (dloss, cache) -> doutputs
-    predict: Callable[[Array], Array]  # outputs -> class of each sample, -1 for none
-
-
-class Penalty(NamedTuple):
-    """A cost that weights have whatever the data."""
-
-    forward: Callable[[Array], tuple[Array, Any]]  # weight -> cost, cache
-    backward: Callable[[float, Any], Array]  # (dcost, cache) -> dweight
-    weight: float
-    applies_to: Callable[[str, Array], bool]  # (key, weight)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A training run, ready to go: everything that does not change."""
-
-    net: Sequential
-    shape: Shape  # of one sample, for net.init
-    encode: Callable[[Array], Array]  # images -> the network's input
-    augment: Callable[..., Array]  # (images, rng=...) -> images
-    objective: Objective
-    penalties: tuple[Penalty, ...]
-    optimizer: Optimizer
-    normalise: Callable[..., None]  # (grads, masks), in place
-    lr: Callable[[int], float]  # of the epoch
-    learner: StructureLearner
-    batch_size: int
-    epochs: int
-    accumulate: int = 1  # a batch is processed in this many parts: the same gradient with less memory
-    device: str = "cpu"
-    fires_once: bool = False  # neurons fire at most once: a layer in which all fire is not saturated
-    around: Callable[[], AbstractContextManager[Any]] = nullcontext  # what every step and evaluation runs in
 
 
 class Step(NamedTuple):
@@ -83,13 +40,18 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
     names = ("weights", "data", "structure")
     rngs = dict(zip(names, map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3)), strict=True))
     params, buffers = (
-        {key: to_device(w.astype(dtype), setup.device) for key, w in arrays.items()}
+        {key: to_device(_as(w, dtype), setup.device) for key, w in arrays.items()}
         for arrays in setup.net.init(rngs.pop("weights"), setup.shape)
     )
     state = TrainingState(params, buffers, rngs=rngs)
     state.moments = setup.optimizer.init(state.params)
     setup.learner.start(state)
     return state
+
+
+def _as(w: Array, dtype: Any) -> Array:
+    """Real numbers in another precision; counts and seeds stay integers."""
+    return w.astype(dtype) if w.dtype.kind == "f" else w
 
 
 def _around(function: Function) -> Function:

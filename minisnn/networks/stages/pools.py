@@ -15,7 +15,8 @@ from minisnn.networks.stages.base import (
     merge_time,
     split_time,
 )
-from minisnn.ops import pool
+from minisnn.ops import max_pool, pool
+from minisnn.ops.windows import PoolCache
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class WindowPool(Plain):
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
-    ) -> tuple[Array, pool.PoolCache, Arrays]:
+    ) -> tuple[Array, PoolCache, Arrays]:
         y, cache = self.pair[0](merge_time(x), self.k)
         return split_time(y, x), cache, buffers
 
     def backward(
-        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
+        self, params: Arrays, dy: Array, cache: PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         return split_time(self.pair[1](merge_time(dy), cache), dy), {}
 
@@ -61,7 +62,7 @@ class SumPool(WindowPool):
 class MaxPool(WindowPool):
     """Maxima of k x k windows, by `max_pool_forward`."""
 
-    pair = pool.max_pool_forward, pool.max_pool_backward
+    pair = max_pool.max_pool_forward, max_pool.max_pool_backward
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ class GlobalPool(Plain):
 
     def forward(
         self, params: Arrays, buffers: Arrays, x: Array, train: bool
-    ) -> tuple[Array, pool.PoolCache, Arrays]:
+    ) -> tuple[Array, PoolCache, Arrays]:
         y, cache = pool.global_pool_forward(merge_time(x))
         return split_time(y, x), cache, buffers
 
     def backward(
-        self, params: Arrays, dy: Array, cache: pool.PoolCache, need_dx: bool = True
+        self, params: Arrays, dy: Array, cache: PoolCache, need_dx: bool = True
     ) -> tuple[Array | None, Arrays]:
         return split_time(pool.global_pool_backward(merge_time(dy), cache), dy), {}

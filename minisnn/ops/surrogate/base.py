@@ -1,0 +1,40 @@
+"""Smooth stand-ins for the Heaviside step, and their slopes (ESL Eq. 8, SCA Eq. 3, chapter 08).
+
+A neuron fires where x = u - v_th exceeds 0; the derivative of that is 0 almost everywhere. The
+backward uses the slope of a smooth step in its place. Each file beside this one holds one: `step` is the smooth
+function, `slope` its derivative. `step` is never used in training; with it in the place of the
+Heaviside the network is differentiable, and its gradient can be checked.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from minisnn.arguments import check, floating
+from minisnn.backend import Array
+
+
+class Surrogate(Protocol):
+    """A smooth step from 0 to 1 and its slope, elementwise; x is u - v_th, how far a potential is above threshold.
+
+    To write one, give a class these two methods. x: floating, any shape; both return x's shape and dtype. Those of
+    this folder take lists, too, and raise ValueError for another dtype.
+    """
+
+    def step(self, x: Array) -> Array:
+        """The smooth step, from 0 far below 0 to 1 far above; 1/2 at 0."""
+
+    def slope(self, x: Array) -> Array:
+        """The derivative of `step`."""
+
+
+def floats(x: Array) -> Array:
+    """`floating`, with a shortcut for arrays, as it is called at every time step."""
+    return x if type(x) is np.ndarray and x.dtype.char in "fd" else floating(x=x)[0]
+
+
+def positive(name: str, value: float) -> None:
+    """Raise ValueError, naming the field, unless it is above 0."""
+    check(name, value, value > 0, "above 0")
