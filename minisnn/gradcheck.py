@@ -65,9 +65,8 @@ def check_gradient(
         # where(): inf - inf of neurons that never fire would be NaN
         rise = xp.where(finite, ends[0], 0) - xp.where(finite, ends[1], 0)
         numeric, analytic = float((u * rise).sum()) / (2 * step), float((dx * v).sum())
-        # The size that dx . v has on average; |dx . v| itself may be small by chance.
-        scale = max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
-        error = abs(numeric - analytic) / scale
+        # the size that dx . v has on average; |dx . v| itself may be small by chance
+        error = abs(numeric - analytic) / max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
         if not error <= rtol:
             raise GradientError(
                 f"input {n}: finite differences give {numeric:.9g}, backward {analytic:.9g}; "

@@ -16,6 +16,7 @@ from minisnn.ops import first_spike as plain_first_spike
 from minisnn.ops import im2col, score
 from minisnn.ops import lif as plain_lif
 from minisnn.ops import linear as plain_linear
+from minisnn.ops import max_pool as plain_max_pool
 from minisnn.ops import norm as plain_norm
 from minisnn.ops import pool as plain_pool
 from minisnn.ops.first_spike import Z_MAX
@@ -105,7 +106,7 @@ TWINS = {  # what is computed: plain file, fast file, arguments, sizes that the 
     "first_spike": (plain_first_spike, first_spike, draw_first_spike, [(first_spike, "BLOCK")]),
     "average_pool": (plain_pool, pool, draw_pool, []),
     "sum_pool": (plain_pool, pool, draw_spikes_to_pool, []),
-    "max_pool": (plain_pool, pool, draw_pool, []),
+    "max_pool": (plain_max_pool, pool, draw_pool, []),
 }
 every_pair = pytest.mark.parametrize("name", TWINS)
 OPTIONAL = {"linear": "need_dx", "conv": "need_dx", "batch_norm": "need_dx", "first_spike": "need_dz_in"}

@@ -176,7 +176,7 @@ def scored(net: Sequential, score: str) -> Sequential:
     score: one of `ops.score.SCORES`.
     """
 
-    def change(name: str, stage: Stage) -> list[tuple[str, Stage]]:
+    def change(name: str, stage: Any) -> list[tuple[str, Stage]]:
         stage = replace(stage, score=score) if hasattr(stage, "score") else stage
         return [(name.rpartition(".")[2], stage)]
 

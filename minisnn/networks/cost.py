@@ -110,7 +110,7 @@ def measure(
     _check_masks(params, masks)
     costs: dict[str, LayerCost] = {}
 
-    def walk(stage: Stage, name: str, x: Array, frames: int) -> tuple[Array, int]:
+    def walk(stage: Any, name: str, x: Array, frames: int) -> tuple[Array, int]:
         """A stage's output, and how many different frames of real numbers it holds; 0 if it holds events."""
         if isinstance(stage, Residual):
             y, main = walk(stage.main, f"{name}main.", x, frames)

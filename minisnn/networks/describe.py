@@ -66,7 +66,7 @@ def _built(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     name = value.get("is")
-    cls = _own(name) if is_own(name) else KNOWN.get(name) if isinstance(name, str) else None
+    cls = _own(str(name)) if is_own(name) else KNOWN.get(name) if isinstance(name, str) else None
     if cls is None:
         raise ValueError(f"not the description of a network: there is no stage {name!r}")
     built = cls(**{key: _built(v) for key, v in value.items() if key != "is"})

@@ -30,11 +30,11 @@ class Drawing(np.random.Generator):
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
 
-    def standard_normal(self, size: Any = None, *_: Any, **__: Any) -> Any:  # type: ignore[override]
+    def standard_normal(self, size: Any = None, *_: Any, **__: Any) -> Any:
         """Of a shape."""
         return Numbers(size)
 
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:  # type: ignore[override]
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Of a shape."""
         return Numbers(size)
 

@@ -132,7 +132,7 @@ class Images(Base):
 
     def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
-        net = lookup.imported("net", self.net) if lookup.is_own(self.net) else self.net
+        net = lookup.imported("net", str(self.net)) if lookup.is_own(self.net) else self.net
         return build(net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes())
 
     def _neuron_changes(self) -> dict[str, Any]:

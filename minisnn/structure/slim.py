@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ class Slimmer:
         index: np.ndarray = np.arange(axis.copies)[:, None] * len(kept) + np.flatnonzero(kept)
         return index.ravel()
 
-    def _smaller(self, name: str, stage: Stage) -> list[tuple[str, Stage]]:
+    def _smaller(self, name: str, stage: Any) -> list[tuple[str, Stage]]:
         """A stage of the small network, with a selection in front of it where it needs one."""
         inner = name.rpartition(".")[2]
         if getattr(stage, "channels", "") == "make":
