@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from data_loaders.common.errors import check as check
+from data_loaders.common.errors import generator as generator
+from data_loaders.common.errors import kind_of as kind_of
 from data_loaders.common.errors import nearest as nearest
 from data_loaders.common.errors import one_of as one_of
 from data_loaders.common.errors import whole as whole
@@ -41,23 +43,13 @@ def whole_numbers(name: str, values: object, least: int = 0) -> list[int]:
     return [whole(f"each of {name}", value, least) for value in values]
 
 
-def generator(name: str, rng: object) -> np.random.Generator:
-    """The generator itself. Raises ValueError, naming the argument, for anything else, a seed above all."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    seed = rng if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0 else 0
-    raise ValueError(
-        f"{name} must be a numpy.random.Generator: np.random.default_rng({seed}), found {_kind(rng)}"
-    )
-
-
 def path(name: str, value: object) -> Path:
     """The value as a Path. Raises ValueError, naming the argument, for anything but a path or its text."""
     if isinstance(value, (str, PathLike)) and isinstance(text := fspath(value), str):
         return Path(text)
     folder = getattr(value, "folder", None)
     hint = f": its folder is {str(folder)!r}" if folder else ""
-    raise ValueError(f"{name} must be a path, found {_kind(value)}{hint}")
+    raise ValueError(f"{name} must be a path, found {kind_of(value)}{hint}")
 
 
 def paths(name: str, values: object) -> list[Path]:
@@ -65,7 +57,7 @@ def paths(name: str, values: object) -> list[Path]:
     if isinstance(values, (str, PathLike)):
         raise ValueError(f"{name} must be a list of paths, found a single one: write [{str(values)!r}]")
     if not isinstance(values, Sequence):
-        raise ValueError(f"{name} must be a list of paths, found {_kind(values)}")
+        raise ValueError(f"{name} must be a list of paths, found {kind_of(values)}")
     return [path(f"each of {name}", value) for value in values]
 
 
@@ -101,12 +93,6 @@ class Spelled:
             known = [] if name.startswith("_") else [each for each in dir(self) if not each.startswith("_")]
             text = f"{type(self).__name__!r} object has no attribute {name!r}{nearest(name, known)}"
             raise AttributeError(text, name=name, obj=None)
-
-
-def _kind(value: object) -> str:
-    """A plain value as it is written, anything else by the name of its class."""
-    plain = isinstance(value, (str, bytes, int, float, complex)) or value is None
-    return repr(value) if plain else f"an object of type {type(value).__name__}"
 
 
 def floating(*, spikes: Collection[str] = (), like: Array | None = None, **named: Array) -> list[Array]:

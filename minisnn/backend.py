@@ -76,7 +76,7 @@ def no_gpu() -> str:
     try:
         import cupy
     except ImportError as error:
-        return f"CuPy cannot be imported ({error}): pip install 'minisnn[gpu]' for CUDA 12, 'minisnn[gpu-cuda13]' for 13"
+        return f"CuPy cannot be imported ({error}): 'minisnn[gpu]' has it for CUDA 12, 'minisnn[gpu-cuda13]' for 13"
     try:
         n = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy's own error class, and whatever a broken driver raises

@@ -43,6 +43,8 @@ def refused(what, message, kind=ValueError):
         (lambda: snn.Neuron(surrogate="triangle"), r"such as Triangle\(\), .*, found 'triangle'$"),
         (lambda: snn.Neuron(surrogate=snn.Triangle), "^surrogate must be an object with step and slope"),
         (lambda: snn.leaky("a"), "^tau_m must be a number, found 'a'$"),
+        (lambda: snn.exact_mask(3, 0.5, np.random.default_rng(0)), r"^shape must be a list of whole numbers, found 3"),
+        (lambda: snn.Triangle("a"), "^gamma must be a number, found 'a'$"),
         (lambda: snn.exact_mask((3, 4), "half", np.random.default_rng(0)), "^density must be a number, found 'half'$"),
         (lambda: snn.erk_densities({"a": (3, 4)}, "half"), "^density must be a number, found 'half'$"),
         (lambda: snn.erk_densities([(3, 4)], 0.5), r"^shapes must be a dictionary of shapes by key, .*\[\(3, 4\)\]$"),
@@ -68,6 +70,12 @@ def test_values_of_another_type(what, message):
         lambda rng: Linear(4).init(rng, (8,)),
         lambda rng: Conv(4).init(rng, (8, 8, 1)),
         lambda rng: FirstSpike(4).init(rng, (8,)),
+        lambda rng: snn.shift(np.ones((2, 4, 4, 1)), 1, rng),
+        lambda rng: snn.flip(np.ones((2, 4, 4, 1)), rng),
+        lambda rng: snn.roll(np.ones((2, 3, 4, 4, 1)), 1, rng),
+        lambda rng: snn.hold_out(snn.load_digits().train, 0.1, rng),
+        lambda rng: snn.stratified(snn.load_digits().train, 2, rng),
+        lambda rng: snn.Dropout(0.5).init(rng, (8,)),
     ],
 )
 def test_a_seed_is_no_generator(what, rng):

@@ -9,6 +9,8 @@ from functools import wraps
 from operator import index
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+
 
 class DataError(ValueError):
     """A data file is not what it should be. The message names the file, what was found and what was expected."""
@@ -43,6 +45,22 @@ def whole(name: str, value: object, least: int = 0) -> int:
         raise ValueError(f"{name} must be a whole number, found {value!r}") from None
     check(name, n, n >= least, f"at least {least}")
     return n
+
+
+def generator(name: str, rng: object) -> np.random.Generator:
+    """The generator itself. Raises ValueError, naming the argument, for anything else, a seed above all."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    seed = rng if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0 else 0
+    raise ValueError(
+        f"{name} must be a numpy.random.Generator: np.random.default_rng({seed}), found {kind_of(rng)}"
+    )
+
+
+def kind_of(value: object) -> str:
+    """A plain value as it is written, anything else by the name of its class."""
+    plain = isinstance(value, (str, bytes, int, float, complex)) or value is None
+    return repr(value) if plain else f"an object of type {type(value).__name__}"
 
 
 P = ParamSpec("P")

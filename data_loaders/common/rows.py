@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_loaders.common.errors import generator
+
 
 class Rows:
     """Some samples of an array on disk, in some order. Only those that an index asks for are read."""
@@ -57,10 +59,13 @@ def evenly(n: int, most: int) -> np.ndarray:
 
 
 def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
-    """Two parts: the rest, and `fraction` of the samples, drawn whatever their class. Both keep the order."""
+    """Two parts: the rest, and `fraction` of the samples, drawn whatever their class. Both keep the order.
+
+    Raises ValueError for a seed in place of rng.
+    """
     n = len(split.labels)
     held = np.zeros(n, bool)
-    held[rng.choice(n, round(fraction * n), replace=False)] = True
+    held[generator("rng", rng).choice(n, round(fraction * n), replace=False)] = True
     return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
 
 
@@ -70,10 +75,11 @@ def stratified(split: Split, parts: int, rng: np.random.Generator) -> list[Split
     The samples are lined up, class after class, in random order within each class; the parts take evenly spaced places
     in turn. Of a class with n samples a part gets n/10, one more or less. No two places are neighbours, so that the
     rest keeps every class; a class with a single sample stays there. All parts keep the order of the samples.
-    Raises ValueError if there are fewer than 2 * parts samples in classes with two or more.
+    Raises ValueError if there are fewer than 2 * parts samples in classes with two or more, or for a
+    seed in place of rng.
     """
     labels = split.labels
-    row = rng.permutation(len(labels))
+    row = generator("rng", rng).permutation(len(labels))
     row = row[np.argsort(labels[row], kind="stable")]
     row = row[np.bincount(labels)[labels[row]] > 1]
     n = len(row)

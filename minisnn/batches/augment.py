@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from minisnn.arguments import check, numbers, whole
+from minisnn.arguments import check, generator, numbers, whole
 from minisnn.backend import Array, array_module
 
 Augmentation = Callable[..., Array]
@@ -21,7 +21,8 @@ def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
     """Move each image by its own -by ... +by pixels down and across; what moves in is black.
 
     images: [B, H, W, C], numbers of any dtype. by: in pixels, at least 0. Returns a new array of the same shape and
-    dtype. TET's and SCA's RandomCrop(32, padding=4) is shift by 4. Raises ValueError for another shape or dtype.
+    dtype. TET's and SCA's RandomCrop(32, padding=4) is shift by 4. Raises ValueError for another shape or dtype,
+    or a seed in place of rng.
     """
     (images,), by = numbers(images=images), whole("by", by)
     check("images", images.shape, images.ndim == 4, "[B, H, W, C]")
@@ -29,7 +30,7 @@ def shift(images: Array, by: int, rng: np.random.Generator) -> Array:
     B, H, W, C = images.shape
     padded = xp.zeros((B, H + 2 * by, W + 2 * by, C), images.dtype)
     padded[:, by : by + H, by : by + W] = images
-    down, across = xp.asarray(rng.integers(0, 2 * by + 1, (2, B)))
+    down, across = xp.asarray(generator("rng", rng).integers(0, 2 * by + 1, (2, B)))
     rows = down[:, None] + xp.arange(H)
     columns = across[:, None] + xp.arange(W)
     return padded[xp.arange(B)[:, None, None], rows[:, :, None], columns[:, None, :]]
@@ -43,7 +44,7 @@ def flip(images: Array, rng: np.random.Generator) -> Array:
     """
     (images,) = numbers(images=images)
     check("images", images.shape, images.ndim >= 4, "[B, ..., H, W, C]")
-    mirrored = array_module(images).asarray(rng.random(len(images)) < 0.5)
+    mirrored = array_module(images).asarray(generator("rng", rng).random(len(images)) < 0.5)
     out = images.copy()
     out[mirrored] = images[mirrored][..., ::-1, :]
     return out
@@ -59,7 +60,7 @@ def roll(frames: Array, by: int, rng: np.random.Generator) -> Array:
     (frames,), by = numbers(frames=frames), whole("by", by)
     check("frames", frames.shape, frames.ndim == 5, "[B, T, H, W, C]")
     H, W = frames.shape[-3:-1]
-    offsets = rng.integers(-by, by + 1, (len(frames), 2)) % (max(1, H), max(1, W))
+    offsets = generator("rng", rng).integers(-by, by + 1, (len(frames), 2)) % (max(1, H), max(1, W))
     out = array_module(frames).empty_like(frames)
     for new, old, (d, a) in zip(out, frames, offsets.tolist(), strict=True):
         new[:, d:, a:] = old[:, : H - d, : W - a]

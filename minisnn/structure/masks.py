@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from minisnn.arguments import bools, check, floating, generator, number
+from minisnn.arguments import bools, check, floating, generator, number, whole_numbers
 from minisnn.backend import Array
 
 
@@ -88,10 +88,11 @@ def _check_shapes(shapes: object) -> None:
 def bernoulli_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
     """Each connection present with probability `density`, independently of the others (ESL Eq. 1).
 
-    Returns bool of `shape`, on the host. Raises ValueError for a density outside 0 to 1, or a seed for rng.
+    Returns bool of `shape`, on the host. Raises ValueError for a density outside 0 to 1, a shape that is no tuple, or a
+    seed for rng.
     """
     check("density", density, 0 <= number("density", density) <= 1, "0 to 1")
-    return generator("rng", rng).random(shape) < density
+    return generator("rng", rng).random(whole_numbers("shape", shape)) < density
 
 
 def exact_mask(
@@ -104,7 +105,7 @@ def exact_mask(
     """
     check("density", density, 0 <= number("density", density) <= 1, "0 to 1")
     rng = generator("rng", rng)
-    size = prod(shape)
+    size = prod(whole_numbers("shape", shape))
     mask = np.zeros(size, bool)
     mask[rng.choice(size, whole(density * size), replace=False)] = True
     return mask.reshape(shape)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from minisnn.arguments import check, floating
+from minisnn.arguments import check, floating, number
 from minisnn.backend import Array
 
 
@@ -37,4 +37,4 @@ def floats(x: Array) -> Array:
 
 def positive(name: str, value: float) -> None:
     """Raise ValueError, naming the field, unless it is above 0."""
-    check(name, value, value > 0, "above 0")
+    check(name, value, number(name, value) > 0, "above 0")
