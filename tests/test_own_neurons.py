@@ -9,13 +9,29 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import few, kink_distance, neurons, rngs, seeds
 
+from minisnn import load, load_digits, resume, train
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
+from minisnn.networks.compose import Sequential
+from minisnn.networks.cost import measure
+from minisnn.networks.stages import (
+    PLIF,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    RecurrentLIF,
+    Repeat,
+)
 from minisnn.ops.dropout import dropout_backward, dropout_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.plif import plif_backward, plif_forward
 from minisnn.ops.recurrent_lif import recurrent_lif_backward, recurrent_lif_forward
 from minisnn.ops.surrogate import Sigmoid
+from minisnn.structure.channel_graph import ChannelGraph
+from minisnn.training import loop
 
 smooth = neurons.map(lambda n: replace(n, smooth=True, detach_reset=False))
 
@@ -153,3 +169,96 @@ def test_dropout_keeps_the_mean():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- as stages of a network
+
+
+def learned(T=3):
+    """Convolution, a learnable leak, dropout, recurrent neurons, readout."""
+    return Sequential(
+        (("repeat", Repeat(T)), ("conv1", Conv(4)), ("bn1", BatchNorm()), ("plif1", PLIF()), ("pool", AveragePool()),
+         ("flatten", Flatten()), ("drop", Dropout(0.25)), ("fc1", Linear(12, std=0.5)), ("lif2", RecurrentLIF(std=0.1)),
+         ("fc2", Linear(10)))
+    )  # fmt: skip
+
+
+def test_a_run_with_them_is_resumed_as_if_it_had_never_stopped(tmp_path, monkeypatch):
+    """Their parameters and the seeds of dropout are in the checkpoint, their description in the configuration."""
+    data = load_digits()
+    part = replace(data, train=data.train.take(slice(96)))
+    settings = {
+        "net": learned(),
+        "batch_size": 32,
+        "density": 0.5,
+        "t_iter": 2.0,
+        "epochs": 3,
+        "progress": None,
+    }
+    whole = train("lif", part, out=tmp_path / "whole", pictures=False, **settings)
+    step, calls = loop.step, []
+
+    def stop(*args):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return step(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train("lif", part, out=tmp_path / "broken", pictures=False, **settings)
+    resumed = resume(tmp_path / "broken", part, pictures=False)
+    for group in ("params", "buffers", "masks"):
+        found, expected = getattr(resumed.state, group), getattr(whole.state, group)
+        assert found.keys() == expected.keys()
+        for key in expected:
+            np.testing.assert_array_equal(found[key], expected[key])
+    assert whole.state.params["plif1.a"][0] != 0  # it learns
+    assert whole.state.buffers["drop.count"] == [9]  # once for each batch, never in evaluation
+    assert whole.state.buffers["drop.count"].dtype.kind == "i"
+    assert whole.state.masks["lif2.weight"].sum() == resumed.state.masks["lif2.weight"].sum()
+    assert whole.result["synops"] > 0
+    run = load(tmp_path / "whole")
+    assert run.plain == learned()
+    np.testing.assert_array_equal(run.predict(data.test.images[:5]), whole.predict(data.test.images[:5]))
+
+
+def test_what_reaches_recurrent_weights():
+    rng, net = np.random.default_rng(0), Sequential((("r", RecurrentLIF(std=1.0)),))
+    params, buffers = net.init(rng, (5,))
+    x, mask = rng.normal(1, 1, (4, 3, 5)), rng.random((5, 5)) < 0.6
+    params["r.weight"] *= mask
+    cost = measure(net, params, buffers, {"r.weight": mask}, x, analog=True)["r.weight"]
+    spikes = net.forward(params, buffers, x, False)[0]
+    synops = sum(
+        mask[i].sum() for t, b, i in np.argwhere(spikes) if t < 3
+    )  # the last step is heard by nobody
+    assert cost.synops == synops / 3
+    assert cost.events == spikes[:3].sum() / 3
+    assert (cost.connections, cost.possible, cost.macs, cost.operations) == (mask.sum(), 25, 0, mask.sum())
+
+
+def test_dropout_drops_in_training_alone_and_anew_each_time():
+    stage, x = Dropout(0.5), np.ones((2, 3, 40))
+    _, buffers = stage.init(np.random.default_rng(0), (40,))
+    assert stage.forward({}, buffers, x, False)[0] is x
+    one, _, after = stage.forward({}, buffers, x, True)
+    two, cache, last = stage.forward({}, after, x, True)
+    assert set(np.unique(one)) == {0, 2}
+    assert (one != two).any()
+    assert (buffers["count"], after["count"], last["count"]) == ([0], [1], [2])
+    np.testing.assert_array_equal(stage.backward({}, np.ones(x.shape), cache)[0], two)
+    with pytest.raises(ValueError, match="rate must be at least 0 and below 1, found 1"):
+        Dropout(1).init(np.random.default_rng(0), (4,))
+    with pytest.raises(
+        ValueError, match="decay must be above 0 and below 1, where learning can start, found 1"
+    ):
+        PLIF(Neuron(decay=1.0)).init(np.random.default_rng(0), (4,))
+    with pytest.raises(ValueError, match=r"recurrent neurons take vectors, found \(4, 4, 1\): flatten first"):
+        RecurrentLIF().out((4, 4, 1))
+
+
+def test_channels_are_pruned_through_a_learnable_leak():
+    layers = ChannelGraph(learned(), (8, 8, 1)).layers
+    assert [layer.key for layer in layers] == ["plif1"]
