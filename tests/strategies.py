@@ -59,7 +59,7 @@ def kink_distance(surrogate, x):
         Triangle: lambda s: (-s.gamma, 0, s.gamma),
         Rectangle: lambda s: (-s.width / 2, s.width / 2),
     }.get(type(surrogate), lambda s: ())(surrogate)
-    return min((abs(x - corner).min() for corner in corners), default=np.inf)
+    return min((abs(x - corner).min(initial=np.inf) for corner in corners), default=np.inf)
 
 
 @contextmanager

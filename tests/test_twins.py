@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import neurons, pieces, rngs, spikes, surrogates, weights
+from strategies import kink_distance, neurons, pieces, rngs, spikes, surrogates, weights
 
 from minisnn.backend import to_host
-from minisnn.faster import conv, first_spike, lif, linear, norm, pool, product
+from minisnn.faster import conv, first_spike, lif, linear, norm, norm_lif, pool, product, winograd
 from minisnn.ops import conv as plain_conv
 from minisnn.ops import first_spike as plain_first_spike
 from minisnn.ops import im2col, score
@@ -205,6 +205,67 @@ def test_twins_are_equal(xp, name, rng, neuron, smooth, dtype, layout, size):
     else:
         with pieces(size, *sizes):
             compare(xp, name, named, dtype, rng)
+
+
+@given(
+    rng=rngs,
+    dtype=st.sampled_from(["float32", "float64"]),
+    layout=st.sampled_from([*LAYOUTS]),
+    size=st.integers(1, 40),
+)
+def test_winograd_is_a_convolution(xp, rng, dtype, layout, size):
+    """Of 3x3 with stride and padding 1: any shape, any layout, in small pieces."""
+    N, H, W, C, F = shape_of(rng, 3, 9, 9, 4, 4)
+    x = numbers(rng, N, H, W, C)
+    x = x > 0 if rng.random() < 0.3 else x
+    bias = numbers(rng, F) if rng.random() < 0.5 else None
+    x, weight, bias = (prepared(xp, a, dtype, layout) for a in (x, numbers(rng, 3, 3, C, F), bias))
+    y, cache = plain_conv.conv_forward(x, weight, bias, 1, 1)
+    with pieces(size, (winograd, "ROWS"), (winograd, "COLUMNS")):
+        z, its = winograd.winograd_forward(x, weight, bias)
+        same(z, y, dtype, "y")
+        dy = xp.asarray(rng.standard_normal(y.shape).astype(dtype))
+        found, expected = winograd.winograd_backward(dy, its), plain_conv.conv_backward(dy, cache)
+        for n, (a, b) in enumerate(zip(found, expected, strict=True)):
+            same(a, b, dtype, f"gradient {n}")
+        assert winograd.winograd_backward(dy, its, need_dx=False)[0] is None
+
+
+@given(
+    rng=rngs, neuron=neurons, dtype=st.sampled_from(["float32", "float64"]), layout=st.sampled_from([*LAYOUTS]),
+    size=st.integers(1, 40), repeat=st.integers(1, 3), train=st.booleans(),
+)  # fmt: skip
+def test_joined_batch_norm_and_neurons_are_the_two(xp, rng, neuron, dtype, layout, size, repeat, train):
+    """Smooth neurons, so that rounding moves no spike; the steps of a static input are one of them, repeated."""
+    neuron = replace(neuron, smooth=True)
+    T, B, N, C = (1 if repeat > 1 else int(rng.integers(1, 5))), *shape_of(rng, 3, 4, 4)
+    x, gamma, beta, mean = (
+        numbers(rng, T, B + 2 * train, N, C),
+        numbers(rng, C),
+        numbers(rng, C),
+        numbers(rng, C),
+    )
+    x, gamma, beta, running = (
+        prepared(xp, a, dtype, layout) for a in (x, gamma, beta, RunningStats(mean, rng.uniform(0.5, 2, C)))
+    )
+    y, normed, moved = plain_norm.batch_norm_forward(x, gamma, beta, running, train, copies=repeat)
+    current = xp.asarray(np.repeat(to_host(y), repeat, 0))
+    a, cache = plain_lif.lif_forward(current, neuron)
+    near = {"float32": 2e-3, "float64": 1e-8}[dtype]
+    with pieces(size, (norm_lif, "BLOCK"), (norm, "ROWS_OF")):
+        b, its, stats_now = norm_lif.norm_lif_forward(x, gamma, beta, running, train, neuron, repeat=repeat)
+        np.testing.assert_allclose(to_host(b), to_host(a), rtol=near, atol=near)
+        for one, other in zip(stats_now, moved, strict=True):
+            same(one, other, dtype, "running")
+        g = xp.asarray(rng.standard_normal(a.shape).astype(dtype))
+        dcurrent = to_host(plain_lif.lif_backward(g, cache))
+        dy = xp.asarray(dcurrent.reshape(T, repeat, *dcurrent.shape[1:]).sum(1))
+        expected, found = plain_norm.batch_norm_backward(dy, normed), norm_lif.norm_lif_backward(g, its)
+        if kink_distance(neuron.surrogate, to_host(cache.u) - neuron.v_th) > near:
+            for one, other in zip(found, expected, strict=True):
+                one, other = to_host(one), to_host(other)
+                scale = max(1, abs(other).max(initial=0))
+                np.testing.assert_allclose(one, other, rtol=near, atol=near * scale)
 
 
 @given(rng=rngs, few=st.booleans(), size=st.integers(1, 100))
