@@ -43,9 +43,9 @@ MINISNN = "minisnn"
 def steps(case: str, names: tuple[str, ...]) -> dict[str, Callable[[], float]]:
     """A training step of each library by name; all start from the same parameters. Returns functions -> loss."""
     from minisnn.faster import fast
+    from minisnn.faster.adam import Adam
     from minisnn.networks.build import build
     from minisnn.training.losses import tet_loss_backward, tet_loss_forward
-    from minisnn.training.optim import Adam
 
     name, shape, T, B, _ = CASES[case]
     net, _ = build(name, shape, 10, T)

@@ -18,9 +18,9 @@ import numpy as np
 from lif import ROOT, machine
 
 from minisnn.faster import fast
+from minisnn.faster.adam import Adam
 from minisnn.networks.build import build
 from minisnn.training.losses import tet_loss_backward, tet_loss_forward
-from minisnn.training.optim import Adam
 
 STEPS = [  # title, name in NETWORKS, shape, classes, T, B, does the input come as frames?
     ("multi-spike MLP", "mlp", (28, 28, 1), 10, 8, 100, False),
