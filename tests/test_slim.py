@@ -597,8 +597,8 @@ def test_selections_that_make_no_sense(index):
 
 def test_a_slim_network_is_one_like_any_other():
     """Text, fast twin and costs know selections."""
-    shape, build = TINY["pre-resnet18"]
-    net, rng = build(2), np.random.default_rng(3)
+    shape, make = TINY["pre-resnet18"]
+    net, rng = make(2), np.random.default_rng(3)
     small = Slimmer(net, shape, draw_masks(rng, net, shape)).net
     assert "Select" in to_text(small)
     assert from_text(to_text(small)) == small
