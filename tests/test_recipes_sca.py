@@ -45,7 +45,7 @@ def no_data(shape=(8, 8, 1), n_classes=10):
         ({"q": -0.1}, "q must be 0 to 1, found -0.1"),
         (
             {"p": 0.9, "q": 0.1},
-            "--p and --q must be 0 or more and --p + --q below 1, found --p = 0.9, --q = 0.1",
+            "p and q must be 0 or more and p + q below 1, found p = 0.9, q = 0.1",
         ),
         ({"p": 1.0, "q": 0.0}, "p and q must be 0 or more and p + q below 1, found p = 1.0, q = 0.0"),
         ({"p": float("nan")}, "p must be 0 to 1, found nan"),

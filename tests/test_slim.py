@@ -12,6 +12,7 @@ from minisnn.backend import to_host
 from minisnn.faster import fast
 from minisnn.gradcheck import check_gradient
 from minisnn.networks import architectures
+from minisnn.networks.build import build
 from minisnn.networks.compose import Residual, Sequential, neuron_caches
 from minisnn.networks.cost import connections, measure
 from minisnn.networks.describe import from_text, to_text

@@ -84,5 +84,5 @@ def test_extreme_potentials(xp, name):
 @pytest.mark.parametrize("kind", [Triangle, Rectangle, Sigmoid, ArcTan])
 @pytest.mark.parametrize("value", [0, -1, np.nan])
 def test_bad_widths_are_refused(kind, value):
-    with pytest.raises(ValueError, match="must be (above 0|a number)"):
+    with pytest.raises(ValueError, match=r"must be (above 0|a number)"):
         kind(value)

@@ -267,7 +267,7 @@ def no_cupy(monkeypatch):
 
 
 def test_no_gpu_is_said_in_words(no_cupy, tmp_path, capsys):
-    with pytest.raises(NoGPUError, match=r"CuPy cannot be imported .*minisnn.gpu-cuda13. for 13"):
+    with pytest.raises(NoGPUError, match=r"CuPy cannot be imported .*gpu-cuda13.. for 13"):
         start.train(replace(TINY, device="gpu"), out=tmp_path / "run")
     for kind in ("lif", "esl-mlp"):
         assert cli.main(["train", kind, "--device", "gpu", "--out", str(tmp_path / "run")]) == 2
