@@ -417,8 +417,8 @@ def test_slimming_twice_is_slimming_once(rng, drawn):
 
 def test_nothing_to_remove(xp):
     """Full masks, or none: the very same network."""
-    for shape, build in TINY.values():
-        net = build(2)
+    for shape, make in TINY.values():
+        net = make(2)
         full = {layer.key: xp.asarray(np.ones(layer.size, bool)) for layer in ChannelGraph(net, shape).layers}
         assert Slimmer(net, shape, full).net == Slimmer(net, shape, {}).net == net
 
