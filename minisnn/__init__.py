@@ -54,6 +54,7 @@ _PAGES = {
     "optimisers": {
         "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
         "clip_neurons, clip_rows, divide_by_norm",
+        "training.adamw": "AdamW",
     },
     "structure": {
         "structure.masks": "erdos_renyi_density, erk_densities, er_densities, uniform_densities, bernoulli_mask, "

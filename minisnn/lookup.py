@@ -12,11 +12,33 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
 from traceback import extract_tb, walk_tb
-from typing import Any
+from typing import Any, TypeVar
 
 from data_loaders.common.importing import IMPORTED, imported, script
 from minisnn.arguments import one_of
+
+Anything = TypeVar("Anything")
+
+
+def register(table: dict[str, Any], name: str) -> Callable[[Anything], Anything]:
+    """A decorator that puts a class or function into a table. Raises ValueError for a name that is taken."""
+    if name in table:
+        raise ValueError(f"name must be a new one, found {name!r}, which is {shown(table[name])} already")
+
+    def put(thing: Anything) -> Anything:
+        table[name] = thing
+        return thing
+
+    return put
+
+
+def import_all(package: str) -> None:
+    """Import every file of a package, so that all that they register is known: a new file needs no list."""
+    for module in iter_modules(import_module(package).__path__):
+        import_module(f"{package}.{module.name}")
 
 
 def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -39,7 +40,15 @@ class Mine(SparseLearner):
 class Signed(SGD):
     """Only the sign of the gradient."""
 
+    default_lr: ClassVar[float] = 0.125
+
     scale: float = 2.0
+
+
+class Unrated(Signed):
+    """No learning rate of its own."""
+
+    default_lr = None
 
 
 class Outer:
@@ -171,14 +180,15 @@ def test_own_rules_learners_and_optimisers_are_used():
 
 
 def test_a_third_optimiser_in_the_table_trains_both_recipes(monkeypatch):
-    """It was a KeyError: tables of learning rates knew two names."""
+    """It was a KeyError: tables of learning rates knew two names. Without a rate of its own, one has to be given."""
     monkeypatch.setitem(optim.OPTIMIZERS, "mine", Signed)
     for recipe in (
         LIFNet(data="digits", net="4C3-AP4-10FC", T=1, optimizer="mine"),
         replace(DEFAULTS["esl-mlp"]["digits"], optimizer="mine"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="lr must be given, because Signed has no default here"):
-            recipe.setup(DATA)
+        assert recipe.setup(DATA).lr(0) == 0.125
+        with pytest.raises(ValueError, match="lr must be given, because Unrated has no default_lr"):
+            replace(recipe, optimizer=Unrated).setup(DATA)
         setup = replace(recipe, lr=0.01, momentum=0.5, weight_decay=0.1).setup(DATA)
         assert setup.optimizer == Signed(0.5, 0.1)
         state = loop.start(setup, 0)
@@ -368,3 +378,26 @@ def test_a_rule_cannot_change_what_it_looks_at():
     with pytest.raises(ValueError, match="read-only"):
         prune_layer(weight, mask, 1, greedy)
     assert mask.sum() == 3
+
+
+def halving(epoch, epochs, lr, lr_end):
+    """A schedule: half of the rate in every epoch, but never below lr_end."""
+    return max(lr_end, lr / 2**epoch)
+
+
+def test_a_schedule_of_one_s_own(monkeypatch):
+    for schedule in (halving, f"{__name__}:halving"):
+        recipe = LIFNet(schedule=schedule, lr=0.4, lr_end=0.15, epochs=3)
+        assert [recipe.setup(DATA).lr(epoch) for epoch in range(3)] == [0.4, 0.2, 0.15]
+        assert recipe.to_json()["schedule"] == f"{__name__}:halving"
+    assert (
+        LIFNet(schedule=halving, lr=0.4, epochs=99).setup(DATA).lr(98) == 0.004
+    )  # a hundredth, as for the others
+    for wrong, found in ((-0.1, "-0.1"), (float("inf"), "inf"), ("fast", "'fast'")):
+        monkeypatch.setattr(f"{__name__}.halving", lambda *_, wrong=wrong: wrong)
+        with pytest.raises(
+            ValueError, match=rf"what the schedule .* returns for epoch 1 must be .*, found {found}"
+        ):
+            LIFNet(schedule=f"{__name__}:halving", lr=0.4).setup(DATA).lr(1)
+    with pytest.raises(ValueError, match=r"schedule test_settings:lowest: TypeError"):
+        LIFNet(schedule=lowest).setup(DATA).lr(0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, inf
+from types import MappingProxyType
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
 from minisnn import faster, lookup
-from minisnn.arguments import check
+from minisnn.arguments import check, number
 from minisnn.batches.interface import About
 from minisnn.faster import adam
 from minisnn.faster.blocks import hold_blas
@@ -21,6 +22,7 @@ from minisnn.training.loop import Setup
 from minisnn.training.optim import Optimizer
 
 DEVICES = ("cpu", "gpu")
+lookup.import_all("minisnn.training")  # the optimisers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +58,13 @@ class Base(Settings):
         None, "of SGD (default 0.9)", valid=(lambda x: 0 <= x < 1, "at least 0 and below 1")
     )
     weight_decay: float = setting(
-        0.0, "pull of all parameters towards 0: weight_decay * w is added to the gradient", at_least=0
+        0.0,
+        "pull of all parameters towards 0: weight_decay * w is added to the gradient; with adamw subtracted from w, "
+        "times the learning rate",
+        at_least=0,
     )
-    schedule: str = setting("cosine", "how the learning rate falls", choices=optim.SCHEDULES)
-    lr: float | None = setting(None, "learning rate in the first epoch", above=0)
+    schedule: Named = setting("cosine", "how the learning rate falls", table=optim.SCHEDULES)
+    lr: float | None = setting(None, "learning rate in the first epoch (default the optimizer's)", above=0)
     lr_end: float | None = setting(
         None, "learning rate in the last epoch (default 0 if cosine, else a hundredth of --lr)", above=0
     )
@@ -108,13 +113,27 @@ class Base(Settings):
         check("optimizer", repr(self.optimizer), fits, "something with init, step and momentum")
         return made
 
-    def learning_rates(self, optimizer: Optimizer, defaults: Mapping[type, float]) -> Callable[[int], float]:
-        """The learning rate of each epoch. defaults: of the first, by optimiser."""
-        lr = defaults.get(type(optimizer)) if self.lr is None else self.lr
-        check("lr", lr, lr is not None, f"given, because {type(optimizer).__name__} has no default here")
+    def learning_rates(
+        self, optimizer: Optimizer, defaults: Mapping[type, float] = MappingProxyType({})
+    ) -> Callable[[int], float]:
+        """The learning rate of each epoch. defaults: of the first, by optimiser, in place of its `default_lr`."""
+        lr = self.lr or defaults.get(type(optimizer)) or getattr(optimizer, "default_lr", None)
+        name = type(optimizer).__name__
+        check("lr", lr, lr is not None, f"given, because {name} has no default_lr")
         assert lr is not None
-        lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
-        return partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end)
+        schedule = self.found("schedule")
+        lr_end = self.lr_end or (0.0 if schedule is optim.cosine_lr else lr / 100)
+        return partial(_learning_rate, schedule, self.epochs, lr, lr_end)
+
+
+def _learning_rate(
+    schedule: Callable[..., float], epochs: int, lr: float, lr_end: float, epoch: int
+) -> float:
+    """Of one epoch. Raises ValueError for what a schedule returns unless it is a number of at least 0."""
+    found = lookup.called("schedule", schedule, epoch, epochs, lr, lr_end)
+    what = f"what the schedule {lookup.shown(schedule)} returns for epoch {epoch}"
+    check(what, repr(found), 0 <= number(what, found) < inf, "at least 0 and finite")
+    return found
 
 
 def _shown(name: object) -> str:

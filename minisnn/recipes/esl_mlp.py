@@ -54,7 +54,7 @@ class ESLMLP(Connections, Base):
     )
     batch_size: int = again(Base, "batch_size", 100)
     optimizer: Named | Optimizer | None = again(Base, "optimizer", "sgd")
-    schedule: str = again(Base, "schedule", "exponential")
+    schedule: Named = again(Base, "schedule", "exponential")
     lr: float | None = again(
         Base,
         "lr",

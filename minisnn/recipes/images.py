@@ -28,7 +28,6 @@ from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
 from minisnn.training.loop import Objective, Penalty, Setup
-from minisnn.training.optim import SGD, Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +171,7 @@ class Images(Base):
             penalties=(L1[self.l1_on]._replace(weight=self.l1),) if self.l1 else (),
             optimizer=optimizer,
             normalise=optim.unlimited,
-            lr=self.learning_rates(optimizer, {Adam: 0.001, SGD: 0.01}),
+            lr=self.learning_rates(optimizer),
             learner=learner,
             batch_size=self.batch_size,
             epochs=self.epochs,

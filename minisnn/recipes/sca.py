@@ -10,7 +10,7 @@ from minisnn.networks.compose import scored
 from minisnn.ops.score import SCORES
 from minisnn.recipes.base import Base
 from minisnn.recipes.images import Images, with_stand_ins
-from minisnn.recipes.settings import again, setting
+from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
@@ -29,7 +29,7 @@ class SCANet(Images):
     net: str = again(Images, "net", "vgg16")
     paper: str | None = again(Images, "paper", "sca")
     epochs: int = again(Base, "epochs", 300)
-    schedule: str = again(Base, "schedule", "step")
+    schedule: Named = again(Base, "schedule", "step")
     l1: float = again(Images, "l1", 3e-5)
     shift: int = again(Base, "shift", 4)
     flip: bool = again(Images, "flip", True)
