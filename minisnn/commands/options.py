@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, get_args, get_origin
 
 from minisnn.arguments import nearest
-from minisnn.recipes.settings import Settings, kinds
+from minisnn.recipes.settings import Options, Settings, kinds
 
 GROUPS = ("data", "network", "neurons", "training", "connections", "channels")
 """The headings of the help, in order."""
@@ -126,7 +127,7 @@ def _default(digits: Settings, mnist: Settings, name: str) -> str:
         ",".join(map(str, x)) if isinstance(x, tuple) else x
         for x in (getattr(r, name) for r in (digits, mnist))
     )
-    if a is None or a is False:
+    if a is None or a is False or a == {}:
         return ""
     return f" (default {a})" if a == b else f" (default {a} for digits, {b} for mnist)"
 
@@ -149,6 +150,9 @@ def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: 
         text += f": {', '.join(known)}{own}"
     if several:
         options["nargs"] = "+"
+    if kind is Options:
+        options |= {"type": _options_reader, "nargs": "+"} | ({} if several else {"action": _Merged})
+        text += " (several with commas)" if several else ""
     if get_origin(kind) is tuple:
         options["type"] = _tuple_reader(name, kind)
         text += " (with commas, as in 100,50)"
@@ -193,6 +197,30 @@ def _tuple_reader(name: str, kind: Any) -> Any:
     return lambda word: tuple(read(part) for part in word.split(","))
 
 
+def _options_reader(word: str) -> Options:
+    """Reads NAME=VALUE, or several with commas. A value is a number, true or false, else a text."""
+    found = Options()
+    for part in word.split(","):
+        name, equals, value = part.partition("=")
+        if not (name and equals):
+            raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {part!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+class _Merged(argparse.Action):
+    """The options of several words in one."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        before = getattr(namespace, self.dest, {})
+        setattr(
+            namespace, self.dest, Options(dict(before) | {k: v for each in values for k, v in each.items()})
+        )
+
+
 def folder_name(kind: str, data: str, settings: dict[str, Any]) -> str:
     """Of a run, from what was asked for: "lif-digits-density0.1-grow-momentum-seed3"."""
     own = [f"{name}-{_short(value)}" for name, value in settings.items() if name not in ("seed", "device")]
@@ -202,6 +230,8 @@ def folder_name(kind: str, data: str, settings: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Options):
+        return "-".join(f"{name}{each}" for name, each in value.items())
     if isinstance(value, (list, tuple, Sequence)) and not isinstance(value, str):
         return "-".join(map(str, value))
     return str(value)

@@ -119,7 +119,7 @@ def one(job: Job) -> Row:
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            plain = (str, int, float, tuple, NoneType)
+            plain = (str, int, float, tuple, dict, NoneType)
             own = {name: v for name in job.settings if not isinstance(v := getattr(recipe, name), plain)}
             result = start.resume(folder, test=job.test, pictures=False, **own).result or {}
         else:

@@ -131,19 +131,14 @@ def _defaults(kind: str) -> dict[str, Any]:
 def settings_of(row: Row) -> dict[str, Any]:
     """What distinguishes a row's run from others but for chance: its kind, and all settings but seed and device."""
     kind = kind_of_row(row)
-    found = {"kind": kind} | _read(_defaults(kind) | row["recipe"])
+    found = {"kind": kind} | _defaults(kind) | row["recipe"]
     return {key: value for key, value in found.items() if key not in NO_SETTING}
 
 
 def same(recipe: Recipe, row: Row) -> bool:
     """Is the row a run of this recipe, seed and device included?"""
     kind = kind_of_row(row)
-    return kind == kind_of(recipe) and _read(_defaults(kind) | row["recipe"]) == _read(plain(recipe))
-
-
-def _read(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a run read: without Grad R its alpha, whose default has changed since older rows, was not."""
-    return {k: v for k, v in settings.items() if k != "grad_r_alpha" or settings.get("learner") == "grad-r"}
+    return kind == kind_of(recipe) and _defaults(kind) | row["recipe"] == plain(recipe)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

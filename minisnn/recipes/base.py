@@ -22,7 +22,7 @@ from minisnn.training.loop import Setup
 from minisnn.training.optim import Optimizer
 
 DEVICES = ("cpu", "gpu")
-lookup.import_all("minisnn.training")  # the optimisers
+lookup.import_all("minisnn.training", optim.OPTIMIZERS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,9 @@ from data_loaders import catalogue
 from minisnn import lookup
 from minisnn.arguments import check, keywords, one_of
 from minisnn.batches.interface import Outline
-from minisnn.notices import warn
-from minisnn.recipes.connections import LEARNERS, Connections
 from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.evolve import Evolve
-from minisnn.structure.grad_r import GradR
 
 DEFAULTS: dict[str, Mapping[str, Any]] = {
     "esl-mlp": ESL_MLP_DEFAULTS,
@@ -53,7 +48,7 @@ def make(kind: str, data: str | Path | Outline = "digits", **settings: Any) -> A
     if settings.get("epsilon") is not None:
         settings.setdefault("density", None)
     recipe = replace(recipe, **settings)
-    _refuse_idle(recipe, settings)
+    recipe.refuse_idle(settings)
     return recipe
 
 
@@ -122,58 +117,3 @@ def _notation(kind: str, side: int, n_classes: int) -> str:
     layers = [f"{16 * 2**n}C3-" * (1 + twice) + ("MP2" if twice else "AP2") for n in range(pools)]
     check("data", side, pools or not twice, "at least 4 pixels high and wide for convolutions with pools")
     return "-".join([*(layers or ["200FC"]), f"{n_classes}FC"])
-
-
-OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
-"""Settings that do nothing in a dense network."""
-
-NOT_READ = "–"
-"""In tables and pictures, the value of a setting that a run does not use."""
-
-
-def is_read(recipe: Any, name: str) -> bool:
-    """Does training depend on this setting? A dense network has no connections to choose."""
-    return name not in OF_CONNECTIONS or getattr(recipe, "density", None) != 1
-
-
-NEEDS: dict[str, tuple[str, str]] = {
-    "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
-    "deep_r_noise": ("learner", "deep-r"),
-    "grad_r_alpha": ("learner", "grad-r"),
-    **dict.fromkeys(
-        ("prune", "grow", "alpha", "eta_min", "t_iter", "t_end", "redistribute", "exclude_pruned", "keep_weights",
-         "reset_moments"), ("learner", "evolve"),
-    ),
-}  # fmt: skip
-"""Settings that only one learner uses."""
-
-
-def _own_learner(learner: Any) -> bool:
-    """Is it none of ours, by name or as a class?"""
-    if isinstance(learner, str):
-        learner = LEARNERS.get(learner, learner)
-    return learner not in (Evolve, DeepR, GradR)
-
-
-def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:
-    """Raise ValueError for settings that are given and would do nothing."""
-    idle = [name for name in settings if name in OF_CONNECTIONS]
-    dense = isinstance(recipe, Connections) and recipe.density == 1  # type: ignore[attr-defined]
-    if idle and dense:
-        raise ValueError(
-            f"{', '.join(idle)}: a dense network has no connections to choose; it needs density below 1"
-        )
-    if idle and _own_learner(recipe.learner):
-        if ignored := [name for name in idle if name not in ("learner", "distribution")]:
-            learner = lookup.shown(recipe.learner) if callable(recipe.learner) else recipe.learner
-            warn(
-                f"{', '.join(ignored)}: the learner {learner} does not see these; it is given the densities only"
-            )
-        idle = []
-    for name in idle:
-        other, value = NEEDS.get(name, ("", ""))
-        learner = getattr(recipe, other) if other else value
-        if learner != value and learner is not LEARNERS[value]:
-            raise ValueError(f"{name} needs {other} {value}, found {learner}")
-    if "l1_on" in settings and not recipe.l1:
-        raise ValueError("l1_on needs l1 above 0")

@@ -16,6 +16,7 @@ from minisnn.networks.compose import Sequential
 from minisnn.recipes.base import Base
 from minisnn.recipes.connections import Connections
 from minisnn.recipes.settings import Named, again, setting
+from minisnn.structure.learner import Training
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.training import losses, optim
 from minisnn.training.loop import Objective, Penalty, Setup
@@ -113,7 +114,9 @@ class ESLMLP(Connections, Base):
         net = self.plain(data)
         keys = [f"{name}.weight" for name, _ in net.stages]
         optimizer = self.make_optimizer()
-        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), self.iterations(data))
+        lr = self.learning_rates(optimizer, {SGD: 0.45 if min(densities) < 1 else 0.3, Adam: 0.01})
+        training = Training({}, self.iterations(data), self.epochs, optimizer, lr)
+        learner = self.structure_learner(dict(zip(keys, densities, strict=False)), training)
         setup = Setup(
             net=net,
             shape=(n_in,),
@@ -123,7 +126,7 @@ class ESLMLP(Connections, Base):
             penalties=(WEIGHT_SUM._replace(weight=self.weight_sum),),
             optimizer=optimizer,
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
-            lr=self.learning_rates(optimizer, {SGD: 0.45 if min(densities) < 1 else 0.3, Adam: 0.01}),
+            lr=lr,
             learner=learner,
             batch_size=self.batch_size,
             epochs=self.epochs,

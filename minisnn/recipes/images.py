@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,6 +107,12 @@ class Images(Base):
         check(
             "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"
         )
+
+    def refuse_idle(self, given: Collection[str]) -> None:
+        """Raise ValueError for a choice that needs another setting."""
+        super().refuse_idle(given)
+        if "l1_on" in given and not self.l1:
+            raise ValueError("l1_on needs l1 above 0")
 
     def load(self) -> DataSet:
         """The data. Raises ValueError for more images than there are."""

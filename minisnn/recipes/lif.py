@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
+import numpy as np
+
+from minisnn.backend import Array
 from minisnn.batches.interface import About
 from minisnn.networks.compose import Sequential
 from minisnn.networks.shapes import weight_shapes
-from minisnn.recipes.connections import Connections, reaching
+from minisnn.recipes.connections import Connections
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure import masks
-from minisnn.structure.grad_r import GradR
-from minisnn.structure.learner import StructureLearner
+from minisnn.structure.learner import StructureLearner, Training
 from minisnn.training.loop import Setup
 
 
@@ -66,13 +69,17 @@ class LIFNet(Connections, Images):
         net, paper = self.build(data)
         density = 1.0 if self.same_size else self.density
         shapes, iterations = weight_shapes(net, data.shape), self.iterations(data)
-        if self.found("learner") is GradR:  # one density for every layer
+        if getattr(self.found("learner"), "one_density", False):
             densities = dict.fromkeys(shapes, density)
         else:
             densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
         setup = self.training(data, net, paper, StructureLearner())
-        alpha = reaching(setup, net, shapes, iterations, self.seed)
-        return replace(setup, learner=self.structure_learner(densities, iterations, alpha))
+
+        def weights() -> Mapping[str, Array]:
+            return net.init(np.random.default_rng(self.seed), setup.shape)[0]
+
+        training = Training({}, iterations, self.epochs, setup.optimizer, setup.lr, weights)
+        return replace(setup, learner=self.structure_learner(densities, training))
 
 
 CIFAR = LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000)

@@ -134,7 +134,7 @@ def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: boo
 
 def _name(value: Any) -> Any:
     """In place of an instance of a class of yours its name, which need not be imported."""
-    own = isinstance(value, dict) and not str(value.get("is")).startswith("minisnn.")
+    own = isinstance(value, dict) and not str(value.get("is", "minisnn.")).startswith("minisnn.")
     return value["is"] if own else value
 
 
