@@ -142,8 +142,11 @@ from minisnn.ops.surrogate import Surrogate as Surrogate
 from minisnn.ops.surrogate import Triangle as Triangle
 from minisnn.recipes import ESLMLP as ESLMLP
 from minisnn.recipes import LIFNet as LIFNet
+from minisnn.recipes import Recipe as Recipe
 from minisnn.recipes import SCANet as SCANet
 from minisnn.recipes import make as make
+from minisnn.recipes.settings import again as again
+from minisnn.recipes.settings import setting as setting
 from minisnn.runs.prediction import FirstSpikeTrace as FirstSpikeTrace
 from minisnn.runs.prediction import LIFTrace as LIFTrace
 from minisnn.runs.prediction import Trace as Trace

@@ -16,7 +16,7 @@ from data_loaders.common.dataset import DataSet
 from minisnn import load_digits, lookup
 from minisnn.faster import adam
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
-from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make
+from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, make
 from minisnn.recipes.settings import Settings, setting
 from minisnn.structure.evolve import Evolve, prune_layer
 from minisnn.structure.learner import SparseLearner
@@ -284,7 +284,7 @@ def test_what_is_given_stays():
     data = data_of((12, 20, 1), 7)
     recipe = make("lif", data, epochs=3, net="5FC-7FC", T=2)
     assert (recipe.epochs, recipe.net, recipe.T, recipe.batch_size) == (3, "5FC-7FC", 2, 32)
-    assert not {"epochs", "net", "T"} & chosen("lif", data, {"epochs", "net", "T"}).keys()
+    assert not {"epochs", "net", "T"} & LIFNet.chosen(data, {"epochs", "net", "T"}).keys()
     assert make("esl-mlp", data, epsilon=5.0).density is None
     assert make("esl-mlp", data, hidden=(50,)).hidden == (50,)  # epsilon = 60 of MNIST would overfill it
 
@@ -301,7 +301,7 @@ def test_named_data_have_their_defaults(kind):
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("lfi", {}, "network must be one of esl-mlp, lif, sca-vgg16, found 'lfi'; did you mean lif?"),
+        ("lfi", {}, "network must be one of esl-mlp, lif, sca-vgg16, or .* own, found 'lfi'; did you mean lif?"),
         ("lif", {"epoch": 3}, "lif has no argument 'epoch'; did you mean epochs"),
         ("lif", {"prune": "magnitude", "grow": "random"}, "prune, grow: a dense network has no connections to choose"),
         ("esl-mlp", {"density": 1.0, "alpha": 0.1}, "alpha: a dense network has no connections to choose"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, NoReturn, get_args, get_origin
 
 from minisnn.arguments import nearest
+from minisnn.lookup import is_own
+from minisnn.recipes import RECIPES, Recipe, defaults_of
 from minisnn.recipes.settings import Options, Settings, kinds
 
 GROUPS = ("data", "network", "neurons", "training", "connections", "channels")
@@ -38,7 +41,7 @@ class Parser(argparse.ArgumentParser):
                 if action.nargs == argparse.PARSER
                 for name in action.choices or ()
             ]
-            if known and not set(known) & set(args):
+            if known and not set(known) & set(args) and not any(map(is_own, args)):
                 unknown = [
                     word for word in args if word[:2] == "--" and word.partition("=")[0] not in options
                 ]
@@ -50,6 +53,11 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if is_own(value) and hasattr(action, "add_own") and value not in (action.choices or ()):
+            try:
+                action.add_own(value)
+            except ValueError as error:
+                raise argparse.ArgumentError(None, str(error)) from error
         if action.choices is not None and value not in action.choices:
             known = list(action.choices)
             name = action.option_strings[0] if action.option_strings else action.metavar or action.dest
@@ -59,9 +67,19 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, text)
 
 
-def settings_of(defaults: dict[str, Any]) -> tuple[str, ...]:
-    """The names of all settings of a network. defaults: its recipes by data set."""
-    return tuple(f.name for f in fields(defaults["digits"]))
+def add_kinds(kinds: Any, add: Callable[[Any, str], None]) -> None:
+    """A parser for every kind of network, and one for `module:name` of your own when it is asked for.
+
+    kinds: what `add_subparsers` returns. add: (kinds, name) adds one parser.
+    """
+    for name in RECIPES:
+        add(kinds, name)
+    kinds.add_own = partial(add, kinds)
+
+
+def settings_of(cls: type[Recipe]) -> tuple[str, ...]:
+    """The names of all settings of a recipe."""
+    return tuple(f.name for f in fields(cls))
 
 
 def flag(name: str) -> str:
@@ -98,13 +116,14 @@ def as_options(text: str, names: Collection[str]) -> str:
     )
 
 
-def add_settings(parser: argparse.ArgumentParser, defaults: dict[str, Any], several: bool = False) -> None:
-    """An option for every setting of a recipe, in groups. defaults: by data set; the help shows those of two.
+def add_settings(parser: argparse.ArgumentParser, cls: type[Recipe], several: bool = False) -> None:
+    """An option for every setting of a recipe, in groups. The help shows the defaults for two data sets.
 
     several: options take several values, as a sweep wants it.
     """
-    digits, mnist = defaults["digits"], defaults["mnist"]
-    for group in GROUPS:
+    defaults = defaults_of(cls)
+    digits, mnist = (defaults.get(name) or cls() for name in ("digits", "mnist"))
+    for group in dict.fromkeys([*GROUPS, *(f.metadata["about"].group for f in fields(digits))]):
         chosen = [f for f in fields(digits) if f.metadata["about"].group == group and f.name != "data"]
         chosen.sort(
             key=lambda f: f.name not in type(digits).__annotations__

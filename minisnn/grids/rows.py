@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisnn.lookup import to_json
-from minisnn.recipes import RECIPES, Recipe
+from minisnn.recipes import RECIPES, Recipe, kind_of, recipe_class
 from minisnn.training.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
@@ -102,11 +102,6 @@ def portable(recipe: Recipe) -> Recipe:
     return replace(recipe, **own) if own else recipe
 
 
-def kind_of(recipe: Recipe) -> str:
-    """The name of a recipe's kind, as `minisnn train` has it."""
-    return next(name for name, cls in RECIPES.items() if type(recipe) is cls)
-
-
 def kind_of_row(row: Row) -> str:
     """The same of a row; in an older table the settings tell. Raises ValueError if they do not."""
     if row.get("kind"):
@@ -119,13 +114,13 @@ def kind_of_row(row: Row) -> str:
 
 def recipe_of(row: Row) -> Recipe:
     """The recipe of a row. Settings that did not exist when it was run have their defaults."""
-    recipe: Recipe = RECIPES[kind_of_row(row)].from_json(row["recipe"])
+    recipe: Recipe = recipe_class(kind_of_row(row)).from_json(row["recipe"])
     return recipe
 
 
 @lru_cache
 def _defaults(kind: str) -> dict[str, Any]:
-    return plain(RECIPES[kind]())
+    return plain(recipe_class(kind)())
 
 
 def settings_of(row: Row) -> dict[str, Any]:

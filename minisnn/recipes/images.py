@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -17,13 +17,13 @@ from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.batches.encode import direct_code, event_code
-from minisnn.batches.interface import About
+from minisnn.batches.interface import About, Outline
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
 from minisnn.ops.surrogate import SURROGATES, Surrogate
-from minisnn.recipes.base import Base
+from minisnn.recipes.base import FEW, Recipe
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
@@ -31,13 +31,16 @@ from minisnn.training.loop import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(Base):
+class Images(Recipe):
     """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
     net: a name of `NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", the text of a network (`to_text`), or yours:
     a function as `network` registers them, its "module:name", or a `Sequential`.
     Raises ValueError that names the setting, what was found and what was expected.
     """
+
+    convolutions: ClassVar[int] = 1  # before each pool of a network that is chosen for some data
+    pool: ClassVar[str] = "AP2"
 
     T: int = setting(4, "time steps; of recordings, frames", at_least=1, metavar="N", group="data")
     by: str = setting(
@@ -107,6 +110,26 @@ class Images(Base):
         check(
             "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"
         )
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        """For data without defaults: convolutions with a pool of 2x2 behind each (behind each pair for sca-vgg16), two
+        of them, three from 48 pixels on, as far as at least 2x2 is left; without room for one, linear layers. Up to
+        5,000 samples batches of 32 and 20 epochs, else 64 and 10."""
+        few = data.n_train <= FEW
+        found = {
+            "T": data.frames if data.is_sequence else 4, "batch_size": 32 if few else 64, "epochs": 20 if few else 10,
+        }  # fmt: skip
+        found = {"net": cls._notation(min(data.shape[:2]), data.n_classes), **found}
+        return {name: value for name, value in found.items() if name not in given}
+
+    @classmethod
+    def _notation(cls, side: int, n_classes: int) -> str:
+        pools = 0
+        while side >= 4 and pools < (3 if side * 2**pools >= 48 else 2):
+            side, pools = side // 2, pools + 1
+        layers = [f"{16 * 2**n}C3-" * cls.convolutions + cls.pool for n in range(pools)]
+        return "-".join([*(layers or ["200FC"]), f"{n_classes}FC"])
 
     def refuse_idle(self, given: Collection[str]) -> None:
         """Raise ValueError for a choice that needs another setting."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.batches.interface import About
+from minisnn.batches.interface import About, Outline
+from minisnn.lookup import register
 from minisnn.networks.compose import Sequential
 from minisnn.networks.shapes import weight_shapes
+from minisnn.recipes.base import FEW, RECIPES, Recipe, Texts
 from minisnn.recipes.connections import Connections
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import Named, again, setting
@@ -19,7 +22,38 @@ from minisnn.structure import masks
 from minisnn.structure.learner import StructureLearner, Training
 from minisnn.training.loop import Setup
 
+TEXTS = Texts(
+    help="any network of LIF neurons: multi-spike MLP, VGGSNN, ResNet-19, VGG16, or your own notation",
+    description="Train a network of leaky (ESL) or plain (SCA) integrate-and-fire neurons, dense or sparse, with "
+    "surrogate gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
+    epilog="""\
+what happens
+  The image is the input current of the first layer at each of --T steps (direct coding); a recording of an event
+  camera is cut into --T frames with equal event counts, whose counts are the currents of the steps. In a notation nC3
+  is a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
+  neurons unless it is the last. The class is the output that is largest on average over time.
 
+examples
+  minisnn train lif                                           a small conv net on the embedded 8x8 digits
+  minisnn train lif --data event-digits                       the digits before a simulated event camera
+  minisnn train lif --net mlp --data mnist                    ESL's multi-spike MLP, 784-800-10
+  minisnn train lif --net 16C3-AP2-32C3-AP2-10FC --data mnist
+  minisnn train lif --net vggsnn --data mnist --T 2           TET's VGGSNN; takes hours on a CPU
+  minisnn train lif --net 5conv --paper esl --data mnist      SCA's network with ESL's neurons
+  minisnn train lif --density 0.1                             sparse from the first step, rewired while it learns
+  minisnn train lif --density 0.1 --alpha 0                   the same with masks that never change
+  minisnn train lif --net resnet19 --data mnist --accumulate 4
+  minisnn train lif --device gpu                              where there is one
+
+a run leaves in --out
+  config.json, log.csv (a row for each epoch, with every layer's firing rate), checkpoint.npz, result.json
+  and pictures
+""",
+    sweep="--density 0.01 0.1 1",
+)
+
+
+@register(RECIPES, "lif")
 @dataclass(frozen=True, kw_only=True)
 class LIFNet(Connections, Images):
     """Any LIF network of both papers, dense or with connections that are pruned and regrown.
@@ -28,6 +62,8 @@ class LIFNet(Connections, Images):
     sparse_learning's and ITOP's. The defaults are those for MNIST; `recipes.make` knows those of other data.
     Raises ValueError that names the setting, what was found and what was expected.
     """
+
+    texts: ClassVar[Texts] = TEXTS
 
     density: float = setting(
         1.0,
@@ -47,6 +83,15 @@ class LIFNet(Connections, Images):
     grow: Named = again(Connections, "grow", "momentum")
     alpha: float = again(Connections, "alpha", 0.5)
     t_end: float = again(Connections, "t_end", 1.0)
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Recipe]:
+        return LIF_DEFAULTS
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        found = super().chosen(data, given)
+        return found if "t_iter" in given else found | {"t_iter": 20 if data.n_train <= FEW else 100}
 
     def build(self, data: About) -> tuple[Sequential, str]:
         """The plain network for these data, and the paper whose training it has."""
