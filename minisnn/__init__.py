@@ -39,6 +39,7 @@ _PAGES = {
         "first_spike_prediction, tet_loss_forward, tet_loss_backward, TETCache, mean_loss_forward, "
         "mean_loss_backward, mean_prediction, weight_sum_cost_forward, weight_sum_cost_backward, "
         "WeightSumCache, l1_cost_forward, l1_cost_backward",
+        "training.loop": "Objective",
     },
     "networks": {
         "networks.architectures": "build, network, first_spike_mlp, mlp, vggsnn, "

@@ -197,6 +197,7 @@ from minisnn.targets.reproduce import reproduce as reproduce
 from minisnn.targets.target import Reproduction as Reproduction
 from minisnn.targets.target import Target as Target
 from minisnn.training.adamw import AdamW as AdamW
+from minisnn.training.loop import Objective as Objective
 from minisnn.training.losses import FirstSpikeLossCache as FirstSpikeLossCache
 from minisnn.training.losses import TETCache as TETCache
 from minisnn.training.losses import WeightSumCache as WeightSumCache

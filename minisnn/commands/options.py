@@ -165,7 +165,7 @@ def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: 
     }
     known = about.table if about.table is not None else about.choices
     if known:
-        own = ", or module:name" if about.table is not None else ""
+        own = ", or module:name" if about.table is not None or about.own else ""
         text += f": {', '.join(known)}{own}"
     if several:
         options["nargs"] = "+"

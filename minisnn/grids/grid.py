@@ -59,7 +59,7 @@ def run_grid(
     seeds = dict.fromkeys(whole_numbers("seeds", seeds))  # without duplicates
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
     todo = [
-        Job(name, portable(recipe), plain(recipe), kind_of(recipe), os.getpid(), test, folder, threads)
+        Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads, kind_of(recipe))
         for name, recipe in wanted
         if not any(name == row["name"] and same(recipe, row) for row in rows)
     ]
@@ -92,11 +92,11 @@ class Job(NamedTuple):
     settings: Mapping[
         str, Any
     ]  # the recipe as JSON, where rules have the names that the starting process knows
-    kind: str  # the name of the recipe's class there
     starter: int  # the process that started the grid
     test: bool = True
     folder: Path | None = None  # of all runs
     threads: int = 1
+    kind: str = ""  # the name that the starting process knows of the recipe's class
 
 
 def _attempt(job: Job) -> Row:

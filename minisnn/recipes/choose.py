@@ -18,7 +18,7 @@ def recipe_class(kind: str | type[Recipe]) -> type[Recipe]:
     """The class of a kind of network: by its name, as `module:name`, or itself. Raises ValueError for anything else."""
     found: type[Recipe] = lookup.find("network", kind, RECIPES)
     is_one = isinstance(found, type) and issubclass(found, Recipe)
-    check("network", repr(found), is_one, "a recipe: a class derived from snn.Recipe")
+    check("network", repr(found), is_one, f"one of {', '.join(RECIPES)}, or a class derived from snn.Recipe")
     return found
 
 

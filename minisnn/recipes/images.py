@@ -89,10 +89,17 @@ class Images(Recipe):
         table=SURROGATES,
         group="neurons",
     )
-    loss: str | None = setting(
+    loss: Named | Objective | None = setting(
         None,
         "at each step, or of the mean over time (default tet for esl, mean for sca)",
         choices=("tet", "mean"),
+        own=True,
+    )
+    smoothing: float = setting(
+        0.0,
+        "label smoothing: the fraction of each label that is shared among all classes",
+        valid=(lambda x: 0 <= x < 1, "at least 0 and below 1"),
+        metavar="F",
     )
     lam: float = setting(0.0, "lambda of TET's second term", at_least=0, at_most=1)
     l1: float = setting(0.0, "weight of the L1 norm in the loss", at_least=0)
@@ -136,6 +143,8 @@ class Images(Recipe):
         super().refuse_idle(given)
         if "l1_on" in given and not self.l1:
             raise ValueError("l1_on needs l1 above 0")
+        if "smoothing" in given and self.loss not in (None, "tet", "mean"):
+            raise ValueError(f"smoothing needs loss tet or mean, found {self.loss}")
 
     def load(self) -> DataSet:
         """The data. Raises ValueError for more images than there are."""
@@ -178,13 +187,25 @@ class Images(Recipe):
             changes["surrogate"] = made
         return changes
 
+    def _objective(self, paper: str) -> Objective:
+        """The loss, and how a class is read. Raises ValueError for one of your own that lacks a part."""
+        loss: Any = self.loss or {"esl": "tet", "sca": "mean"}[paper]
+        if loss == "tet":
+            return tet(self.lam, self.smoothing)
+        if loss == "mean":
+            return replace(MEAN, forward=partial(losses.mean_loss_forward, smoothing=self.smoothing))
+        made = lookup.find("loss", loss, {})
+        parts = [getattr(made, part, None) for part in ("forward", "backward", "predict")]
+        found = [lookup.find("loss", part, {}) for part in parts]  # of a run that was kept: names
+        check("loss", repr(loss), all(map(callable, found)), "an Objective: forward, backward and predict")
+        return Objective(*found)
+
     def training(self, data: About, net: Sequential, paper: str, learner: StructureLearner) -> Setup:
         """Everything that training this network, with this learner, needs."""
         if data.is_sequence and data.frames is not None:
             check(
                 "T", self.T, data.frames == self.T, f"{data.frames}, the frames of a recording in {data.name}"
             )
-        loss = self.loss or {"esl": "tet", "sca": "mean"}[paper]
         optimizer = self.make_optimizer({"esl": "adam", "sca": "sgd"}[paper])
         encode: Callable[[Array], Array] = event_code
         if not data.is_sequence:
@@ -196,7 +217,7 @@ class Images(Recipe):
             shape=data.shape,
             encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
-            objective=tet(self.lam) if loss == "tet" else MEAN,
+            objective=self._objective(paper),
             penalties=(L1[self.l1_on]._replace(weight=self.l1),) if self.l1 else (),
             optimizer=optimizer,
             normalise=optim.unlimited,
@@ -213,11 +234,10 @@ class Images(Recipe):
 MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)
 
 
-def tet(lam: float = 0.0) -> Objective:
+def tet(lam: float = 0.0, smoothing: float = 0.0) -> Objective:
     """TET's loss; the class is read from the mean over time."""
-    return Objective(
-        partial(losses.tet_loss_forward, lam=lam), losses.tet_loss_backward, losses.mean_prediction
-    )
+    forward = partial(losses.tet_loss_forward, lam=lam, smoothing=smoothing)
+    return Objective(forward, losses.tet_loss_backward, losses.mean_prediction)
 
 
 def _is_conv(key: str, weight: Array) -> bool:

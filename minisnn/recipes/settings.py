@@ -135,10 +135,15 @@ class Settings(Spelled):
     def refuse_idle(self, given: Collection[str]) -> None:
         """Raise ValueError for settings that were given and would do nothing."""
 
+    @classmethod
+    def of_training(cls) -> list[str]:
+        """The names of settings that only training needs, where rules and the like may be yours."""
+        return [f.name for f in fields(cls) if f.metadata["about"].table is not None]
+
     def without_own(self) -> Any:
         """The same settings with the default in place of what would have to be imported: enough to read a run."""
         default = type(self)()
-        own = [f.name for f in fields(self) if f.metadata["about"].table is not None]
+        own = self.of_training()
         changes = {name: getattr(default, name) for name in own if lookup.is_own(getattr(self, name))}
         if "optimizer" in changes:
             changes |= {"momentum": None, "weight_decay": 0.0}

@@ -39,8 +39,9 @@ def train(
 
     kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`, or "module:name" of your own class; or a recipe.
     data: a name, a path, `module:name` or a DataSet; None is the digits, or what the recipe names. settings: fields of
-    the recipe that differ from its defaults for these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings,
-    FileExistsError if the folder holds a run already, and MemoryError for a network that is too large.
+    the recipe that differ from its defaults for these data. progress, test, pictures: see `Run.finish`. Raises
+    ValueError for invalid settings, FileExistsError if the folder holds a run already, and MemoryError for a network
+    that is too large.
     """
     recipe, source = _asked_for(kind, data, settings)
     check_progress(progress)
@@ -111,8 +112,11 @@ def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: boo
     config = run_folder.read_config(folder)
     try:
         here = {"device": device} if device else {}
-        stored = {name: _name(value) if reads_only else value for name, value in config["recipe"].items()}
-        recipe = recipe_class(config["train"]).from_json(stored | here | _own(config["recipe"], own))
+        cls = recipe_class(config["train"])
+        stored = dict(config["recipe"])
+        if reads_only:
+            stored |= {name: _name(stored[name]) for name in cls.of_training() if name in stored}
+        recipe = cls.from_json(stored | here | _own(config["recipe"], own))
         info = DataInfo.from_json(config["data"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: not the configuration of a run ({error})") from error

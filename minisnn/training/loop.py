@@ -29,7 +29,8 @@ Row = dict[str, float]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True)
+class Objective:
     """What a network's output is trained for, and how its class is read."""
 
     forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
