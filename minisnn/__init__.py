@@ -41,6 +41,7 @@ _PAGES = {
         "first_spike_prediction, tet_loss_forward, tet_loss_backward, TETCache, mean_loss_forward, "
         "mean_loss_backward, mean_prediction, weight_sum_cost_forward, weight_sum_cost_backward, "
         "WeightSumCache, l1_cost_forward, l1_cost_backward",
+        "training.setup": "Objective",
     },
     "networks": {
         "networks.build": "build",
@@ -57,6 +58,7 @@ _PAGES = {
     "optimisers": {
         "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
         "clip_neurons, clip_rows, divide_by_norm",
+        "training.adamw": "AdamW",
     },
     "structure": {
         "structure.masks": "erdos_renyi_density, erk_densities, er_densities, uniform_densities, bernoulli_mask, "
@@ -107,7 +109,8 @@ _PAGES = {
         "runs.start": "train, load, resume",
         "runs.run": "Run, Evaluation",
         "runs.prediction": "Trace, LIFTrace, FirstSpikeTrace",
-        "recipes": "make, ESLMLP, LIFNet, SCANet",
+        "recipes": "make, Recipe, ESLMLP, LIFNet, SCANet",
+        "recipes.settings": "setting, again",
         "grids.sweeps": "sweep",
         "grids.comparison": "compare, Comparison",
         "targets.reproduce": "reproduce",

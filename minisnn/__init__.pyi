@@ -142,8 +142,11 @@ from minisnn.ops.surrogate import Triangle as Triangle
 from minisnn.ops.windows import PoolCache as PoolCache
 from minisnn.recipes import ESLMLP as ESLMLP
 from minisnn.recipes import LIFNet as LIFNet
+from minisnn.recipes import Recipe as Recipe
 from minisnn.recipes import SCANet as SCANet
 from minisnn.recipes import make as make
+from minisnn.recipes.settings import again as again
+from minisnn.recipes.settings import setting as setting
 from minisnn.runs.prediction import FirstSpikeTrace as FirstSpikeTrace
 from minisnn.runs.prediction import LIFTrace as LIFTrace
 from minisnn.runs.prediction import Trace as Trace
@@ -193,6 +196,7 @@ from minisnn.structure.slim import Slimmer as Slimmer
 from minisnn.targets.reproduce import reproduce as reproduce
 from minisnn.targets.target import Reproduction as Reproduction
 from minisnn.targets.target import Target as Target
+from minisnn.training.adamw import AdamW as AdamW
 from minisnn.training.losses import FirstSpikeLossCache as FirstSpikeLossCache
 from minisnn.training.losses import TETCache as TETCache
 from minisnn.training.losses import WeightSumCache as WeightSumCache
@@ -219,6 +223,7 @@ from minisnn.training.optim import divide_by_norm as divide_by_norm
 from minisnn.training.optim import exponential_lr as exponential_lr
 from minisnn.training.optim import step_lr as step_lr
 from minisnn.training.optim import unlimited as unlimited
+from minisnn.training.setup import Objective as Objective
 from minisnn.training.state import TrainingState as TrainingState
 
 slim = _slim

@@ -12,11 +12,36 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
 from traceback import extract_tb, walk_tb
-from typing import Any
+from typing import Any, TypeVar
 
 from data_loaders.common.importing import IMPORTED, imported, script
 from minisnn.arguments import one_of
+
+Anything = TypeVar("Anything")
+
+
+def register(table: dict[str, Any], name: str) -> Callable[[Anything], Anything]:
+    """A decorator that puts a class or function into a table. Raises ValueError for a name that is taken."""
+    if name in table:
+        raise ValueError(f"name must be a new one, found {name!r}, which is {shown(table[name])} already")
+
+    def put(thing: Anything) -> Anything:
+        table[name] = thing
+        return thing
+
+    return put
+
+
+def import_all(package: str, table: dict[str, Any]) -> None:
+    """Import every file of a package, so that the table has all that they `register`, in the order of the alphabet."""
+    for module in iter_modules(import_module(package).__path__):
+        import_module(f"{package}.{module.name}")
+    found = sorted(table.items())
+    table.clear()
+    table.update(found)
 
 
 def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:
@@ -59,6 +84,8 @@ def to_json(setting: str, value: Any, to_load: bool = True) -> Any:
         return value
     if isinstance(value, (tuple, list)):
         return [to_json(setting, v, to_load) for v in value]
+    if isinstance(value, Mapping):
+        return {key: to_json(setting, v, to_load) for key, v in value.items()}
     name = name_of if to_load else lambda _, thing: shown(thing)
     if is_dataclass(value) and not isinstance(value, type):
         inner = {f.name: to_json(setting, getattr(value, f.name), to_load) for f in fields(value)}
@@ -76,13 +103,14 @@ def shown(thing: Any) -> str:
     return f"{module}:{thing.__qualname__.rpartition('<locals>.')[2]}"
 
 
-def called(kind: str, thing: Callable[..., Any], *arguments: Any) -> Any:
+def called(kind: str, thing: Callable[..., Any], *arguments: Any, method: str = "__call__") -> Any:
     """thing(*arguments); an error in a function or class of your own becomes one sentence.
 
-    kind: what it is, for the message. Raises ValueError that names it, the error, and the file and line of yours.
+    kind: what it is, for the message. method: of a class, in place of making an instance. Raises
+    ValueError that names it, the error, and the file and line of yours.
     """
     try:
-        return thing(*arguments)
+        return (thing if method == "__call__" else getattr(thing, method))(*arguments)
     except Exception as error:
         if shown(thing).startswith("minisnn."):
             raise
@@ -122,7 +150,10 @@ def blamed(error: BaseException) -> str:
 
 
 def from_json(setting: str, value: Any) -> Any:
-    """The way back; functions stay names, which `find` looks up. Raises ValueError for what cannot be built."""
+    """The way back; functions stay names, which `find` looks up. Raises ValueError for what cannot be built.
+
+    A dictionary is an instance if it has an "is"; one without is refused.
+    """
     if isinstance(value, list):
         return tuple(from_json(setting, v) for v in value)
     if not isinstance(value, dict):

@@ -31,7 +31,7 @@ RECIPES = {
         keep_weights=True,
         reset_moments=True,
     ),
-    "conv, Deep R": replace(CONV, density=0.3, learner="deep-r", deep_r_temperature=1e-4),
+    "conv, Deep R": replace(CONV, density=0.3, learner="deep-r", learner_options={"temperature": 1e-4}),
     "conv, Grad R": replace(CONV, density=0.3, distribution="uniform", learner="grad-r"),
     "mlp": replace(CONV, net="mlp", lam=0.01),
     "first spike": replace(SPARSE, prune="set", grow="momentum", optimizer="adam", normalise="neurons"),

@@ -131,11 +131,11 @@ def test_a_bad_last_step_is_not_saved(tmp_path, monkeypatch):
 
 def test_a_loss_that_is_not_finite_is_not_reported():
     setup = LIF.setup(SMALL)
-    objective = setup.objective._replace(forward=lambda y, labels: (y.sum() * np.nan, None))
+    objective = replace(setup.objective, forward=lambda y, labels: (y.sum() * np.nan, None))
     with pytest.raises(Diverged, match="evaluation after epoch 0: the loss is nan"):
         loop.evaluate(replace(setup, objective=objective), loop.start(setup, 0), SMALL.validation)
     forward = setup.objective.forward
-    objective = setup.objective._replace(forward=lambda y, labels: (np.float32("inf"), forward(y, labels)[1]))
+    objective = replace(setup.objective, forward=lambda y, labels: (np.float32("inf"), forward(y, labels)[1]))
     with pytest.raises(Diverged, match="epoch 1, step 1: the loss is inf"):
         loop.step(
             replace(setup, objective=objective), loop.start(setup, 0),
@@ -147,7 +147,7 @@ def test_a_gradient_is_named_where_it_first_goes_wrong():
     """Backwards: from the loss, where everything behind it in forward order is still right."""
     setup = replace(LIF, net="4C3-AP2-4C3-AP2-10FC").setup(SMALL)
     backward = setup.objective.backward
-    objective = setup.objective._replace(backward=lambda dloss, cache: backward(dloss, cache) * np.nan)
+    objective = replace(setup.objective, backward=lambda dloss, cache: backward(dloss, cache) * np.nan)
     with pytest.raises(Diverged, match=r"the gradient of fc1\.(weight|bias) holds NaN"):
         loop.step(
             replace(setup, objective=objective), loop.start(setup, 0),

@@ -262,6 +262,7 @@ OTHERS = {
     "device": ["gpu"], "hidden": [(30, 30)], "lr_end": [0.001], "eta_min": [0.1], "t_end": [0.7], "lam": [0.5],
     "density": [0.25], "alpha": [0.2], "by": ["time"], "split": ["tebn"], "momentum": [0.5], "decay": [0.25],
     "v_reset": [0.25], "surrogate": ["arctan"],
+    "learner_options": [{"l1": 0.5}], "smoothing": [0.5],
 }  # fmt: skip
 
 
@@ -280,6 +281,8 @@ def test_recipes_that_differ_never_share_a_folder(folder_of, base):
         change = {field.name: other}
         if isinstance(base, ESLMLP) and field.name == "density":  # it decides epsilon, and epsilon it
             change["epsilon"] = None
+        if field.name == "learner_options":
+            change["learner"] = "deep-r"
         different.append(replace(base, **change))
     folders = [folder_of("a name", recipe) for recipe in different]
     assert len(set(different)) == len(different) == len(fields(base)) + 1

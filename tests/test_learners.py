@@ -247,7 +247,7 @@ def test_alpha_to_reach_on_digits():
     weights = [state.params[key] for key in setup.learner.densities]
     lr = np.mean([setup.lr(epoch) for epoch in range(recipe.epochs)])
     alpha = alpha_to_reach(recipe.density, weights, lr, recipe.iterations(data))
-    setup = replace(recipe, grad_r_alpha=alpha).setup(data)
+    setup = replace(recipe, learner_options={"alpha": alpha}).setup(data)
     state = loop.start(setup, seed=0)
     loop.fit(setup, state, data)
     assert 0.05 < setup.learner.density(state) < 0.2

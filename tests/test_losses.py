@@ -1,12 +1,13 @@
 """Losses against worked numbers and finite differences."""
 
+from functools import partial
 from math import log
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import rngs, sizes, spikes, weights
+from strategies import few, rngs, sizes, spikes, weights
 
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
@@ -221,6 +222,60 @@ def test_damaged_losses_over_time_are_caught(xp, rng):
             (outputs,),
             rng,
         )
+
+
+@given(
+    rng=rngs, T=few, B=few, K=st.integers(1, 5), lam=st.sampled_from([0.0, 0.3]), smoothing=st.floats(0, 0.99)
+)
+def test_label_smoothing(xp, rng, T, B, K, lam, smoothing):
+    """Against sums over single numbers; its gradient; without it nothing changes, digit for digit."""
+    outputs, labels = rng.standard_normal((T, B, K)), rng.integers(0, K, B)
+    log_p = outputs - np.log(np.exp(outputs).sum(2, keepdims=True))
+    mean_p = outputs.mean(0) - np.log(np.exp(outputs.mean(0)).sum(1, keepdims=True))
+    q = [[(1 - smoothing) * (k == labels[b]) + smoothing / K for k in range(K)] for b in range(B)]
+    each = [-q[b][k] * log_p[t, b, k] for t in range(T) for b in range(B) for k in range(K)]
+    tet = (1 - lam) * sum(each) / (T * B) + lam * ((outputs - 1) ** 2).mean()
+    mean = -sum(q[b][k] * mean_p[b, k] for b in range(B) for k in range(K)) / B
+    x, y = xp.asarray(outputs), xp.asarray(labels)
+    for forward, backward, expected in (
+        (partial(tet_loss_forward, lam=lam), tet_loss_backward, tet),
+        (mean_loss_forward, mean_loss_backward, mean),
+    ):
+        found, cache = forward(x, y, smoothing=smoothing)
+        assert float(found) == pytest.approx(expected, rel=1e-9)
+        check_gradient(lambda o, forward=forward: forward(o, y, smoothing=smoothing), backward, (x,), rng)
+        if K > 1 and smoothing > 0.1:
+            with pytest.raises(GradientError):  # the label alone
+                check_gradient(
+                    lambda o, forward=forward: forward(o, y, smoothing=smoothing),
+                    lambda d, c, backward=backward: backward(d, c._replace(smoothing=0.0)), (x,), rng,
+                )  # fmt: skip
+        plain, without = forward(x, y), forward(x, y, smoothing=0.0)
+        assert float(plain[0]) == float(without[0])
+        np.testing.assert_array_equal(to_host(backward(1.0, plain[1])), to_host(backward(1.0, without[1])))
+
+
+def test_label_smoothing_is_pytorch_s():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    outputs, labels = rng.standard_normal((3, 4, 5)), rng.integers(0, 5, 4)
+    theirs = torch.tensor(outputs, requires_grad=True)
+    for forward, backward, flat in (
+        (tet_loss_forward, tet_loss_backward, lambda o: (o.reshape(12, 5), torch.tensor(np.tile(labels, 3)))),
+        (mean_loss_forward, mean_loss_backward, lambda o: (o.mean(0), torch.tensor(labels))),
+    ):
+        theirs.grad = None
+        expected = torch.nn.functional.cross_entropy(*flat(theirs), label_smoothing=0.2)
+        expected.backward()
+        found, cache = forward(outputs, labels, smoothing=0.2)
+        assert float(found) == pytest.approx(expected.item(), rel=1e-12)
+        np.testing.assert_allclose(backward(1.0, cache), theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_smoothing_is_a_fraction(smoothing):
+    with pytest.raises(ValueError, match="smoothing must be at least 0 and below 1, found"):
+        tet_loss_forward(np.ones((2, 3, 4)), np.zeros(3, int), smoothing=smoothing)
 
 
 @pytest.mark.parametrize("forward", [tet_loss_forward, mean_loss_forward])

@@ -99,7 +99,7 @@ def test_a_seed_is_no_generator(what, rng):
         (lambda run: snn.sweep("lif", seeds=0), r"^seeds must be a list of whole numbers, found 0: write \[0\]$"),
         (lambda run: snn.sweep("lif", seeds=["a"]), "^each of seeds must be a whole number, found 'a'$"),
         (lambda run: snn.sweep("lif", out=3), "^out must be a path, found 3$"),
-        (lambda run: snn.sweep(3), "^network must be one of esl-mlp, lif, sca-vgg16, found 3$"),
+        (lambda run: snn.sweep(3), "^network must be one of esl-mlp, lif, sca-vgg16, or a class .*, found 3$"),
         (lambda run: snn.train(3), r"^kind must be one of .* or a recipe such as LIFNet\(\), found 3$"),
         (lambda run: snn.train(snn.LIFNet), r": write LIFNet\(\)$"),
         (lambda run: snn.train("lif", progress=True), '^progress must be the name .* "training", or None, found True$'),

@@ -11,6 +11,7 @@ from strategies import pieces, rngs, sizes
 from minisnn.backend import to_host
 from minisnn.faster import adam
 from minisnn.training import optim
+from minisnn.training.adamw import AdamW
 from minisnn.training.optim import SGD, Adam
 
 
@@ -78,6 +79,44 @@ def test_pieces_change_nothing(xp, rng, block):
         results.append([to_host(a) for a in (params["w"], *moments["w"])])
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@given(rng=rngs, block=sizes, decay=st.floats(0, 1))
+def test_adamw_equals_a_loop(xp, rng, block, decay):
+    """Weight by weight: the decay is in proportion to the weight alone, and the moments do not see it."""
+    w, lr = rng.standard_normal((3, 4)), 0.01
+    expected = [(float(x), 0.0, 0.0) for x in w.ravel()]
+    plain, quick = AdamW(weight_decay=decay), adam.twin(AdamW(weight_decay=decay))
+    assert type(quick) is adam.AdamW
+    found = [({"w": xp.asarray(w.copy())}, optimizer) for optimizer in (plain, quick)]
+    moments = [optimizer.init(params) for params, optimizer in found]
+    for k in range(1, 5):
+        grad = rng.standard_normal(w.shape)
+        with pieces(block, (adam, "BLOCK")):
+            for (params, optimizer), memory in zip(found, moments, strict=True):
+                optimizer.step(params, {"w": xp.asarray(grad)}, memory, lr, k)
+        for n, ((x, m, v), g) in enumerate(zip(expected, grad.ravel(), strict=True)):
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            x = x - lr * decay * x
+            expected[n] = x - lr * (m / (1 - 0.9**k)) / ((v / (1 - 0.999**k)) ** 0.5 + 1e-8), m, v
+    for (params, _), memory in zip(found, moments, strict=True):
+        for array, numbers in zip((params["w"], *memory["w"]), zip(*expected, strict=True), strict=True):
+            np.testing.assert_allclose(to_host(array).ravel(), numbers, rtol=1e-12, atol=1e-15)
+
+
+def test_adamw_is_pytorch_s():
+    torch = pytest.importorskip("torch")
+    rng, optimizer = np.random.default_rng(0), AdamW(beta1=0.8, beta2=0.95, eps=1e-6, weight_decay=0.3)
+    params = {"w": rng.standard_normal((3, 4))}
+    theirs = torch.tensor(params["w"].copy(), requires_grad=True)
+    other = torch.optim.AdamW([theirs], lr=0.05, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3)
+    moments = optimizer.init(params)
+    for k in range(1, 6):
+        g = rng.standard_normal((3, 4))
+        optimizer.step(params, {"w": g}, moments, 0.05, k)
+        theirs.grad = torch.tensor(g)
+        other.step()
+    np.testing.assert_allclose(params["w"], theirs.detach().numpy(), rtol=1e-12)
 
 
 def test_adam_moves_weights_in_any_layout():

@@ -170,7 +170,7 @@ def test_potentials_reach_the_threshold_when_neurons_fire(trained):
 
 
 def test_a_density_that_was_not_reached_is_said(tmp_path):
-    recipe = replace(CONV, net="40FC-10FC", density=0.1, learner="grad-r", grad_r_alpha=1e-3)
+    recipe = replace(CONV, net="40FC-10FC", density=0.1, learner="grad-r", learner_options={"alpha": 1e-3})
     with pytest.warns(
         UserWarning, match=r"the density asked for, 0.1, was not reached: GradR ended at 0\.\d+"
     ):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from data_loaders.common.dataset import DataSet
 from minisnn import load_digits, lookup
 from minisnn.faster import adam
 from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
-from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, chosen, make
+from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, make
 from minisnn.recipes.settings import Settings, setting
 from minisnn.structure.evolve import Evolve, prune_layer
 from minisnn.structure.learner import SparseLearner
@@ -39,7 +40,15 @@ class Mine(SparseLearner):
 class Signed(SGD):
     """Only the sign of the gradient."""
 
+    default_lr: ClassVar[float] = 0.125
+
     scale: float = 2.0
+
+
+class Unrated(Signed):
+    """No learning rate of its own."""
+
+    default_lr = None
 
 
 class Outer:
@@ -171,14 +180,15 @@ def test_own_rules_learners_and_optimisers_are_used():
 
 
 def test_a_third_optimiser_in_the_table_trains_both_recipes(monkeypatch):
-    """It was a KeyError: tables of learning rates knew two names."""
+    """It was a KeyError: tables of learning rates knew two names. Without a rate of its own, one has to be given."""
     monkeypatch.setitem(optim.OPTIMIZERS, "mine", Signed)
     for recipe in (
         LIFNet(data="digits", net="4C3-AP4-10FC", T=1, optimizer="mine"),
         replace(DEFAULTS["esl-mlp"]["digits"], optimizer="mine"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="lr must be given, because Signed has no default here"):
-            recipe.setup(DATA)
+        assert recipe.setup(DATA).lr(0) == 0.125
+        with pytest.raises(ValueError, match="lr must be given, because Unrated has no default_lr"):
+            replace(recipe, optimizer=Unrated).setup(DATA)
         setup = replace(recipe, lr=0.01, momentum=0.5, weight_decay=0.1).setup(DATA)
         assert setup.optimizer == Signed(0.5, 0.1)
         state = loop.start(setup, 0)
@@ -274,7 +284,7 @@ def test_what_is_given_stays():
     data = data_of((12, 20, 1), 7)
     recipe = make("lif", data, epochs=3, net="5FC-7FC", T=2)
     assert (recipe.epochs, recipe.net, recipe.T, recipe.batch_size) == (3, "5FC-7FC", 2, 32)
-    assert not {"epochs", "net", "T"} & chosen("lif", data, {"epochs", "net", "T"}).keys()
+    assert not {"epochs", "net", "T"} & LIFNet.chosen(data, {"epochs", "net", "T"}).keys()
     assert make("esl-mlp", data, epsilon=5.0).density is None
     assert make("esl-mlp", data, hidden=(50,)).hidden == (50,)  # epsilon = 60 of MNIST would overfill it
 
@@ -291,11 +301,15 @@ def test_named_data_have_their_defaults(kind):
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("lfi", {}, "network must be one of esl-mlp, lif, sca-vgg16, found 'lfi'; did you mean lif?"),
+        ("lfi", {}, "network must be one of esl-mlp, lif, sca-vgg16, or .* own, found 'lfi'; did you mean lif?"),
         ("lif", {"epoch": 3}, "lif has no argument 'epoch'; did you mean epochs"),
         ("lif", {"prune": "magnitude", "grow": "random"}, "prune, grow: a dense network has no connections to choose"),
         ("esl-mlp", {"density": 1.0, "alpha": 0.1}, "alpha: a dense network has no connections to choose"),
-        ("lif", {"density": 0.5, "deep_r_l1": 0.1}, "deep_r_l1 needs learner deep-r, found evolve"),
+        ("lif", {"density": 0.5, "learner_options": {"l1": 0.1}}, "learner_options must be left out"),
+        ("lif", {"density": 0.5, "learner": "grad-r", "sample": "exact"}, "sample needs learner deep-r or evolve"),
+        ("lif", {"learner": "deep-r", "learner_options": {"l2": 0.1}}, "an option of the learner deep-r must be"),
+        ("lif", {"learner": "deep-r", "learner_options": {"l1": "a"}}, "option l1 of the learner deep-r must be a"),
+        ("lif", {"learner_options": 3}, "learner_options must be options by name: a dict, found 3"),
         ("lif", {"density": 0.5, "learner": "grad-r", "grow": "random"}, "grow needs learner evolve, found grad-r"),
         ("lif", {"l1_on": "gamma"}, "l1_on needs l1 above 0"),
         ("esl-mlp", {"density": 0.5, "epsilon": 3.0}, "give either epsilon or density"),
@@ -368,3 +382,26 @@ def test_a_rule_cannot_change_what_it_looks_at():
     with pytest.raises(ValueError, match="read-only"):
         prune_layer(weight, mask, 1, greedy)
     assert mask.sum() == 3
+
+
+def halving(epoch, epochs, lr, lr_end):
+    """A schedule: half of the rate in every epoch, but never below lr_end."""
+    return max(lr_end, lr / 2**epoch)
+
+
+def test_a_schedule_of_one_s_own(monkeypatch):
+    for schedule in (halving, f"{__name__}:halving"):
+        recipe = LIFNet(schedule=schedule, lr=0.4, lr_end=0.15, epochs=3)
+        assert [recipe.setup(DATA).lr(epoch) for epoch in range(3)] == [0.4, 0.2, 0.15]
+        assert recipe.to_json()["schedule"] == f"{__name__}:halving"
+    assert (
+        LIFNet(schedule=halving, lr=0.4, epochs=99).setup(DATA).lr(98) == 0.004
+    )  # a hundredth, as for the others
+    for wrong, found in ((-0.1, "-0.1"), (float("inf"), "inf"), ("fast", "'fast'")):
+        monkeypatch.setattr(f"{__name__}.halving", lambda *_, wrong=wrong: wrong)
+        with pytest.raises(
+            ValueError, match=rf"what the schedule .* returns for epoch 1 must be .*, found {found}"
+        ):
+            LIFNet(schedule=f"{__name__}:halving", lr=0.4).setup(DATA).lr(1)
+    with pytest.raises(ValueError, match=r"schedule test_settings:lowest: TypeError"):
+        LIFNet(schedule=lowest).setup(DATA).lr(0)

@@ -22,9 +22,9 @@ from minisnn.backend import to_host
 from minisnn.networks.registry import NETWORKS
 from minisnn.networks.shapes import weight_shapes
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIFNet
-from minisnn.recipes.connections import LEARNERS, Connections
+from minisnn.recipes.connections import Connections
 from minisnn.structure import grow, prune, redistribute
-from minisnn.structure.learner import StructureLearner
+from minisnn.structure.learner import LEARNERS, StructureLearner
 from minisnn.structure.masks import DISTRIBUTIONS, check_masks
 from minisnn.training import loop
 
@@ -395,8 +395,7 @@ def test_training_with_the_log_of_densities():
 STRUCTURE = {
     "sample": "exact", "prune": "magnitude", "grow": "longest-inactive", "alpha": 0.25, "eta_min": 0.125,
     "t_iter": 0.25, "t_end": 0.5, "redistribute": "bernoulli", "exclude_pruned": True, "keep_weights": True,
-    "reset_moments": True, "learner": "grad-r", "deep_r_l1": 0.5, "deep_r_temperature": 0.25, "deep_r_noise": 0.125,
-    "grad_r_alpha": 0.75,
+    "reset_moments": True, "learner": "grad-r", "learner_options": {"alpha": 0.75},
 }  # fmt: skip
 LIF_ONLY = {"net": "mlp", "width": 0.5, "density": 0.25, "distribution": "er", "same_size": True}
 
@@ -420,7 +419,8 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
     monkeypatch.setattr(start, "train", instead)
     words = []
     for name, value in wanted.items():
-        words += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
+        said = "alpha=0.75" if name == "learner_options" else str(value)
+        words += ["--" + name.replace("_", "-"), *([] if value is True else [said])]
     assert cli.main(["train", network, *words, "--json", "--out", str(tmp_path)]) == 0
     json.loads(capsys.readouterr().out)
     assert asked == [wanted]
@@ -455,7 +455,7 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
         ),
         (
             ["--learner", "rigl"],
-            "learner must be one of evolve, deep-r, grad-r, or module:name of your own",
+            "learner must be one of deep-r, evolve, grad-r, or module:name of your own",
         ),
         (
             ["--prune", "least"],

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, NoReturn, get_args, get_origin
 
 from minisnn.arguments import nearest
-from minisnn.recipes.settings import Settings, kinds
+from minisnn.lookup import is_own
+from minisnn.recipes import RECIPES, Recipe, defaults_of
+from minisnn.recipes.settings import Options, Settings, kinds
 
 GROUPS = ("data", "network", "neurons", "training", "connections", "channels")
 """The headings of the help, in order."""
@@ -37,7 +41,7 @@ class Parser(argparse.ArgumentParser):
                 if action.nargs == argparse.PARSER
                 for name in action.choices or ()
             ]
-            if known and not set(known) & set(args):
+            if known and not set(known) & set(args) and not any(map(is_own, args)):
                 unknown = [
                     word for word in args if word[:2] == "--" and word.partition("=")[0] not in options
                 ]
@@ -49,6 +53,11 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if is_own(value) and hasattr(action, "add_own") and value not in (action.choices or ()):
+            try:
+                action.add_own(value)
+            except ValueError as error:
+                raise argparse.ArgumentError(None, str(error)) from error
         if action.choices is not None and value not in action.choices:
             known = list(action.choices)
             name = action.option_strings[0] if action.option_strings else action.metavar or action.dest
@@ -58,9 +67,19 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, text)
 
 
-def settings_of(defaults: dict[str, Any]) -> tuple[str, ...]:
-    """The names of all settings of a network. defaults: its recipes by data set."""
-    return tuple(f.name for f in fields(defaults["digits"]))
+def add_kinds(kinds: Any, add: Callable[[Any, str], None]) -> None:
+    """A parser for every kind of network, and one for `module:name` of your own when it is asked for.
+
+    kinds: what `add_subparsers` returns. add: (kinds, name) adds one parser.
+    """
+    for name in RECIPES:
+        add(kinds, name)
+    kinds.add_own = partial(add, kinds)
+
+
+def settings_of(cls: type[Recipe]) -> tuple[str, ...]:
+    """The names of all settings of a recipe."""
+    return tuple(f.name for f in fields(cls))
 
 
 def flag(name: str) -> str:
@@ -97,13 +116,14 @@ def as_options(text: str, names: Collection[str]) -> str:
     )
 
 
-def add_settings(parser: argparse.ArgumentParser, defaults: dict[str, Any], several: bool = False) -> None:
-    """An option for every setting of a recipe, in groups. defaults: by data set; the help shows those of two.
+def add_settings(parser: argparse.ArgumentParser, cls: type[Recipe], several: bool = False) -> None:
+    """An option for every setting of a recipe, in groups. The help shows the defaults for two data sets.
 
     several: options take several values, as a sweep wants it.
     """
-    digits, mnist = defaults["digits"], defaults["mnist"]
-    for group in GROUPS:
+    defaults = defaults_of(cls)
+    digits, mnist = (defaults.get(name) or cls() for name in ("digits", "mnist"))
+    for group in dict.fromkeys([*GROUPS, *(f.metadata["about"].group for f in fields(digits))]):
         chosen = [f for f in fields(digits) if f.metadata["about"].group == group and f.name != "data"]
         chosen.sort(
             key=lambda f: f.name not in type(digits).__annotations__
@@ -126,7 +146,7 @@ def _default(digits: Settings, mnist: Settings, name: str) -> str:
         ",".join(map(str, x)) if isinstance(x, tuple) else x
         for x in (getattr(r, name) for r in (digits, mnist))
     )
-    if a is None or a is False:
+    if a is None or a is False or a == {}:
         return ""
     return f" (default {a})" if a == b else f" (default {a} for digits, {b} for mnist)"
 
@@ -145,10 +165,13 @@ def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: 
     }
     known = about.table if about.table is not None else about.choices
     if known:
-        own = ", or module:name" if about.table is not None else ""
+        own = ", or module:name" if about.table is not None or about.own else ""
         text += f": {', '.join(known)}{own}"
     if several:
         options["nargs"] = "+"
+    if kind is Options:
+        options |= {"type": _options_reader, "nargs": "+"} | ({} if several else {"action": _Merged})
+        text += " (several with commas)" if several else ""
     if get_origin(kind) is tuple:
         options["type"] = _tuple_reader(name, kind)
         text += " (with commas, as in 100,50)"
@@ -193,6 +216,30 @@ def _tuple_reader(name: str, kind: Any) -> Any:
     return lambda word: tuple(read(part) for part in word.split(","))
 
 
+def _options_reader(word: str) -> Options:
+    """Reads NAME=VALUE, or several with commas. A value is a number, true or false, else a text."""
+    found = Options()
+    for part in word.split(","):
+        name, equals, value = part.partition("=")
+        if not (name and equals):
+            raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {part!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+class _Merged(argparse.Action):
+    """The options of several words in one."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        before = getattr(namespace, self.dest, {})
+        setattr(
+            namespace, self.dest, Options(dict(before) | {k: v for each in values for k, v in each.items()})
+        )
+
+
 def folder_name(kind: str, data: str, settings: dict[str, Any]) -> str:
     """Of a run, from what was asked for: "lif-digits-density0.1-grow-momentum-seed3"."""
     own = [f"{name}-{_short(value)}" for name, value in settings.items() if name not in ("seed", "device")]
@@ -202,6 +249,8 @@ def folder_name(kind: str, data: str, settings: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Options):
+        return "-".join(f"{name}{each}" for name, each in value.items())
     if isinstance(value, (list, tuple, Sequence)) and not isinstance(value, str):
         return "-".join(map(str, value))
     return str(value)

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minisnn.commands.options import add_settings, settings_of
-from minisnn.recipes import DEFAULTS
+from minisnn.commands.options import add_kinds, add_settings, settings_of
+from minisnn.recipes import recipe_class
 
 TEXT = """\
 what it leaves in --out
@@ -23,7 +23,6 @@ examples
   minisnn sweep {0} --lr 0.001 0.01 --validation    leaves the test set alone, to choose a setting
   minisnn sweep {0} --batch-size 25 50 --dask tcp://10.0.0.1:8786    with the workers of a Dask cluster
 """
-EXAMPLES = {"esl-mlp": "--epsilon 4 8", "lif": "--density 0.01 0.1 1", "sca-vgg16": "--p 0.2 0.5 0.8"}
 
 
 def add(commands: Any) -> None:
@@ -32,22 +31,27 @@ def add(commands: Any) -> None:
         "sweep", help="train every combination of some settings, with several seeds, and compare them"
     )
     kinds = sweep.add_subparsers(required=True, metavar="NETWORK")
-    for name, defaults in DEFAULTS.items():
-        kind = kinds.add_parser(
-            name,
-            help=f"settings of minisnn train {name}, several values each",
-            description=f"Every option of minisnn train {name} may take several values here. Every combination is "
-            "trained with every seed.",
-            epilog=TEXT.format(name, EXAMPLES[name]),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            argument_default=argparse.SUPPRESS,
-        )
-        add_settings(kind, dict(defaults), several=True)
-        for action in kind._actions:
-            if action.dest == "data":
-                action.nargs = "+"
-        _add_grid(kind, name)
-        kind.set_defaults(run=partial(_sweep, name), names=(*settings_of(dict(defaults)), "jobs", "threads"))
+    add_kinds(kinds, _add_kind)
+
+
+def _add_kind(kinds: Any, name: str) -> None:
+    """The parser of the sweep of one kind of network."""
+    cls = recipe_class(name)
+    kind = kinds.add_parser(
+        name,
+        help=f"settings of minisnn train {name}, several values each",
+        description=f"Every option of minisnn train {name} may take several values here. Every combination is "
+        "trained with every seed.",
+        epilog=TEXT.format(name, cls.texts.sweep if cls.texts else "--lr 0.001 0.01 --batch-size 25 50"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    add_settings(kind, cls, several=True)
+    for action in kind._actions:
+        if action.dest == "data":
+            action.nargs = "+"
+    _add_grid(kind, name)
+    kind.set_defaults(run=partial(_sweep, name), names=(*settings_of(cls), "jobs", "threads"))
 
 
 def _add_grid(parser: argparse.ArgumentParser, name: str) -> None:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minisnn.commands.options import add_settings, flag, folder_name, settings_of
-from minisnn.commands.texts import TEXTS
-from minisnn.recipes import DEFAULTS, chosen
+from minisnn.commands.options import add_kinds, add_settings, flag, folder_name, settings_of
+from minisnn.recipes import RECIPES, defaults_of, recipe_class
+from minisnn.recipes.base import Texts
 
 
 def add(commands: Any) -> None:
@@ -31,17 +31,25 @@ def add(commands: Any) -> None:
     )
     train.add_argument("--data", default=argparse.SUPPRESS, metavar="NAME|PATH", help=DATA)
     train.set_defaults(run=partial(_train, None), names=("epochs", "data"))
-    for name, defaults in DEFAULTS.items():
-        kind = kinds.add_parser(
-            name,
-            **TEXTS[name],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            argument_default=argparse.SUPPRESS,
-            usage=f"minisnn train {name} [--data NAME|PATH] [options]",
-        )
-        add_settings(kind, dict(defaults))
-        _add_run(kind.add_argument_group("the run"), name)
-        kind.set_defaults(run=partial(_train, name), names=settings_of(dict(defaults)))
+    add_kinds(kinds, _add_kind)
+
+
+def _add_kind(kinds: Any, name: str) -> None:
+    """The parser of one kind of network."""
+    cls = recipe_class(name)
+    texts = cls.texts or Texts((cls.__doc__ or name).partition("\n")[0], cls.__doc__ or "", "", "")
+    kind = kinds.add_parser(
+        name,
+        help=texts.help,
+        description=texts.description,
+        epilog=texts.epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        usage=f"minisnn train {name} [--data NAME|PATH] [options]",
+    )
+    add_settings(kind, cls)
+    _add_run(kind.add_argument_group("the run"), name)
+    kind.set_defaults(run=partial(_train, name), names=settings_of(cls))
 
 
 DATA = "with --resume: the data of the run, if they lie elsewhere now or were made in Python"
@@ -88,14 +96,15 @@ def _train(name: str | None, arguments: argparse.Namespace) -> None:
         with _hints(folder):
             run = start.resume(folder, data, epochs, progress, kind=name)
     elif name is None:
-        raise ValueError(f"expected a NETWORK, one of {', '.join(DEFAULTS)}, or --resume RUN")
+        raise ValueError(f"expected a NETWORK, one of {', '.join(RECIPES)}, or --resume RUN")
     else:
         data = given.pop("data", "digits")
         folder = arguments.out or Path("runs") / folder_name(name, data, given)
         with _hints(folder):
             run = start.train(name, data, out=folder, progress=progress, **given)
-        if data not in DEFAULTS[name] and not (arguments.json or arguments.quiet):
-            follows = chosen(name, run.info, set(given))
+        cls = recipe_class(name)
+        follows = {} if data in defaults_of(cls) else cls.chosen(run.info, set(given))
+        if follows and not (arguments.json or arguments.quiet):
             print(
                 "chosen for these data: "
                 + ", ".join(f"{flag(key)} {value}" for key, value in follows.items())

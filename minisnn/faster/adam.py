@@ -1,4 +1,4 @@
-"""Adam, a block of weights at a time: all of its operations on one block before the next.
+"""Adam and AdamW, a block of weights at a time: all of its operations on one block before the next.
 
 Every operation reads and writes main memory unless what it works on stays in cache; threads share the blocks
 (docs/design.md, "Speed"). tests/test_optim.py holds the twins equal, to the last bit.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from minisnn.backend import Array
 from minisnn.faster.blocks import each, split
-from minisnn.training import optim
+from minisnn.training import adamw, optim
 from minisnn.training.optim import Arrays, Moments, Optimizer
 
 BLOCK = 1 << 15  # weights at a time
@@ -18,7 +18,7 @@ BLOCK = 1 << 15  # weights at a time
 
 @dataclass(frozen=True)
 class Adam(optim.Adam):
-    """The twin of `optim.Adam`."""
+    """The twin of `optim.Adam`; its subclasses are twins of Adam's relatives."""
 
     def step(self, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
         for key, g in grads.items():
@@ -34,6 +34,14 @@ class Adam(optim.Adam):
             each(update, split(g.size, 1, BLOCK, g))
 
 
+@dataclass(frozen=True)
+class AdamW(Adam, adamw.AdamW):
+    """The twin of `adamw.AdamW`: its own step for one array, by the blocks of the twin above."""
+
+
+TWINS: dict[type, type[Adam]] = {optim.Adam: Adam, adamw.AdamW: AdamW}
+
+
 def twin(optimizer: Optimizer) -> Optimizer:
     """The fast twin of an optimiser; one that has none, such as yours, as it is."""
-    return Adam(**vars(optimizer)) if type(optimizer) is optim.Adam else optimizer
+    return TWINS[type(optimizer)](**vars(optimizer)) if type(optimizer) in TWINS else optimizer

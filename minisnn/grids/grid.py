@@ -21,7 +21,7 @@ from minisnn.arguments import whole, whole_numbers
 from minisnn.faster.blocks import use_threads
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
-from minisnn.recipes import Recipe
+from minisnn.recipes import Recipe, kind_of
 from minisnn.runs import start
 from minisnn.training.finite import Diverged
 
@@ -59,7 +59,7 @@ def run_grid(
     seeds = dict.fromkeys(whole_numbers("seeds", seeds))  # without duplicates
     wanted = [(name, replace(recipe, seed=seed)) for seed in seeds for name, recipe in recipes.items()]
     todo = [
-        Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads)
+        Job(name, portable(recipe), plain(recipe), os.getpid(), test, folder, threads, kind_of(recipe))
         for name, recipe in wanted
         if not any(name == row["name"] and same(recipe, row) for row in rows)
     ]
@@ -96,6 +96,7 @@ class Job(NamedTuple):
     test: bool = True
     folder: Path | None = None  # of all runs
     threads: int = 1
+    kind: str = ""  # the name that the starting process knows of the recipe's class
 
 
 def _attempt(job: Job) -> Row:
@@ -119,7 +120,7 @@ def one(job: Job) -> Row:
         if folder and (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
         elif folder and (folder / "config.json").exists():
-            plain = (str, int, float, tuple, NoneType)
+            plain = (str, int, float, tuple, dict, NoneType)
             own = {name: v for name in job.settings if not isinstance(v := getattr(recipe, name), plain)}
             result = start.resume(folder, test=job.test, pictures=False, **own).result or {}
         else:
@@ -135,6 +136,9 @@ def _rename_rules(job: Job) -> None:
     They were pickled by value (joblib and Dask use cloudpickle for what is defined in __main__). The __main__ of this
     process is another program, in which these names would not be found.
     """
+    cls = type(job.recipe)
+    if cls.__module__ == "__main__":
+        cls.__module__ = job.kind.partition(":")[0]
     for name, known in job.settings.items():
         value = getattr(job.recipe, name)
         rule = value if hasattr(value, "__qualname__") else type(value)

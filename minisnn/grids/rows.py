@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisnn.lookup import to_json
-from minisnn.recipes import RECIPES, Recipe
+from minisnn.recipes import RECIPES, Recipe, kind_of, recipe_class
 from minisnn.training.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
@@ -102,11 +102,6 @@ def portable(recipe: Recipe) -> Recipe:
     return replace(recipe, **own) if own else recipe
 
 
-def kind_of(recipe: Recipe) -> str:
-    """The name of a recipe's kind, as `minisnn train` has it."""
-    return next(name for name, cls in RECIPES.items() if type(recipe) is cls)
-
-
 def kind_of_row(row: Row) -> str:
     """The same of a row; in an older table the settings tell. Raises ValueError if they do not."""
     if row.get("kind"):
@@ -119,31 +114,26 @@ def kind_of_row(row: Row) -> str:
 
 def recipe_of(row: Row) -> Recipe:
     """The recipe of a row. Settings that did not exist when it was run have their defaults."""
-    recipe: Recipe = RECIPES[kind_of_row(row)].from_json(row["recipe"])
+    recipe: Recipe = recipe_class(kind_of_row(row)).from_json(row["recipe"])
     return recipe
 
 
 @lru_cache
 def _defaults(kind: str) -> dict[str, Any]:
-    return plain(RECIPES[kind]())
+    return plain(recipe_class(kind)())
 
 
 def settings_of(row: Row) -> dict[str, Any]:
     """What distinguishes a row's run from others but for chance: its kind, and all settings but seed and device."""
     kind = kind_of_row(row)
-    found = {"kind": kind} | _read(_defaults(kind) | row["recipe"])
+    found = {"kind": kind} | _defaults(kind) | row["recipe"]
     return {key: value for key, value in found.items() if key not in NO_SETTING}
 
 
 def same(recipe: Recipe, row: Row) -> bool:
     """Is the row a run of this recipe, seed and device included?"""
     kind = kind_of_row(row)
-    return kind == kind_of(recipe) and _read(_defaults(kind) | row["recipe"]) == _read(plain(recipe))
-
-
-def _read(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a run read: without Grad R its alpha, whose default has changed since older rows, was not."""
-    return {k: v for k, v in settings.items() if k != "grad_r_alpha" or settings.get("learner") == "grad-r"}
+    return kind == kind_of(recipe) and _defaults(kind) | row["recipe"] == plain(recipe)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -20,7 +20,7 @@ from minisnn.arguments import path, whole_numbers
 from minisnn.grids.grid import run_grid
 from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
 from minisnn.recipes import Recipe, check_names, make
-from minisnn.recipes.choose import NOT_READ, OF_CONNECTIONS, is_read
+from minisnn.recipes.connections import NOT_READ, OF_CONNECTIONS, is_read
 from minisnn.training.checkpoint import write_csv
 
 Source = str | PathLike[str]
@@ -147,6 +147,8 @@ def said(value: Any) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, (tuple, list)):
         return "-".join(map(said, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {said(each)}" for name, each in value.items()) or "default"
     return getattr(value, "__name__", None) or str(value)
 
 

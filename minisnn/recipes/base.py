@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, inf
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
 from minisnn import faster, lookup
-from minisnn.arguments import check
-from minisnn.batches.interface import About
+from minisnn.arguments import check, number
+from minisnn.batches.interface import About, Outline
 from minisnn.faster import adam
 from minisnn.faster.blocks import hold_blas
 from minisnn.networks.compose import Sequential
@@ -21,11 +23,54 @@ from minisnn.training.optim import Optimizer
 from minisnn.training.setup import Setup
 
 DEVICES = ("cpu", "gpu")
+lookup.import_all("minisnn.training", optim.OPTIMIZERS)
+
+
+FEW = 5000  # training samples, below which batches are small and epochs many
+
+
+class Texts(NamedTuple):
+    """What the command line says of a kind of network."""
+
+    help: str  # a line
+    description: str
+    epilog: str  # what happens, examples, what a run leaves
+    sweep: str  # an example of options with several values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Base(Settings):
-    """Data, optimiser, learning rate, batches, device, seed."""
+class Recipe(Settings):
+    """Every recipe: data, optimiser, learning rate, batches, device, seed; and what a recipe of your own must have.
+
+    A recipe is a frozen dataclass whose fields are made with `setting`, all with defaults, and that says by `plain` and
+    `setup` what is trained. The other methods are for the command line and for data that it has no defaults for.
+    Raises ValueError that names the setting, what was found and what was expected.
+    """
+
+    texts: ClassVar[Texts | None] = None
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Recipe]:
+        """Recipes of this class by the name of the data set that they are for."""
+        return {}
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        """Settings that follow from the shape of data without defaults, but for those that are given."""
+        return {}
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that are given, with those that must change with them."""
+        return dict(settings)
+
+    def plain(self, data: About) -> Sequential:
+        """The network for these data, as one reads it."""
+        raise NotImplementedError(f"{type(self).__name__} has no method plain(data) that returns its network")
+
+    def setup(self, data: About) -> Setup:
+        """Everything that training needs, for these data. `quickened` makes the fast network of the plain one."""
+        raise NotImplementedError(f"{type(self).__name__} has no method setup(data) that returns a Setup")
 
     data: str = setting(
         "mnist",
@@ -56,10 +101,13 @@ class Base(Settings):
         None, "of SGD (default 0.9)", valid=(lambda x: 0 <= x < 1, "at least 0 and below 1")
     )
     weight_decay: float = setting(
-        0.0, "pull of all parameters towards 0: weight_decay * w is added to the gradient", at_least=0
+        0.0,
+        "pull of all parameters towards 0: weight_decay * w is added to the gradient; with adamw subtracted from w, "
+        "times the learning rate",
+        at_least=0,
     )
-    schedule: str = setting("cosine", "how the learning rate falls", choices=optim.SCHEDULES)
-    lr: float | None = setting(None, "learning rate in the first epoch", above=0)
+    schedule: Named = setting("cosine", "how the learning rate falls", table=optim.SCHEDULES)
+    lr: float | None = setting(None, "learning rate in the first epoch (default the optimizer's)", above=0)
     lr_end: float | None = setting(
         None, "learning rate in the last epoch (default 0 if cosine, else a hundredth of --lr)", above=0
     )
@@ -108,13 +156,32 @@ class Base(Settings):
         check("optimizer", repr(self.optimizer), fits, "something with init, step and momentum")
         return made
 
-    def learning_rates(self, optimizer: Optimizer, defaults: Mapping[type, float]) -> Callable[[int], float]:
-        """The learning rate of each epoch. defaults: of the first, by optimiser."""
-        lr = defaults.get(type(optimizer)) if self.lr is None else self.lr
-        check("lr", lr, lr is not None, f"given, because {type(optimizer).__name__} has no default here")
+    def learning_rates(
+        self, optimizer: Optimizer, defaults: Mapping[type, float] = MappingProxyType({})
+    ) -> Callable[[int], float]:
+        """The learning rate of each epoch. defaults: of the first, by optimiser, in place of its `default_lr`."""
+        lr = self.lr or defaults.get(type(optimizer)) or getattr(optimizer, "default_lr", None)
+        name = type(optimizer).__name__
+        check("lr", lr, lr is not None, f"given, because {name} has no default_lr")
         assert lr is not None
-        lr_end = self.lr_end or (0.0 if self.schedule == "cosine" else lr / 100)
-        return partial(optim.SCHEDULES[self.schedule], epochs=self.epochs, lr=lr, lr_end=lr_end)
+        schedule = self.found("schedule")
+        lr_end = self.lr_end or (0.0 if schedule is optim.cosine_lr else lr / 100)
+        return partial(_learning_rate, schedule, self.epochs, lr, lr_end)
+
+
+RECIPES: dict[str, type[Recipe]] = {}
+"""By the name that the command line and a run's config.json have for them. Files beside this one put theirs in with
+`register`; a class of your own goes by `module:name`."""
+
+
+def _learning_rate(
+    schedule: Callable[..., float], epochs: int, lr: float, lr_end: float, epoch: int
+) -> float:
+    """Of one epoch. Raises ValueError for what a schedule returns unless it is a number of at least 0."""
+    found = lookup.called("schedule", schedule, epoch, epochs, lr, lr_end)
+    what = f"what the schedule {lookup.shown(schedule)} returns for epoch {epoch}"
+    check(what, repr(found), 0 <= number(what, found) < inf, "at least 0 and finite")
+    return found
 
 
 def _shown(name: object) -> str:

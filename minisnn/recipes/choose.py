@@ -9,51 +9,51 @@ from typing import Any
 
 from data_loaders import catalogue
 from minisnn import lookup
-from minisnn.arguments import check, keywords, one_of
+from minisnn.arguments import check, keywords
 from minisnn.batches.interface import Outline
-from minisnn.notices import warn
-from minisnn.recipes.connections import LEARNERS, Connections
-from minisnn.recipes.esl_mlp import ESL_MLP_DEFAULTS
-from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.evolve import Evolve
-from minisnn.structure.grad_r import GradR
-
-DEFAULTS: dict[str, Mapping[str, Any]] = {
-    "esl-mlp": ESL_MLP_DEFAULTS,
-    "lif": LIF_DEFAULTS,
-    "sca-vgg16": SCA_VGG16_DEFAULTS,
-}
-"""Recipes by kind of network and name of the data set."""
-
-FEW = 5000  # training samples, below which batches are small and epochs many
+from minisnn.recipes.base import RECIPES, Recipe
 
 
-def make(kind: str, data: str | Path | Outline = "digits", **settings: Any) -> Any:
+def recipe_class(kind: str | type[Recipe]) -> type[Recipe]:
+    """The class of a kind of network: by its name, as `module:name`, or itself. Raises ValueError for anything else."""
+    found: type[Recipe] = lookup.find("network", kind, RECIPES)
+    is_one = isinstance(found, type) and issubclass(found, Recipe)
+    check("network", repr(found), is_one, f"one of {', '.join(RECIPES)}, or a class derived from snn.Recipe")
+    return found
+
+
+def kind_of(recipe: Recipe) -> str:
+    """The name of a recipe's kind: that of `minisnn train`, or `module:name` of a class of your own."""
+    own = lookup.shown(type(recipe))
+    return next((name for name, cls in RECIPES.items() if type(recipe) is cls), own)
+
+
+def defaults_of(cls: type[Recipe]) -> dict[str, Recipe]:
+    """Its defaults by data set; not those that it inherits, which are recipes of another class."""
+    return {name: recipe for name, recipe in cls.defaults().items() if type(recipe) is cls}
+
+
+def make(kind: str | type[Recipe], data: str | Path | Outline = "digits", **settings: Any) -> Any:
     """The recipe of `minisnn train KIND --data DATA`, with these settings in place of the defaults.
 
-    kind: "esl-mlp", "lif" or "sca-vgg16". data: a name of `minisnn data list`; your own as a path, as the `module:name`
-    of its loader, or as a `DataSet`. For data that have no defaults, network, T, batch size and epochs follow from
-    their shape (`chosen` says which).
+    kind: "esl-mlp", "lif" or "sca-vgg16"; or your own, a class or its "module:name". data: a name of `minisnn data
+    list`; your own as a path, as the `module:name` of its loader, or as a `DataSet`. For data that have no defaults,
+    network, T, batch size and epochs follow from their shape (the recipe's `chosen` says which).
     Raises ValueError that names the setting, what was found and what was expected; also for settings that would do
     nothing, such as a prune rule for a dense network.
     """
-    names = check_names(kind, settings)
+    cls = recipe_class(kind)
+    check_names(kind, settings)
     data = str(data) if isinstance(data, Path) else data
-    defaults = DEFAULTS[kind]
+    defaults = defaults_of(cls)
     if isinstance(data, str) and data in defaults:
         recipe = defaults[data]
     else:
         about = _outline(data, settings) if isinstance(data, str) else data
-        recipe = replace(defaults["digits"], **chosen(kind, about, set(settings)))
+        recipe = replace(defaults.get("digits") or cls(), **cls.chosen(about, set(settings)))
         recipe = replace(recipe, data=_findable(data) if isinstance(data, str) else data.name)
-    if settings.get("density") is not None and "epsilon" in names:
-        settings.setdefault("epsilon", None)
-    if settings.get("epsilon") is not None:
-        settings.setdefault("density", None)
-    recipe = replace(recipe, **settings)
-    _refuse_idle(recipe, settings)
+    recipe = replace(recipe, **cls.completed(settings))
+    recipe.refuse_idle(settings)
     return recipe
 
 
@@ -75,105 +75,14 @@ def _findable(data: str) -> str:
         return data
 
 
-def check_names(kind: str, settings: Collection[str], others: Collection[str] = ()) -> list[str]:
+def check_names(
+    kind: str | type[Recipe], settings: Collection[str], others: Collection[str] = ()
+) -> list[str]:
     """The names of all settings of a kind of network but data. Raises ValueError for a kind or a name not known.
 
     others: what may have been meant beside a setting.
     """
-    one_of("network", kind, DEFAULTS)
-    names = [f.name for f in fields(type(DEFAULTS[kind]["digits"])) if f.name != "data"]
-    keywords(kind, settings, names, others)
+    cls = recipe_class(kind)
+    names = [f.name for f in fields(cls) if f.name != "data"]
+    keywords(kind if isinstance(kind, str) else cls.__name__, settings, names, others)
     return names
-
-
-def chosen(kind: str, data: Outline, given: set[str] | frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Settings that follow from the shape of the data, but for those that are given.
-
-    First spikes: 200 hidden neurons up to 256 inputs, else 800, at a density of 0.16, 17 grey levels up to 256 inputs,
-    else 4. Convolutions: a pool of 2x2 behind each (behind each pair for sca-vgg16), two of them, three from 48 pixels
-    on, as far as at least 2x2 is left; without room for one, linear layers. Up to 5,000 samples: batches of 32 and 20
-    epochs (first spikes 25 and 30), else 64 and 10 (100 and 10).
-    """
-    H, W, C = data.shape
-    few = data.n_train <= FEW
-    if kind == "esl-mlp":
-        small = H * W * C <= 256
-        found: dict[str, Any] = {
-            "hidden": (200,) if small else (800,), "epsilon": None, "density": 0.16, "levels": 17 if small else 4,
-            "batch_size": 25 if few else 100, "epochs": 30 if few else 10, "t_iter": 20 if few else 100,
-        }  # fmt: skip
-        if "epsilon" in given:
-            del found["epsilon"], found["density"]
-    else:
-        found = {
-            "net": _notation(kind, min(H, W), data.n_classes), "T": data.frames if data.is_sequence else 4,
-            "batch_size": 32 if few else 64, "epochs": 20 if few else 10,
-        }  # fmt: skip
-        if kind == "lif":
-            found["t_iter"] = 20 if few else 100
-    return {name: value for name, value in found.items() if name not in given}
-
-
-def _notation(kind: str, side: int, n_classes: int) -> str:
-    pools = 0
-    while side >= 4 and pools < (3 if side * 2**pools >= 48 else 2):
-        side, pools = side // 2, pools + 1
-    twice = kind == "sca-vgg16"
-    layers = [f"{16 * 2**n}C3-" * (1 + twice) + ("MP2" if twice else "AP2") for n in range(pools)]
-    check("data", side, pools or not twice, "at least 4 pixels high and wide for convolutions with pools")
-    return "-".join([*(layers or ["200FC"]), f"{n_classes}FC"])
-
-
-OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
-"""Settings that do nothing in a dense network."""
-
-NOT_READ = "–"
-"""In tables and pictures, the value of a setting that a run does not use."""
-
-
-def is_read(recipe: Any, name: str) -> bool:
-    """Does training depend on this setting? A dense network has no connections to choose."""
-    return name not in OF_CONNECTIONS or getattr(recipe, "density", None) != 1
-
-
-NEEDS: dict[str, tuple[str, str]] = {
-    "deep_r_l1": ("learner", "deep-r"), "deep_r_temperature": ("learner", "deep-r"),
-    "deep_r_noise": ("learner", "deep-r"),
-    "grad_r_alpha": ("learner", "grad-r"),
-    **dict.fromkeys(
-        ("prune", "grow", "alpha", "eta_min", "t_iter", "t_end", "redistribute", "exclude_pruned", "keep_weights",
-         "reset_moments"), ("learner", "evolve"),
-    ),
-}  # fmt: skip
-"""Settings that only one learner uses."""
-
-
-def _own_learner(learner: Any) -> bool:
-    """Is it none of ours, by name or as a class?"""
-    if isinstance(learner, str):
-        learner = LEARNERS.get(learner, learner)
-    return learner not in (Evolve, DeepR, GradR)
-
-
-def _refuse_idle(recipe: Any, settings: Mapping[str, Any]) -> None:
-    """Raise ValueError for settings that are given and would do nothing."""
-    idle = [name for name in settings if name in OF_CONNECTIONS]
-    dense = isinstance(recipe, Connections) and recipe.density == 1  # type: ignore[attr-defined]
-    if idle and dense:
-        raise ValueError(
-            f"{', '.join(idle)}: a dense network has no connections to choose; it needs density below 1"
-        )
-    if idle and _own_learner(recipe.learner):
-        if ignored := [name for name in idle if name not in ("learner", "distribution")]:
-            learner = lookup.shown(recipe.learner) if callable(recipe.learner) else recipe.learner
-            warn(
-                f"{', '.join(ignored)}: the learner {learner} does not see these; it is given the densities only"
-            )
-        idle = []
-    for name in idle:
-        other, value = NEEDS.get(name, ("", ""))
-        learner = getattr(recipe, other) if other else value
-        if learner != value and learner is not LEARNERS[value]:
-            raise ValueError(f"{name} needs {other} {value}, found {learner}")
-    if "l1_on" in settings and not recipe.l1:
-        raise ValueError("l1_on needs l1 above 0")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from math import isfinite
-
-import numpy as np
+from typing import Any
 
 from minisnn import lookup
-from minisnn.arguments import check
-from minisnn.networks.compose import Sequential
-from minisnn.recipes.settings import Named, Settings, setting
+from minisnn.arguments import check, one_of
+from minisnn.notices import warn
+from minisnn.recipes.settings import Named, Options, Settings, check_type, plain_value, setting
 from minisnn.structure import grow, masks, prune, redistribute
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.evolve import Evolve
-from minisnn.structure.grad_r import GradR, alpha_to_reach
-from minisnn.structure.learner import StructureLearner
-from minisnn.training.optim import Adam
-from minisnn.training.setup import Setup
+from minisnn.structure.learner import LEARNERS, StructureLearner, Training
 
-LEARNERS = {"evolve": Evolve, "deep-r": DeepR, "grad-r": GradR}
-"""By name. In place of a name any function of the densities that returns a `StructureLearner`."""
+lookup.import_all("minisnn.structure", LEARNERS)
 
 WHOLE = (
     lambda x: x >= 0 and isfinite(x) and (x <= 1 or x == int(x)),
@@ -38,15 +32,26 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: ESL's way, or, from neither paper, Deep R or Grad R, which ignore the settings "
-        "below but their own and --sample",
+        "how connections change: ESL's way, or, from neither paper, Deep R, which reads --sample of the settings "
+        "below, or Grad R, which reads none",
         table=LEARNERS,
         group="connections",
     )
-    sample: str = setting(
+    learner_options: Options = setting(
+        Options(),
+        "what the learner alone has: "
+        + "; ".join(
+            f"{name} {', '.join(cls.options())}"
+            for name, cls in LEARNERS.items()
+            if cls.options()  # type: ignore[attr-defined]
+        ),
+        metavar="NAME=VALUE",
+        group="connections",
+    )
+    sample: Named = setting(
         "bernoulli",
         "draw each connection independently, or draw their exact number",
-        choices=masks.SAMPLERS,
+        table=masks.SAMPLERS,
         group="connections",
     )
     prune: Named = setting("set", "prune rule", table=prune.RULES, group="connections")
@@ -88,81 +93,85 @@ class Connections(Settings):
     reset_moments: bool = setting(
         False, "new connections start without the optimiser's moments", group="connections"
     )
-    deep_r_l1: float = setting(1e-5, "Deep R's pull towards 0", at_least=0, group="connections")
-    deep_r_temperature: float = setting(0.0, "of Deep R's random walk", at_least=0, group="connections")
-    deep_r_noise: float = setting(
-        0.0,
-        "of Deep R's random walk in its code: falls with the learning rate",
-        at_least=0,
-        group="connections",
-    )
-    grad_r_alpha: float | None = setting(
-        None,
-        "strength of Grad R's prior, which decides how sparse it gets (default near the density, with LIF and Adam)",
-        at_least=0,
-        group="connections",
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check("eta_min", self.eta_min, self.eta_min <= self.alpha, f"0 to alpha = {self.alpha}")
+        if not lookup.is_own(self.learner):
+            self._check_options()
 
-    def structure_learner(
-        self, densities: Mapping[str, float], iterations: int, alpha: Callable[[float], float] | None = None
-    ) -> StructureLearner:
-        """The learner for a network with these densities, trained for this long.
+    def _check_options(self) -> None:
+        """Raise ValueError for options that the learner's class does not have, or of another type."""
+        learner = self.found("learner")
+        if not self.learner_options or not hasattr(
+            learner, "options"
+        ):  # a function's arguments say what it takes
+            return
+        name, known = self._name_of_learner(), learner.options()
+        if not known:
+            raise ValueError(f"learner_options must be left out: the learner {name} has none")
+        found = Options()
+        for option, value in self.learner_options.items():
+            one_of(f"an option of the learner {name}", option, known)
+            found[option] = plain_value(value, known[option])
+            check_type(f"option {option} of the learner {name}", found[option], known[option])
+        object.__setattr__(self, "learner_options", found)
 
-        alpha: the strength of Grad R's prior that comes near a density, where that can be said (`reaching`). Raises
-        ValueError where it is needed.
+    def _name_of_learner(self) -> str:
+        return self.learner if isinstance(self.learner, str) else lookup.shown(self.learner)
+
+    def structure_learner(self, densities: Mapping[str, float], training: Training) -> StructureLearner:
+        """The learner for a network with these densities; the one that does nothing if all are 1.
+
+        Raises ValueError for options that it does not have, or if it cannot be made for this training.
         """
         sparse = {key: density for key, density in densities.items() if density < 1}
         if not sparse:
             return StructureLearner()
-        learner = self.found("learner")
-        if learner is DeepR:
-            sample = masks.SAMPLERS[self.sample]
-            return DeepR(sparse, self.deep_r_l1, self.deep_r_temperature, sample, self.deep_r_noise)
-        if learner is GradR:
-            if self.grad_r_alpha is None and alpha is None:
-                raise ValueError(
-                    "learner grad-r needs grad_r_alpha: for LIF networks trained by adam alone the density decides it"
-                )
-            (density,) = set(sparse.values())
-            return GradR(sparse, alpha(density) if self.grad_r_alpha is None else self.grad_r_alpha)  # type: ignore[misc]
-        if learner is not Evolve:
-            made: StructureLearner = lookup.called("learner", learner, sparse)
-            fits = all(hasattr(made, hook) for hook in ("start", "before_step", "after_step", "after_epoch"))
-            check(f"what the learner {lookup.shown(learner)} returns", repr(made), fits, "a StructureLearner")
-            return made
-        t_iter = self.t_iter if self.t_iter >= 1 else self.t_iter * iterations
-        t_end = self.t_end if self.t_end > 1 else self.t_end * iterations
-        return Evolve(
-            sparse,
-            t_end=round(t_end),
-            t_iter=max(1, round(t_iter)),
-            alpha=self.alpha,
-            eta_min=self.eta_min,
-            prune=self.found("prune"),
-            grow=self.found("grow"),
-            sample=masks.SAMPLERS[self.sample],
-            redistribute=self.found("redistribute"),
-            exclude_pruned=self.exclude_pruned,
-            keep_weights=self.keep_weights,
-            reset_moments=self.reset_moments,
-        )
+        self._check_options()
+        learner, options = self.found("learner"), self.learner_options
+        if hasattr(learner, "made_for"):
+            training = training._replace(settings={name: self.found(name) for name in learner.reads})
+            made = lookup.called("learner", learner, sparse, options, training, method="made_for")
+        else:
+            made = lookup.called("learner", partial(learner, **options), sparse)
+        fits = all(hasattr(made, hook) for hook in ("start", "before_step", "after_step", "after_epoch"))
+        check(f"what the learner {lookup.shown(learner)} returns", repr(made), fits, "a StructureLearner")
+        return made  # type: ignore[no-any-return]
+
+    def refuse_idle(self, given: Collection[str]) -> None:
+        """Raise ValueError for connections of a dense network, and for settings that the learner does not read.
+
+        A learner of your own is warned of.
+        """
+        super().refuse_idle(given)
+        idle = [name for name in given if name in OF_CONNECTIONS]
+        if idle and self.density == 1:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"{', '.join(idle)}: a dense network has no connections to choose; it needs density below 1"
+            )
+        learner = self.found("learner") if idle else None
+        read = {"learner", "learner_options", "distribution", *getattr(learner, "reads", ())}
+        ignored = [name for name in idle if name not in read]
+        if ignored and learner in LEARNERS.values():
+            others = [name for name, cls in LEARNERS.items() if ignored[0] in cls.reads]  # type: ignore[attr-defined]
+            raise ValueError(
+                f"{ignored[0]} needs learner {' or '.join(others)}, found {self._name_of_learner()}"
+            )
+        if ignored:
+            warn(
+                f"{', '.join(ignored)}: the learner {self._name_of_learner()} does not see these; "
+                f"it is given {', '.join(['the densities', *sorted(getattr(learner, 'reads', ()))])} only"
+            )
 
 
-def reaching(
-    setup: Setup, plain: Sequential, keys: Collection[str], iterations: int, seed: int
-) -> Callable[[float], float] | None:
-    """The alpha with which Grad R comes near a density in this training; None for optimisers other than Adam."""
-    optimizer = setup.optimizer
-    if not isinstance(optimizer, Adam):
-        return None
+OF_CONNECTIONS = frozenset({f.name for f in fields(Connections)} | {"distribution"})
+"""Settings that do nothing in a dense network."""
 
-    def alpha(density: float) -> float:
-        params, _ = plain.init(np.random.default_rng(seed), setup.shape)
-        lr = sum(map(setup.lr, range(setup.epochs))) / setup.epochs
-        return alpha_to_reach(density, [params[key] for key in keys], lr, iterations, optimizer.beta1)
+NOT_READ = "–"
+"""In tables and pictures, the value of a setting that a run does not use."""
 
-    return alpha
+
+def is_read(recipe: Any, name: str) -> bool:
+    """Does training depend on this setting? A dense network has no connections to choose."""
+    return name not in OF_CONNECTIONS or getattr(recipe, "density", None) != 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -17,29 +17,31 @@ from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.batches.augment import Augmentation, flip, in_turn, roll, shift
 from minisnn.batches.encode import direct_code, event_code
-from minisnn.batches.interface import About
+from minisnn.batches.interface import About, Outline
 from minisnn.networks.build import build
 from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
 from minisnn.networks.registry import NETWORKS
 from minisnn.ops.surrogate import SURROGATES, Surrogate
-from minisnn.recipes.base import Base
+from minisnn.recipes.base import FEW, Recipe
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
-from minisnn.training.optim import SGD, Adam
 from minisnn.training.setup import Objective, Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(Base):
+class Images(Recipe):
     """A LIF network of either paper, trained on images by direct coding, or on frames of an event camera.
 
     net: a name of `NETWORKS`, a notation such as "16C3-AP2-32C3-AP2-10FC", the text of a network (`to_text`), or yours:
     a function as `network` registers them, its "module:name", or a `Sequential`.
     Raises ValueError that names the setting, what was found and what was expected.
     """
+
+    convolutions: ClassVar[int] = 1  # before each pool of a network that is chosen for some data
+    pool: ClassVar[str] = "AP2"
 
     T: int = setting(4, "time steps; of recordings, frames", at_least=1, metavar="N", group="data")
     by: str = setting(
@@ -88,10 +90,17 @@ class Images(Base):
         table=SURROGATES,
         group="neurons",
     )
-    loss: str | None = setting(
+    loss: Named | Objective | None = setting(
         None,
         "at each step, or of the mean over time (default tet for esl, mean for sca)",
         choices=("tet", "mean"),
+        own=True,
+    )
+    smoothing: float = setting(
+        0.0,
+        "label smoothing: the fraction of each label that is shared among all classes",
+        valid=(lambda x: 0 <= x < 1, "at least 0 and below 1"),
+        metavar="F",
     )
     lam: float = setting(0.0, "lambda of TET's second term", at_least=0, at_most=1)
     l1: float = setting(0.0, "weight of the L1 norm in the loss", at_least=0)
@@ -109,6 +118,34 @@ class Images(Base):
         check(
             "v_reset", self.v_reset, self.v_reset is None or not self.soft_reset, "left out with soft_reset"
         )
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        """For data without defaults: convolutions with a pool of 2x2 behind each (behind each pair for sca-vgg16), two
+        of them, three from 48 pixels on, as far as at least 2x2 is left; without room for one, linear layers. Up to
+        5,000 samples batches of 32 and 20 epochs, else 64 and 10."""
+        few = data.n_train <= FEW
+        found = {
+            "T": data.frames if data.is_sequence else 4, "batch_size": 32 if few else 64, "epochs": 20 if few else 10,
+        }  # fmt: skip
+        found = {"net": cls._notation(min(data.shape[:2]), data.n_classes), **found}
+        return {name: value for name, value in found.items() if name not in given}
+
+    @classmethod
+    def _notation(cls, side: int, n_classes: int) -> str:
+        pools = 0
+        while side >= 4 and pools < (3 if side * 2**pools >= 48 else 2):
+            side, pools = side // 2, pools + 1
+        layers = [f"{16 * 2**n}C3-" * cls.convolutions + cls.pool for n in range(pools)]
+        return "-".join([*(layers or ["200FC"]), f"{n_classes}FC"])
+
+    def refuse_idle(self, given: Collection[str]) -> None:
+        """Raise ValueError for a choice that needs another setting."""
+        super().refuse_idle(given)
+        if "l1_on" in given and not self.l1:
+            raise ValueError("l1_on needs l1 above 0")
+        if "smoothing" in given and self.loss not in (None, "tet", "mean"):
+            raise ValueError(f"smoothing needs loss tet or mean, found {self.loss}")
 
     def load(self) -> DataSet:
         """The data. Raises ValueError for more images than there are."""
@@ -149,13 +186,25 @@ class Images(Base):
             changes["surrogate"] = made
         return changes
 
+    def _objective(self, paper: str) -> Objective:
+        """The loss, and how a class is read. Raises ValueError for one of your own that lacks a part."""
+        loss: Any = self.loss or {"esl": "tet", "sca": "mean"}[paper]
+        if loss == "tet":
+            return tet(self.lam, self.smoothing)
+        if loss == "mean":
+            return replace(MEAN, forward=partial(losses.mean_loss_forward, smoothing=self.smoothing))
+        made = lookup.find("loss", loss, {})
+        parts = [getattr(made, part, None) for part in ("forward", "backward", "predict")]
+        found = [lookup.find("loss", part, {}) for part in parts]  # of a run that was kept: names
+        check("loss", repr(loss), all(map(callable, found)), "an Objective: forward, backward and predict")
+        return Objective(*found)
+
     def training(self, data: About, net: Sequential, paper: str, learner: StructureLearner) -> Setup:
         """Everything that training this network, with this learner, needs."""
         if data.is_sequence and data.frames is not None:
             check(
                 "T", self.T, data.frames == self.T, f"{data.frames}, the frames of a recording in {data.name}"
             )
-        loss = self.loss or {"esl": "tet", "sca": "mean"}[paper]
         optimizer = self.make_optimizer({"esl": "adam", "sca": "sgd"}[paper])
         encode: Callable[[Array], Array] = event_code
         if not data.is_sequence:
@@ -167,11 +216,11 @@ class Images(Base):
             shape=data.shape,
             encode=encode,
             augment=in_turn(*steps, *([flip] if self.flip else [])),
-            objective=tet(self.lam) if loss == "tet" else MEAN,
+            objective=self._objective(paper),
             penalties=(L1[self.l1_on]._replace(weight=self.l1),) if self.l1 else (),
             optimizer=optimizer,
             normalise=optim.unlimited,
-            lr=self.learning_rates(optimizer, {Adam: 0.001, SGD: 0.01}),
+            lr=self.learning_rates(optimizer),
             learner=learner,
             batch_size=self.batch_size,
             epochs=self.epochs,
@@ -184,11 +233,10 @@ class Images(Base):
 MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)
 
 
-def tet(lam: float = 0.0) -> Objective:
+def tet(lam: float = 0.0, smoothing: float = 0.0) -> Objective:
     """TET's loss; the class is read from the mean over time."""
-    return Objective(
-        partial(losses.tet_loss_forward, lam=lam), losses.tet_loss_backward, losses.mean_prediction
-    )
+    forward = partial(losses.tet_loss_forward, lam=lam, smoothing=smoothing)
+    return Objective(forward, losses.tet_loss_backward, losses.mean_prediction)
 
 
 def _is_conv(key: str, weight: Array) -> bool:

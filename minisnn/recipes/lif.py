@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any, ClassVar
 
-from minisnn.batches.interface import About
+import numpy as np
+
+from minisnn.backend import Array
+from minisnn.batches.interface import About, Outline
+from minisnn.lookup import register
 from minisnn.networks.compose import Sequential
 from minisnn.networks.shapes import weight_shapes
-from minisnn.recipes.connections import Connections, reaching
+from minisnn.recipes.base import FEW, RECIPES, Recipe, Texts
+from minisnn.recipes.connections import Connections
 from minisnn.recipes.images import Images, with_stand_ins
 from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure import masks
-from minisnn.structure.grad_r import GradR
-from minisnn.structure.learner import StructureLearner
+from minisnn.structure.learner import StructureLearner, Training
 from minisnn.training.setup import Setup
 
+TEXTS = Texts(
+    help="any network of LIF neurons: multi-spike MLP, VGGSNN, ResNet-19, VGG16, or your own notation",
+    description="Train a network of leaky (ESL) or plain (SCA) integrate-and-fire neurons, dense or sparse, with "
+    "surrogate gradients, backpropagation through time and the TET loss (ESL Eq. 7-10, SCA Eq. 1-3).",
+    epilog="""\
+what happens
+  The image is the input current of the first layer at each of --T steps (direct coding); a recording of an event
+  camera is cut into --T frames with equal event counts, whose counts are the currents of the steps. In a notation nC3
+  is a convolution of 3x3 to n channels with batch norm and neurons, AP2 and MP2 are pools, nFC is a linear layer, with
+  neurons unless it is the last. The class is the output that is largest on average over time.
 
+examples
+  minisnn train lif                                           a small conv net on the embedded 8x8 digits
+  minisnn train lif --data event-digits                       the digits before a simulated event camera
+  minisnn train lif --net mlp --data mnist                    ESL's multi-spike MLP, 784-800-10
+  minisnn train lif --net 16C3-AP2-32C3-AP2-10FC --data mnist
+  minisnn train lif --net vggsnn --data mnist --T 2           TET's VGGSNN; takes hours on a CPU
+  minisnn train lif --net 5conv --paper esl --data mnist      SCA's network with ESL's neurons
+  minisnn train lif --density 0.1                             sparse from the first step, rewired while it learns
+  minisnn train lif --density 0.1 --alpha 0                   the same with masks that never change
+  minisnn train lif --net resnet19 --data mnist --accumulate 4
+  minisnn train lif --device gpu                              where there is one
+
+a run leaves in --out
+  config.json, log.csv (a row for each epoch, with every layer's firing rate), checkpoint.npz, result.json
+  and pictures
+""",
+    sweep="--density 0.01 0.1 1",
+)
+
+
+@register(RECIPES, "lif")
 @dataclass(frozen=True, kw_only=True)
 class LIFNet(Connections, Images):
     """Any LIF network of both papers, dense or with connections that are pruned and regrown.
@@ -25,6 +62,8 @@ class LIFNet(Connections, Images):
     sparse_learning's and ITOP's. The defaults are those for MNIST; `recipes.make` knows those of other data.
     Raises ValueError that names the setting, what was found and what was expected.
     """
+
+    texts: ClassVar[Texts] = TEXTS
 
     density: float = setting(
         1.0,
@@ -44,6 +83,15 @@ class LIFNet(Connections, Images):
     grow: Named = again(Connections, "grow", "momentum")
     alpha: float = again(Connections, "alpha", 0.5)
     t_end: float = again(Connections, "t_end", 1.0)
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Recipe]:
+        return LIF_DEFAULTS
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        found = super().chosen(data, given)
+        return found if "t_iter" in given else found | {"t_iter": 20 if data.n_train <= FEW else 100}
 
     def build(self, data: About) -> tuple[Sequential, str]:
         """The plain network for these data, and the paper whose training it has."""
@@ -66,13 +114,17 @@ class LIFNet(Connections, Images):
         net, paper = self.build(data)
         density = 1.0 if self.same_size else self.density
         shapes, iterations = weight_shapes(net, data.shape), self.iterations(data)
-        if self.found("learner") is GradR:  # one density for every layer
+        if getattr(self.found("learner"), "one_density", False):
             densities = dict.fromkeys(shapes, density)
         else:
             densities = masks.DISTRIBUTIONS[self.distribution](shapes, density)
         setup = self.training(data, net, paper, StructureLearner())
-        alpha = reaching(setup, net, shapes, iterations, self.seed)
-        return replace(setup, learner=self.structure_learner(densities, iterations, alpha))
+
+        def weights() -> Mapping[str, Array]:
+            return net.init(np.random.default_rng(self.seed), setup.shape)[0]
+
+        training = Training({}, iterations, self.epochs, setup.optimizer, setup.lr, weights)
+        return replace(setup, learner=self.structure_learner(densities, training))
 
 
 CIFAR = LIFNet(data="cifar10", net="vggsnn", T=2, epochs=100, shift=4, flip=True, t_iter=1000)

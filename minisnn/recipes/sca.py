@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from minisnn.arguments import check
-from minisnn.batches.interface import About
+from minisnn.batches.interface import About, Outline
+from minisnn.lookup import register
 from minisnn.networks.compose import scored
 from minisnn.ops.score import SCORES
-from minisnn.recipes.base import Base
+from minisnn.recipes.base import RECIPES, Recipe, Texts
 from minisnn.recipes.images import Images, with_stand_ins
-from minisnn.recipes.settings import again, setting
+from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.channels import MODES, SCA, channel_counts
 from minisnn.structure.learner import StructureLearner
 from minisnn.training.setup import Setup
 
+TEXTS = Texts(
+    help="SCA's networks, whose channels are pruned and regrown while they learn",
+    description="Train a convolutional network of integrate-and-fire neurons whose channels are pruned and regrown: "
+    "pruned by spiking activity, regrown by the gradient of batch norm's gamma (SCA Eq. 4, Algorithm 1).",
+    epilog="""\
+what happens
+  After every --every epochs the channels of all layers are ranked by their activity. The fraction 1 - p - q is kept;
+  of the others the fraction q with the largest |dgamma| is regrown; the rest, p, is masked. Accuracies and
+  costs are those of the network without it. `minisnn slim` then removes it for good.
+  The network is VGG16 where images are large enough for its five pools, else a small VGG; 5Conv+1FC for cifar10-dvs.
 
+examples
+  minisnn train sca-vgg16                                   on the embedded 8x8 digits
+  minisnn train sca-vgg16 --p 0.8                           a fifth of the channels
+  minisnn train sca-vgg16 --q 0                             an ablation: prune only
+  minisnn train sca-vgg16 --mode random                     an ablation: drawn at the start, never changed
+  minisnn train sca-vgg16 --mode hard                       masked channels are held until they are regrown
+  minisnn train sca-vgg16 --net pre-resnet18 --data mnist   or resnet19, 5conv, vggsnn, any notation
+  minisnn slim runs/sca-vgg16-digits-seed0
+
+a run leaves in --out
+  config.json, log.csv (a row for each epoch, with every layer's channels), checkpoint.npz, result.json and pictures
+""",
+    sweep="--p 0.2 0.5 0.8",
+)
+
+
+@register(RECIPES, "sca-vgg16")
 @dataclass(frozen=True, kw_only=True)
 class SCANet(Images):
     """A convolutional network with channels that are pruned by activity and regrown by |dgamma|.
@@ -25,13 +55,17 @@ class SCANet(Images):
     Raises ValueError that names the setting, what was found and what was expected.
     """
 
-    data: str = again(Base, "data", "cifar10")
+    texts: ClassVar[Texts] = TEXTS
+    convolutions: ClassVar[int] = 2
+    pool: ClassVar[str] = "MP2"
+
+    data: str = again(Recipe, "data", "cifar10")
     net: str = again(Images, "net", "vgg16")
     paper: str | None = again(Images, "paper", "sca")
-    epochs: int = again(Base, "epochs", 300)
-    schedule: str = again(Base, "schedule", "step")
+    epochs: int = again(Recipe, "epochs", 300)
+    schedule: Named = again(Recipe, "schedule", "step")
     l1: float = again(Images, "l1", 3e-5)
-    shift: int = again(Base, "shift", 4)
+    shift: int = again(Recipe, "shift", 4)
     flip: bool = again(Images, "flip", True)
     p: float = setting(
         0.5, "fraction of all channels that is masked", at_least=0, at_most=1, group="channels"
@@ -76,6 +110,16 @@ class SCANet(Images):
             self.every <= self.last,
             f"at most {self.last}, the last epoch that may change masks",
         )
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Recipe]:
+        return SCA_VGG16_DEFAULTS
+
+    @classmethod
+    def chosen(cls, data: Outline, given: Collection[str] = ()) -> dict[str, Any]:
+        side = min(data.shape[:2])
+        check("data", side, side >= 4, "at least 4 pixels high and wide for convolutions with pools")
+        return super().chosen(data, given)
 
     @property
     def last(self) -> int:

@@ -19,6 +19,13 @@ Named = str | Callable[..., Any]
 """A name, "module:name", a function or a class; or an instance that can be described by its fields."""
 
 
+class Options(dict[str, Any]):
+    """Options by name, for what is chosen by another setting. A frozen recipe may be hashed, and so may they."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+
 class About(NamedTuple):
     """What is known of a setting beside its name, its type and its default."""
 
@@ -97,9 +104,9 @@ class Settings(Spelled):
                 continue
             if about.own and (callable(value) or is_dataclass(value) or lookup.is_own(value)):
                 continue
-            value = _plain(value, kind)
+            value = plain_value(value, kind)
             object.__setattr__(self, f.name, value)
-            _check_type(f.name, value, kind)
+            check_type(f.name, value, kind)
             if about.choices:
                 one_of(f.name, value, about.choices)
             if about.valid:
@@ -125,13 +132,23 @@ class Settings(Spelled):
             check(name, what, callable(found), words)
         return found
 
+    def refuse_idle(self, given: Collection[str]) -> None:
+        """Raise ValueError for settings that were given and would do nothing."""
+
+    @classmethod
+    def of_training(cls) -> list[str]:
+        """The names of settings that only training needs, where rules and the like may be yours."""
+        return [f.name for f in fields(cls) if f.metadata["about"].table is not None]
+
     def without_own(self) -> Any:
         """The same settings with the default in place of what would have to be imported: enough to read a run."""
         default = type(self)()
-        own = [f.name for f in fields(self) if f.metadata["about"].table is not None]
+        own = self.of_training()
         changes = {name: getattr(default, name) for name in own if lookup.is_own(getattr(self, name))}
         if "optimizer" in changes:
             changes |= {"momentum": None, "weight_decay": 0.0}
+        if "learner" in changes:
+            changes |= {"learner_options": Options()}
         return replace(self, **changes)
 
     def to_json(self, to_load: bool = True) -> dict[str, Any]:
@@ -144,10 +161,15 @@ class Settings(Spelled):
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Any:
         """The way back from `to_json`. Settings that are missing have their defaults; unknown ones are refused."""
-        names = [f.name for f in fields(cls)]
-        for name in content:
-            one_of("a setting's name", name, names)
-        return cls(**{name: lookup.from_json(name, value) for name, value in content.items()})
+        of = kinds(cls)
+        given = {}
+        for name, value in content.items():
+            one_of("a setting's name", name, of)
+            if of[name][0] is Options and isinstance(value, Mapping):
+                given[name] = Options({key: lookup.from_json(name, each) for key, each in value.items()})
+            else:
+                given[name] = lookup.from_json(name, value)
+        return cls(**given)
 
 
 _kinds: dict[type, dict[str, tuple[Any, bool]]] = {}  # to find them takes a while
@@ -167,11 +189,15 @@ def kinds(cls: type[Settings]) -> dict[str, tuple[Any, bool]]:
     return found
 
 
-def _plain(value: Any, kind: Any) -> Any:
+def plain_value(value: Any, kind: Any) -> Any:
     """Python's own numbers for NumPy's; a float where a whole number does as well; a tuple for a list."""
+    if kind is Options and isinstance(value, Mapping):
+        return Options(value)
     if get_origin(kind) is tuple:
         return (
-            tuple(_plain(v, get_args(kind)[0]) for v in value) if isinstance(value, (list, tuple)) else value
+            tuple(plain_value(v, get_args(kind)[0]) for v in value)
+            if isinstance(value, (list, tuple))
+            else value
         )
     if kind in (int, float) and isinstance(value, Number) and not isinstance(value, bool):
         number: Any = value
@@ -180,14 +206,17 @@ def _plain(value: Any, kind: Any) -> Any:
     return value
 
 
-WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+WORDS = {
+    int: "a whole number", float: "a number", bool: "True or False", str: "a text", Options: "options by name: a dict",
+}  # fmt: skip
 
 
-def _check_type(name: str, value: Any, kind: Any) -> None:
+def check_type(name: str, value: Any, kind: Any) -> None:
+    """Raise ValueError unless the value is of this kind, as `plain_value` leaves it; other kinds are not checked."""
     if get_origin(kind) is tuple:
         inner = get_args(kind)[0]
         check(name, repr(value), isinstance(value, tuple), f"a tuple, each {WORDS[inner]}")
         for v in value:
-            _check_type(name, v, inner)
+            check_type(name, v, inner)
     elif kind in WORDS:
         check(name, repr(value), type(value) is kind, WORDS[kind])

@@ -14,9 +14,10 @@ from data_loaders.common.info import DataInfo
 from minisnn.arguments import Spelled, check, one_of
 from minisnn.backend import to_device, to_host
 from minisnn.faster.blocks import keep_memory
+from minisnn.lookup import name_of
 from minisnn.networks.compose import Sequential
 from minisnn.notices import warn
-from minisnn.recipes import RECIPES, Recipe
+from minisnn.recipes import RECIPES, Recipe, kind_of
 from minisnn.runs import folder as run_folder
 from minisnn.runs import prediction
 from minisnn.runs import result as run_result
@@ -79,7 +80,7 @@ class Run(Spelled):
     @property
     def kind(self) -> str:
         """The name of its kind of recipe, as `minisnn train` has it."""
-        return next(name for name, cls in RECIPES.items() if isinstance(self.recipe, cls))
+        return kind_of(self.recipe)
 
     @cached_property
     def setup(self) -> Setup:
@@ -243,8 +244,9 @@ class Run(Spelled):
 
     def config(self) -> dict[str, Any]:
         """What config.json says of the run."""
+        known = self.kind in RECIPES
         return {
-            "train": self.kind,
+            "train": self.kind if known else name_of("the recipe's class", type(self.recipe)),
             "recipe": self.recipe.to_json(),
             "data": self.info.to_json(),
             "handed_over": self.handed_over,

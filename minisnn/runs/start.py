@@ -15,7 +15,7 @@ from data_loaders.common.info import DataInfo
 from minisnn.arguments import check, one_of, path, whole
 from minisnn.backend import to_device
 from minisnn.lookup import to_json
-from minisnn.recipes import DEVICES, RECIPES, Recipe, check_names, make
+from minisnn.recipes import DEVICES, RECIPES, Recipe, check_names, make, recipe_class
 from minisnn.runs import folder as run_folder
 from minisnn.runs.result import Result
 from minisnn.runs.run import Run, check_progress
@@ -37,10 +37,11 @@ def train(
 ) -> Run:
     """Train a network of the papers, look at the test set once, and leave everything in the folder `out`, if given.
 
-    kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`; or a recipe. data: a name, a path, `module:name` or a
-    DataSet; None is the digits, or what the recipe names. settings: fields of the recipe that differ from its defaults
-    for these data. progress, test, pictures: see `Run.finish`. Raises ValueError for invalid settings,
-    FileExistsError if the folder holds a run already, and MemoryError for a network that is too large.
+    kind: "esl-mlp", "lif" or "sca-vgg16", as for `minisnn train`, or "module:name" of your own class; or a recipe.
+    data: a name, a path, `module:name` or a DataSet; None is the digits, or what the recipe names. settings: fields of
+    the recipe that differ from its defaults for these data. progress, test, pictures: see `Run.finish`. Raises
+    ValueError for invalid settings, FileExistsError if the folder holds a run already, and MemoryError for a network
+    that is too large.
     """
     recipe, source = _asked_for(kind, data, settings)
     check_progress(progress)
@@ -97,7 +98,8 @@ def _memory(recipe: Recipe) -> Iterator[None]:
 def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> Run:
     """The run in a folder, as of its last checkpoint. The data set is not needed.
 
-    device: "cpu" or "gpu" in place of the one that it was trained on. Rules, learners, optimisers and surrogates of
+    device: "cpu" or "gpu" in place of the one that it was trained on. A recipe's class, loss and network of your own
+    are imported; rules, learners, optimisers and surrogates of
     your own are not imported: to read a run they are not needed. own: these, if you hand them over. Raises
     FileNotFoundError if there is no run, ValueError for files that are damaged or do not belong together.
     """
@@ -110,8 +112,11 @@ def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: boo
     config = run_folder.read_config(folder)
     try:
         here = {"device": device} if device else {}
-        stored = {name: _name(value) if reads_only else value for name, value in config["recipe"].items()}
-        recipe = RECIPES[config["train"]].from_json(stored | here | _own(config["recipe"], own))
+        cls = recipe_class(config["train"])
+        stored = dict(config["recipe"])
+        if reads_only:
+            stored |= {name: _name(stored[name]) for name in cls.of_training() if name in stored}
+        recipe = cls.from_json(stored | here | _own(config["recipe"], own))
         info = DataInfo.from_json(config["data"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: not the configuration of a run ({error})") from error
@@ -134,7 +139,7 @@ def _load(folder: Path, device: str | None, own: dict[str, Any], reads_only: boo
 
 def _name(value: Any) -> Any:
     """In place of an instance of a class of yours its name, which need not be imported."""
-    own = isinstance(value, dict) and not str(value.get("is")).startswith("minisnn.")
+    own = isinstance(value, dict) and not str(value.get("is", "minisnn.")).startswith("minisnn.")
     return value["is"] if own else value
 
 

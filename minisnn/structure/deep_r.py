@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
-from minisnn.structure.learner import SparseLearner, bias_corrected, structure_rng, times_sign
+from minisnn.lookup import register
+from minisnn.structure.learner import LEARNERS, SparseLearner, bias_corrected, structure_rng, times_sign
 from minisnn.structure.masks import exact_mask
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
@@ -21,6 +23,7 @@ def _down(x: float) -> int:
     return int(x + 1e-9)
 
 
+@register(LEARNERS, "deep-r")
 @dataclass(frozen=True)
 class DeepR(SparseLearner):
     r"""Deep Rewiring (Bellec, Kappel, Maass and Legenstein 2018), for comparison. Not part of the two papers.
@@ -51,6 +54,8 @@ class DeepR(SparseLearner):
     memory. The variant with one number of connections for all layers and the soft one are not here. Raises ValueError
     for a negative l1, temperature or noise, temperature and noise together, or densities outside 0 to 1.
     """
+
+    reads: ClassVar[frozenset[str]] = frozenset({"sample"})
 
     l1: float = 1e-5
     temperature: float = 0.0

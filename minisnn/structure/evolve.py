@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
-from minisnn.lookup import called
+from minisnn.lookup import called, register
 from minisnn.structure.answers import checked_counts, checked_positions
 from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
-from minisnn.structure.learner import SparseLearner, structure_rng
+from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, structure_rng
 from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
 from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
@@ -90,6 +91,7 @@ def _among(positions: Array, others: Array, size: int) -> Array:
     return there[positions]
 
 
+@register(LEARNERS, "evolve")
 @dataclass(frozen=True)
 class Evolve(SparseLearner):
     """ESL-SNN: random masks of the given densities, rewired every `t_iter` iterations (Algorithm 1, chapter 16).
@@ -112,6 +114,11 @@ class Evolve(SparseLearner):
     returns anything but what it was asked for, naming rule and layer.
     """
 
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"sample", "prune", "grow", "alpha", "eta_min", "t_iter", "t_end", "redistribute", "exclude_pruned",
+         "keep_weights", "reset_moments"}
+    )  # fmt: skip
+
     t_end: int
     t_iter: int = 100
     alpha: float = 0.3
@@ -128,6 +135,17 @@ class Evolve(SparseLearner):
         super().__post_init__()
         whole("t_iter", self.t_iter, 1)
         cosine_fraction(0, self.alpha, self.t_end, self.eta_min)  # raises what is wrong with them
+
+    @classmethod
+    def made_for(
+        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
+    ) -> StructureLearner:
+        """As its parent's; t_iter below 1 and t_end up to 1 are fractions of the training."""
+        found, K = dict(training.settings), training.iterations
+        t_iter, t_end = found["t_iter"], found["t_end"]
+        found["t_iter"] = max(1, round(t_iter if t_iter >= 1 else t_iter * K))
+        found["t_end"] = round(t_end if t_end > 1 else t_end * K)
+        return super().made_for(densities, options, training._replace(settings=found))
 
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, self.sample)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, log
 from statistics import NormalDist
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minisnn.arguments import check, floating, whole
 from minisnn.backend import Array, array_module, to_host
+from minisnn.lookup import register
 from minisnn.notices import warn
-from minisnn.structure.learner import SparseLearner, bias_corrected
-from minisnn.training.optim import Optimizer
+from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, bias_corrected
+from minisnn.training.optim import Adam, Optimizer
 from minisnn.training.state import TrainingState
 
 NONE = 1e-8  # a prior no stronger than this is ignored, as in the authors' code
@@ -84,6 +86,7 @@ def alpha_to_reach(
     return float(np.quantile(held, 1 - density))
 
 
+@register(LEARNERS, "grad-r")
 @dataclass(frozen=True)
 class GradR(SparseLearner):
     r"""Gradient Rewiring (Chen, Yu, Fang, Huang and Tian 2021), for comparison. Not part of the two papers.
@@ -115,7 +118,29 @@ class GradR(SparseLearner):
     Raises ValueError for a negative alpha, densities that differ, or one outside 0 to 1/2.
     """
 
+    one_density: ClassVar[bool] = True
+
     alpha: float = 1e-3
+
+    @classmethod
+    def made_for(
+        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
+    ) -> StructureLearner:
+        """Without an alpha among the options the one that comes near the density (`alpha_to_reach`), where that can
+        be said."""
+        if "alpha" in options:
+            return super().made_for(densities, options, training)
+        optimizer = training.optimizer
+        if training.weights is None or not isinstance(optimizer, Adam):
+            raise ValueError(
+                "learner grad-r needs alpha among learner_options: for LIF networks trained by adam alone the density "
+                "decides it"
+            )
+        params, epochs = training.weights(), training.epochs
+        lr = sum(map(training.lr, range(epochs))) / epochs
+        weights = [params[key] for key in densities]
+        alpha = alpha_to_reach(min(densities.values()), weights, lr, training.iterations, optimizer.beta1)
+        return super().made_for(densities, {"alpha": alpha}, training)
 
     def __post_init__(self) -> None:
         check("alpha", self.alpha, 0 <= self.alpha < inf, "0 or more, and finite")

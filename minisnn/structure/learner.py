@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -18,12 +18,51 @@ from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
 
+class Training(NamedTuple):
+    """What a learner may need to know of the training that it is made for."""
+
+    settings: Mapping[str, Any]  # of the recipe, those that the learner `reads`; rules are functions
+    iterations: int
+    epochs: int
+    optimizer: Optimizer
+    lr: Callable[[int], float]  # of the epoch
+    weights: Callable[[], Mapping[str, Array]] | None = (
+        None  # initial ones of a LIF network, by key of params
+    )
+
+
 class StructureLearner:
     """Dense training: the learner that does nothing. Others override the hooks they need.
 
     A learner is a description; what it has to remember goes into `state.structure`, where a
     checkpoint saves it.
+
+    For recipes its class says what it is made of: `reads` names settings of the recipe that are fields of the class;
+    all other fields but `densities` are its options (`learner_options`), which need defaults. one_density: every
+    layer has the density asked for, in place of a distribution over the layers.
     """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+    one_density: ClassVar[bool] = False
+
+    @classmethod
+    def made_for(
+        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
+    ) -> StructureLearner:
+        """The learner for one training: the class, called with densities, options and the settings that it reads.
+
+        densities: below 1, by key of params. Override it where something follows from the training.
+        """
+        return cls(densities, **training.settings, **options)  # type: ignore[call-arg]
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """The types of its options by name; none for a class that is no dataclass."""
+        if not is_dataclass(cls):
+            return {}
+        hints = get_type_hints(cls)
+        own = [f.name for f in fields(cls) if f.init and f.name not in {"densities", *cls.reads}]
+        return {name: hints[name] for name in own}
 
     def start(self, state: TrainingState) -> None:
         """Called once, when the parameters are initialised."""
@@ -133,6 +172,10 @@ class SparseLearner(StructureLearner):
             return ""
         return f"the density asked for, {wanted:.3g}, was not reached: {type(self).__name__} ended at {found:.3g}"
 
+
+LEARNERS: dict[str, Callable[..., StructureLearner]] = {}
+"""By name. Files beside this one put their classes in with `register`. In place of a name recipes take any function of
+the densities (and of options) that returns a `StructureLearner`."""
 
 NEAR = 0.1  # of the target: a density no further off is reached
 

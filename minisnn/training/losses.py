@@ -112,16 +112,19 @@ class TETCache(NamedTuple):
     labels: Array  # [B] integer
     lam: float
     phi: float
+    smoothing: float
 
 
 def tet_loss_forward(
-    outputs: Array, labels: Array, lam: float = 0.0, phi: float = 1.0
+    outputs: Array, labels: Array, lam: float = 0.0, phi: float = 1.0, smoothing: float = 0.0
 ) -> tuple[Array, TETCache]:
     r"""Cross-entropy at every time step (TET; ESL Eq. 10, chapter 10).
 
-    $$ L = (1 - \lambda) \frac1T \sum_t \mathrm{CE}(O_t, y) + \lambda \, \overline{(O - \phi)^2} $$
+    $$ L = (1 - \lambda) \frac1T \sum_t \mathrm{CE}(O_t, y) + \lambda \, \overline{(O - \phi)^2}, \qquad
+       \mathrm{CE} = -\sum_k q_k \ln p_k, \qquad q_k = (1 - \varepsilon) [k = y] + \frac{\varepsilon}{K} $$
 
     outputs: [T, B, K] floating, O_t; labels: [B] integer. CE is the batch mean; the bar is a mean over all entries.
+    smoothing: epsilon, at least 0 and below 1: label smoothing (Szegedy et al. 2016), in neither paper.
     lam: lambda, 0 in ESL, which has no second term; TET's code has 1e-3 and 1e-4 in different files. phi: V_th there.
     Returns the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
@@ -132,52 +135,55 @@ def tet_loss_forward(
             f"expected outputs [T, B, K] and labels [B], found {outputs.shape} and {labels.shape}: none may be 0"
         )
     _check_labels(labels, outputs.shape[2])
+    check("smoothing", smoothing, 0 <= smoothing < 1, "at least 0 and below 1")
     high = outputs - outputs.max(2, keepdims=True)  # at most 0: exp cannot overflow
     exp = xp.exp(high)
     total = exp.sum(2)
     loss = (xp.log(total) - high[:, xp.arange(len(labels)), labels]).mean()
+    if smoothing:  # ln p_y gives way to the mean of all ln p_k
+        loss = loss + smoothing * (high[:, xp.arange(len(labels)), labels] - high.mean(2)).mean()
     if lam:
         loss = (1 - lam) * loss + lam * ((outputs - phi) ** 2).mean()
-    return loss, TETCache(outputs, exp / total[:, :, None], labels, lam, phi)
+    return loss, TETCache(outputs, exp / total[:, :, None], labels, lam, phi, smoothing)
 
 
 def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
     r"""Gradient of `tet_loss_forward` (chapter 10).
 
-    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1 - \lambda}{T B} \bigl(p_{tbk} - [k = y_b]\bigr)
+    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1 - \lambda}{T B} \bigl(p_{tbk} - q_{bk}\bigr)
        + \lambda \frac{2 (O_{tbk} - \phi)}{T B K} $$
 
     dloss: a number, dL/dloss. Returns doutputs [T, B, K].
     """
-    outputs, p, labels, lam, phi = cache
+    outputs, p, labels, lam, phi, smoothing = cache
     T, B, K = p.shape
-    doutputs = p.copy()
-    doutputs[:, array_module(p).arange(B), labels] -= 1
+    doutputs = p - smoothing / K if smoothing else p.copy()
+    doutputs[:, array_module(p).arange(B), labels] -= 1 - smoothing
     doutputs *= dloss * (1 - lam) / (T * B)
     if lam:
         doutputs += (dloss * 2 * lam / (T * B * K)) * (outputs - phi)
     return doutputs
 
 
-def mean_loss_forward(outputs: Array, labels: Array) -> tuple[Array, TETCache]:
+def mean_loss_forward(outputs: Array, labels: Array, smoothing: float = 0.0) -> tuple[Array, TETCache]:
     r"""Cross-entropy of the outputs' mean over time: the loss that TET replaces, and SCA's (chapter 10).
 
     $$ L = \mathrm{CE}\Bigl(\frac1T \sum_t O_t, y\Bigr) $$
 
-    outputs: [T, B, K] floating; labels: [B] integer. CE is the batch mean. Returns the loss (0-d) and the cache. Raises
-    ValueError for dtypes, shapes or labels that do not fit.
+    outputs: [T, B, K] floating; labels: [B] integer. CE is the batch mean; smoothing: as in `tet_loss_forward`. Returns
+    the loss (0-d) and the cache. Raises ValueError for dtypes, shapes or labels that do not fit.
     """
     (outputs,) = floating(outputs=outputs)
     if not outputs.ndim or not len(outputs):
         raise ValueError(f"expected outputs [T, B, K] with T of at least 1, found {outputs.shape}")
-    loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels)
+    loss, cache = tet_loss_forward(outputs.mean(0, keepdims=True), labels, smoothing=smoothing)
     return loss, cache._replace(outputs=outputs)
 
 
 def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
     r"""Gradient of `mean_loss_forward`: the same at every step, 1/T of the gradient of the mean.
 
-    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1}{T B} \bigl(p_{bk} - [k = y_b]\bigr) $$
+    $$ \frac{\partial L}{\partial O_{tbk}} = \frac{1}{T B} \bigl(p_{bk} - q_{bk}\bigr) $$
 
     dloss: a number, dL/dloss. Returns doutputs [T, B, K].
     """

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from minisnn.backend import Array, array_module
+from minisnn.lookup import register
 
 Arrays = dict[str, Array]
 Moments = dict[str, tuple[Array, ...]]
@@ -20,7 +21,8 @@ Moments = dict[str, tuple[Array, ...]]
 class Optimizer(Protocol):
     """Interface of an optimiser: a frozen description, whose memory is the dictionary that `init` makes.
 
-    All dictionaries have the keys of `params`; arrays of one key have one shape and floating dtype.
+    All dictionaries have the keys of `params`; arrays of one key have one shape and floating dtype. A class may have an
+    attribute `default_lr`, the learning rate where none is given; recipes have others for some.
     """
 
     def init(self, params: Arrays) -> Moments:
@@ -33,6 +35,11 @@ class Optimizer(Protocol):
         """How strongly the optimiser pushes each weight, >= 0: the score of momentum growth."""
 
 
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {}
+"""By name: the class, or a function that makes one. Files beside this one put theirs in with `register`."""
+
+
+@register(OPTIMIZERS, "sgd")
 @dataclass(frozen=True)
 class SGD(Optimizer):
     r"""Stochastic gradient descent with momentum (Polyak 1964; as in PyTorch, without dampening).
@@ -41,6 +48,8 @@ class SGD(Optimizer):
 
     mu: 0 to 1; 0 is plain gradient descent. weight_decay: lambda, 0 or more.
     """
+
+    default_lr: ClassVar[float] = 0.01
 
     mu: float = 0.9
     weight_decay: float = 0.0
@@ -61,6 +70,7 @@ class SGD(Optimizer):
         return abs(moment[0])
 
 
+@register(OPTIMIZERS, "adam")
 @dataclass(frozen=True)
 class Adam(Optimizer):
     r"""Adam (Kingma and Ba 2015), with bias correction.
@@ -70,6 +80,8 @@ class Adam(Optimizer):
 
     weight_decay: lambda, 0 or more; lambda w is added to g (the L2 norm in the loss, not AdamW's decay).
     """
+
+    default_lr: ClassVar[float] = 0.001
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -87,6 +99,10 @@ class Adam(Optimizer):
         """Step k for the weights of one array, in place; all operations are elementwise."""
         if self.weight_decay:
             g = g + self.weight_decay * w
+        self.adapt(lr, k, w, g, m, v)
+
+    def adapt(self, lr: float, k: int, w: Array, g: Array, m: Array, v: Array) -> None:
+        """The equation itself: moments and weights of one array follow a gradient, in place."""
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
@@ -192,8 +208,6 @@ def _factor(norm: float, limit: float) -> float:
 
 
 Normalisation = Callable[..., None]
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam}
-"""By name: the class, or a function that makes one."""
 SCHEDULES: dict[str, Callable[..., float]] = {
     "exponential": exponential_lr,
     "cosine": cosine_lr,

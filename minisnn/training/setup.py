@@ -14,7 +14,8 @@ from minisnn.structure.learner import StructureLearner
 from minisnn.training.optim import Optimizer
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True)
+class Objective:
     """What a network's output is trained for, and how its class is read."""
 
     forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
