@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -154,7 +154,7 @@ def test_a_run_and_its_folder(tmp_path, recwarn):
     [
         ({"paper": "tet"}, "paper must be one of esl, sca, found 'tet'"),
         ({"loss": "sdt"}, "loss must be one of tet, mean, found 'sdt'"),
-        ({"optimizer": "rmsprop"}, "optimizer must be one of sgd, adam"),
+        ({"optimizer": "rmsprop"}, "optimizer must be one of adam, adamw, sgd"),
         ({"schedule": "stairs"}, "schedule must be one of exponential, cosine, step"),
         ({"l1_on": "fc"}, "l1_on must be one of conv, gamma"),
         ({"device": "tpu"}, "device must be one of cpu, gpu"),
@@ -358,7 +358,7 @@ def test_every_setting_has_an_option(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "lif", "--help"])
     text = capsys.readouterr().out
-    for field in recipes.LIFNet.__dataclass_fields__:
+    for field in (f.name for f in fields(recipes.LIFNet)):
         assert field == "fast" or f"--{field.replace('_', '-')}" in text
 
 

@@ -151,7 +151,7 @@ class Recipe(Settings):
                 key, value, field in known, f"left out, because the optimizer {_shown(name)} does not take it"
             )
         if isinstance(made, type) or not hasattr(made, "step"):
-            made = made(**dict(given.values()))
+            made = lookup.called("optimizer", partial(made, **dict(given.values())))
         fits = all(hasattr(made, method) for method in ("init", "step", "momentum"))
         check("optimizer", repr(self.optimizer), fits, "something with init, step and momentum")
         return made

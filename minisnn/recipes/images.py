@@ -180,7 +180,7 @@ class Images(Recipe):
             changes["v_reset"] = None
         if self.surrogate is not None:
             surrogate = self.found("surrogate")
-            made = surrogate() if isinstance(surrogate, type) else surrogate
+            made = lookup.called("surrogate", surrogate) if isinstance(surrogate, type) else surrogate
             fits = hasattr(made, "step") and hasattr(made, "slope")
             check("surrogate", repr(self.surrogate), fits, "something with a step and a slope")
             changes["surrogate"] = made
