@@ -41,9 +41,9 @@ class Connections(Settings):
         Options(),
         "what the learner alone has: "
         + "; ".join(
-            f"{name} {', '.join(cls.options())}"
+            f"{name} {', '.join(options)}"
             for name, cls in LEARNERS.items()
-            if cls.options()  # type: ignore[attr-defined]
+            if (options := getattr(cls, "options", dict)())
         ),
         metavar="NAME=VALUE",
         group="connections",
@@ -137,7 +137,7 @@ class Connections(Settings):
             made = lookup.called("learner", partial(learner, **options), sparse)
         fits = all(hasattr(made, hook) for hook in ("start", "before_step", "after_step", "after_epoch"))
         check(f"what the learner {lookup.shown(learner)} returns", repr(made), fits, "a StructureLearner")
-        return made  # type: ignore[no-any-return]
+        return made
 
     def refuse_idle(self, given: Collection[str]) -> None:
         """Raise ValueError for connections of a dense network, and for settings that the learner does not read.

@@ -125,7 +125,7 @@ class Images(Recipe):
         of them, three from 48 pixels on, as far as at least 2x2 is left; without room for one, linear layers. Up to
         5,000 samples batches of 32 and 20 epochs, else 64 and 10."""
         few = data.n_train <= FEW
-        found = {
+        found: dict[str, Any] = {
             "T": data.frames if data.is_sequence else 4, "batch_size": 32 if few else 64, "epochs": 20 if few else 10,
         }  # fmt: skip
         found = {"net": cls._notation(min(data.shape[:2]), data.n_classes), **found}

@@ -79,7 +79,10 @@ class Run(Spelled):
 
     @property
     def kind(self) -> str:
-        """The name of its kind of recipe, as `minisnn train` has it."""
+        """The name of its kind of recipe, as `minisnn train` has it; `module:Class` of your own.
+
+        Raises ValueError for a class defined in a function.
+        """
         return kind_of(self.recipe)
 
     @cached_property
