@@ -23,6 +23,13 @@ WHOLE = (
 )
 
 
+OWN_OPTIONS = [
+    f"{name} {', '.join(options)}"
+    for name, cls in LEARNERS.items()
+    if (options := getattr(cls, "options", dict)())
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Connections(Settings):
     """How connections are drawn, and how they change: the part of a recipe that all networks share.
@@ -39,12 +46,7 @@ class Connections(Settings):
     )
     learner_options: Options = setting(
         Options(),
-        "what the learner alone has: "
-        + "; ".join(
-            f"{name} {', '.join(options)}"
-            for name, cls in LEARNERS.items()
-            if (options := getattr(cls, "options", dict)())
-        ),
+        f"what the learner alone has: {'; '.join(OWN_OPTIONS)}",
         metavar="NAME=VALUE",
         group="connections",
     )
