@@ -23,11 +23,9 @@ WHOLE = (
 )
 
 
-OWN_OPTIONS = [
-    f"{name} {', '.join(options)}"
-    for name, cls in LEARNERS.items()
-    if (options := getattr(cls, "options", dict)())
-]
+def _own_options() -> str:
+    found: dict[str, Any] = {name: getattr(cls, "options", dict)() for name, cls in LEARNERS.items()}
+    return "; ".join(f"{name} {', '.join(options)}" for name, options in found.items() if options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ class Connections(Settings):
     )
     learner_options: Options = setting(
         Options(),
-        f"what the learner alone has: {'; '.join(OWN_OPTIONS)}",
+        f"what the learner alone has: {_own_options()}",
         metavar="NAME=VALUE",
         group="connections",
     )
