@@ -40,11 +40,7 @@ class Connections(Settings):
     learner_options: Options = setting(
         Options(),
         "what the learner alone has: "
-        + "; ".join(
-            f"{name} {', '.join(cls.options())}"
-            for name, cls in LEARNERS.items()
-            if cls.options()  # type: ignore[attr-defined]
-        ),
+        + "; ".join(f"{name} {', '.join(cls.options())}" for name, cls in LEARNERS.items() if cls.options()),
         metavar="NAME=VALUE",
         group="connections",
     )
@@ -137,7 +133,7 @@ class Connections(Settings):
             made = lookup.called("learner", partial(learner, **options), sparse)
         fits = all(hasattr(made, hook) for hook in ("start", "before_step", "after_step", "after_epoch"))
         check(f"what the learner {lookup.shown(learner)} returns", repr(made), fits, "a StructureLearner")
-        return made  # type: ignore[no-any-return]
+        return made
 
     def refuse_idle(self, given: Collection[str]) -> None:
         """Raise ValueError for connections of a dense network, and for settings that the learner does not read.
@@ -154,7 +150,7 @@ class Connections(Settings):
         read = {"learner", "learner_options", "distribution", *getattr(learner, "reads", ())}
         ignored = [name for name in idle if name not in read]
         if ignored and learner in LEARNERS.values():
-            others = [name for name, cls in LEARNERS.items() if ignored[0] in cls.reads]  # type: ignore[attr-defined]
+            others = [name for name, cls in LEARNERS.items() if ignored[0] in cls.reads]
             raise ValueError(
                 f"{ignored[0]} needs learner {' or '.join(others)}, found {self._name_of_learner()}"
             )

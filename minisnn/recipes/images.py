@@ -124,7 +124,7 @@ class Images(Recipe):
         of them, three from 48 pixels on, as far as at least 2x2 is left; without room for one, linear layers. Up to
         5,000 samples batches of 32 and 20 epochs, else 64 and 10."""
         few = data.n_train <= FEW
-        found = {
+        found: dict[str, Any] = {
             "T": data.frames if data.is_sequence else 4, "batch_size": 32 if few else 64, "epochs": 20 if few else 10,
         }  # fmt: skip
         found = {"net": cls._notation(min(data.shape[:2]), data.n_classes), **found}
@@ -168,7 +168,7 @@ class Images(Recipe):
 
     def _network(self, data: About, width: float) -> tuple[Sequential, str]:
         T = None if data.is_sequence else self.T
-        net = lookup.imported("net", self.net) if lookup.is_own(self.net) else self.net
+        net = lookup.imported("net", str(self.net)) if lookup.is_own(self.net) else self.net
         return architectures.build(
             net, data.shape, data.n_classes, T, self.paper, width, self._neuron_changes()
         )
