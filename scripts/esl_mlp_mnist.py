@@ -141,8 +141,8 @@ def differ(layer: dict[str, dict[str, int]]) -> str:
 
 def tables() -> dict[Path, dict[str, str]]:
     """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
-    measured = summary(RESULTS / "esl_mlp_mnist.csv", "test_accuracy", PAPER)
-    selected = summary(RESULTS / "esl_mlp_mnist_selection.csv", "val_accuracy")
+    measured = summary(RESULTS / "esl_mlp_mnist.jsonl", "test_accuracy", PAPER)
+    selected = summary(RESULTS / "esl_mlp_mnist_selection.jsonl", "val_accuracy")
     order = list(measurement())
     measured.sort(key=lambda row: order.index(row["name"]))
     heads = {"name": "784-800-10 on MNIST", "mean": "test accuracy / %", "spread": "lowest to highest"}
@@ -156,7 +156,7 @@ def tables() -> dict[Path, dict[str, str]]:
                 for row in csv.DictReader((RESULTS / "esl_mlp_mnist_rounding.csv").read_text().splitlines())
             )
             + ".",
-            "spreads": spreads(RESULTS / "esl_mlp_mnist.csv"),
+            "spreads": spreads(RESULTS / "esl_mlp_mnist.jsonl"),
             "speed": speed(RESULTS / "bench_first_spike.json"),
             "selected": markdown(
                 sorted(selected, key=lambda row: row["name"]),
@@ -180,9 +180,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        run_grid(RESULTS / "esl_mlp_mnist_selection.csv", PAIRS, (100, 101), arguments.jobs, test=False)
+        run_grid(RESULTS / "esl_mlp_mnist_selection.jsonl", PAIRS, (100, 101), arguments.jobs, test=False)
     elif arguments.what == "measure":
-        run_grid(RESULTS / "esl_mlp_mnist.csv", measurement(), (0, 1, 2), arguments.jobs)
+        run_grid(RESULTS / "esl_mlp_mnist.jsonl", measurement(), (0, 1, 2), arguments.jobs)
     elif arguments.what == "rounding":
         rounding(RESULTS / "esl_mlp_mnist_rounding.csv", arguments.jobs)
     for page, parts in tables().items():

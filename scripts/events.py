@@ -63,10 +63,10 @@ def tables() -> dict[Path, dict[str, str]]:
     tail = {"connections": "weights", "density": "density"}
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
     parts = {
-        "events selected": (RESULTS / "events_selection.csv", "val_accuracy", chosen),
-        "events measured": (RESULTS / "events.csv", "test_accuracy", {"name": "event digits"} | heads | tail),
+        "events selected": (RESULTS / "events_selection.jsonl", "val_accuracy", chosen),
+        "events measured": (RESULTS / "events.jsonl", "test_accuracy", {"name": "event digits"} | heads | tail),
         "events simulated": (
-            RESULTS / "events_simulated.csv", "test_accuracy",
+            RESULTS / "events_simulated.jsonl", "test_accuracy",
             {"name": "simulated recordings of CIFAR-10 (JPEG), not CIFAR10-DVS"} | heads | tail,
         ),
     }  # fmt: skip
@@ -159,11 +159,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        run_grid(RESULTS / "events_selection.csv", selection(), (100,), arguments.jobs, test=False)
+        run_grid(RESULTS / "events_selection.jsonl", selection(), (100,), arguments.jobs, test=False)
     elif arguments.what == "measure":
-        run_grid(RESULTS / "events.csv", measurement(), (0, 1, 2), arguments.jobs)
+        run_grid(RESULTS / "events.jsonl", measurement(), (0, 1, 2), arguments.jobs)
     elif arguments.what == "simulated":
-        run_grid(RESULTS / "events_simulated.csv", simulated(), (0, 1), arguments.jobs)
+        run_grid(RESULTS / "events_simulated.jsonl", simulated(), (0, 1), arguments.jobs)
     else:
         for page, parts in tables().items():
             page.write_text(fill(page.read_text(), parts))

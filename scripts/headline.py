@@ -9,16 +9,21 @@ from common import RESULTS, fill, summary
 from minisnn.grids.rows import markdown
 
 ROWS = (
-    ("esl_mlp_mnist.csv", "dense", "784-800-10, neurons that fire once, dense", "96.7"),
-    ("esl_mlp_mnist.csv", "eps 60, set + random", "the same, sparse from the first step (ESL-SNN)", "96.58"),
+    ("esl_mlp_mnist.jsonl", "dense", "784-800-10, neurons that fire once, dense", "96.7"),
     (
-        "esl_mlp_mnist.csv",
+        "esl_mlp_mnist.jsonl",
+        "eps 60, set + random",
+        "the same, sparse from the first step (ESL-SNN)",
+        "96.58",
+    ),
+    (
+        "esl_mlp_mnist.jsonl",
         "dense 784-130-10",
         "dense, with as many connections as the sparse one",
         "about 92",
     ),
-    ("esl-multispike-small.csv", "density 0.3", "784-800-10, LIF neurons, sparse (ESL-SNN)", "97.69"),
-    ("lif_mnist.csv", "16C3-AP2-32C3-AP2-10FC, shifts", "16C3-AP2-32C3-AP2-10FC, LIF neurons, dense", ""),
+    ("esl-multispike-small.jsonl", "density 0.3", "784-800-10, LIF neurons, sparse (ESL-SNN)", "97.69"),
+    ("lif_mnist.jsonl", "16C3-AP2-32C3-AP2-10FC, shifts", "16C3-AP2-32C3-AP2-10FC, LIF neurons, dense", ""),
 )
 """Of which file, the name of its rows, what they are, and what the paper has."""
 

@@ -58,12 +58,12 @@ def tables() -> dict[Path, dict[str, str]]:
         "spread": "lowest to highest",
     }
     tail = {"seeds": "seeds", "connections": "weights", "paper": "paper / %"}
-    measured = markdown(summary(RESULTS / "lif_mnist.csv", "test_accuracy", PAPER), heads | tail)
+    measured = markdown(summary(RESULTS / "lif_mnist.jsonl", "test_accuracy", PAPER), heads | tail)
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
     return {
         RESULTS / "README.md": {
             "lif measured": measured,
-            "lif selected": markdown(summary(RESULTS / "lif_mnist_selection.csv", "val_accuracy"), chosen),
+            "lif selected": markdown(summary(RESULTS / "lif_mnist_selection.jsonl", "val_accuracy"), chosen),
             "lif speed": speed(),
             "lif memory": memory(),
             "oracles": oracles(),
@@ -133,9 +133,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (%(default)s)")
     arguments = parser.parse_args()
     if arguments.what == "select":
-        run_grid(RESULTS / "lif_mnist_selection.csv", selection(), (100,), arguments.jobs, test=False)
+        run_grid(RESULTS / "lif_mnist_selection.jsonl", selection(), (100,), arguments.jobs, test=False)
     elif arguments.what == "measure":
-        run_grid(RESULTS / "lif_mnist.csv", measurement(), (0, 1), arguments.jobs)
+        run_grid(RESULTS / "lif_mnist.jsonl", measurement(), (0, 1), arguments.jobs)
     else:
         for page, parts in tables().items():
             page.write_text(fill(page.read_text(), parts))

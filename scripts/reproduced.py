@@ -55,16 +55,16 @@ def sca_selection() -> dict[str, SCANet]:
 def tables() -> dict[Path, dict[str, str]]:
     """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
     summaries = {
-        name: ordered(target, "small", read(RESULTS / f"{target.grid or name}-small.csv"))
+        name: ordered(target, "small", read(RESULTS / f"{target.grid or name}-small.jsonl"))
         for name, target in TARGETS.items()
     }
     found = {name: f"{table(t, summaries[name])}\n\n{t.note}" for name, t in TARGETS.items()}
     chosen = {"name": "setting", "mean": "validation accuracy / %", "seeds": "seeds"}
-    selected = markdown(summary(RESULTS / "esl_selection.csv", "val_accuracy"), chosen)
+    selected = markdown(summary(RESULTS / "esl_selection.jsonl", "val_accuracy"), chosen)
     page = found | {"esl selected": selected, "rewiring": rewiring(), "slim speed": slimming()}
-    page["sca selected"] = markdown(summary(RESULTS / "sca_selection.csv", "val_accuracy"), chosen)
+    page["sca selected"] = markdown(summary(RESULTS / "sca_selection.jsonl", "val_accuracy"), chosen)
     page["ablation"] = ablation(summaries["sca-fig4"])
-    smoke = ordered(TARGETS["esl-fig4"], "smoke", read(RESULTS / "esl-fig4-smoke.csv"))
+    smoke = ordered(TARGETS["esl-fig4"], "smoke", read(RESULTS / "esl-fig4-smoke.jsonl"))
     exact = esl_fig3.over_densities(summaries["esl-fig3"])
     page["densities"] = f"The {len(exact)} densities of (a) have {scatter(exact)}."
     page |= {"pairs": pairs(summaries["esl-fig4"]), "pairs smoke": pairs(smoke)}
@@ -183,8 +183,8 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["select", "tables"])
     if parser.parse_args().what == "select":
-        run_grid(RESULTS / "esl_selection.csv", selection(), seeds=(100,), test=False)
-        run_grid(RESULTS / "sca_selection.csv", sca_selection(), seeds=(100,), test=False)
+        run_grid(RESULTS / "esl_selection.jsonl", selection(), seeds=(100,), test=False)
+        run_grid(RESULTS / "sca_selection.jsonl", sca_selection(), seeds=(100,), test=False)
         return
     for page, parts in tables().items():
         page.write_text(fill(page.read_text(), parts))

@@ -104,7 +104,7 @@ def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
     assert done.returncode == 0, done.stderr
     shrink(monkeypatch, "esl-table1")
     assert command("esl-table1", tmp_path / "here") == 0
-    ours, theirs = (rows_of(tmp_path / where / "esl-table1-smoke.csv") for where in ("here", "cluster"))
+    ours, theirs = (rows_of(tmp_path / where / "esl-table1-smoke.jsonl") for where in ("here", "cluster"))
     assert timeless(theirs) == timeless(ours)
     assert len(theirs) == 8
     executed = json.loads(done.stdout.splitlines()[-1])
@@ -120,6 +120,6 @@ def test_rules_of_a_script_run_on_a_cluster(tmp_path, cluster):
         done = test_own_rules.start(tmp_path, *words)
         assert done.returncode == 0, done.stderr
     assert test_own_rules.found(tmp_path, "cluster") == test_own_rules.found(tmp_path, "here")
-    names = {row["recipe"] for row in test_own_rules.found(tmp_path, "cluster")}
+    names = {json.dumps(row["recipe"]) for row in test_own_rules.found(tmp_path, "cluster")}
     assert any("my_rules:lowest" in name for name in names)
     assert (tmp_path / "started").read_text() == "once\n" * 2

@@ -37,6 +37,8 @@ GRID = {"mlp, eps = 4": MLP, "conv": CONV}
 
 
 def rows_of(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -82,45 +84,45 @@ def breaks(monkeypatch):
 
 
 def test_a_row_for_each_run_and_only_once(tmp_path, no_training):
-    path = tmp_path / "results" / "grid.csv"
+    path = tmp_path / "results" / "grid.jsonl"
     run_grid(path, GRID, [1, 0], jobs=1)
     rows = rows_of(path)
     assert tuple(rows[0]) == COLUMNS
-    assert [(row["name"], row["seed"]) for row in rows] == [(n, s) for s in "10" for n in GRID]
+    assert [(row["name"], row["seed"]) for row in rows] == [(n, s) for s in (1, 0) for n in GRID]
     for row in rows:
         recipe = replace(GRID[row["name"]], seed=int(row["seed"]))
         result = alone(recipe)
         of_channels = {"channels", "regrown", "scores"}
-        assert (row["threads"], row["kind"]) == ("1", "esl-mlp" if row["name"].startswith("mlp") else "lif")
+        assert (row["threads"], row["kind"]) == (1, "esl-mlp" if row["name"].startswith("mlp") else "lif")
         others = {"name", "seed", "seconds", "threads", "kind", "densities", "recipe"}
         for key in set(COLUMNS) - others - of_channels:
             assert float(row[key]) == pytest.approx(result[key], rel=1e-6), key
-        assert {key: json.loads(row[key]) for key in of_channels} == {key: result[key] for key in of_channels}
-        assert json.loads(row["recipe"]) == json.loads(json.dumps(recipe.to_json()))
-        densities = json.loads(row["densities"])
+        assert {key: row[key] for key in of_channels} == {key: result[key] for key in of_channels}
+        assert row["recipe"] == json.loads(json.dumps(recipe.to_json()))
+        densities = row["densities"]
         assert densities.keys() == result["densities"].keys()
         assert all(d == pytest.approx(result["densities"][key][:1], abs=1e-5) for key, d in densities.items())
-    assert [p.name for p in path.parent.iterdir()] == ["grid.csv"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["grid.csv", "grid.jsonl"]
     no_training()
     run_grid(path, GRID, [0, 1], jobs=1)
     assert rows_of(path) == rows
 
 
 def test_a_new_seed_and_a_changed_recipe_are_run(tmp_path):
-    path = tmp_path / "grid.csv"
+    path = tmp_path / "grid.jsonl"
     run_grid(path, GRID, [0], jobs=1)
     first = path.read_text()
     run_grid(path, GRID | {"conv": replace(CONV, alpha=0.0)}, [0, 1], jobs=1)
     assert path.read_text().startswith(first)  # appended, nothing written again
     assert [(row["name"], row["seed"]) for row in rows_of(path)[2:]] == [
-        ("conv", "0"), ("mlp, eps = 4", "1"), ("conv", "1"),
+        ("conv", 0), ("mlp, eps = 4", 1), ("conv", 1),
     ]  # fmt: skip
 
 
 def test_layers_that_move_have_all_their_densities(tmp_path):
     moving = replace(CONV, net="8C3-AP2-40FC-10FC", epochs=3, redistribute="momentum", distribution="uniform")
-    run_grid(tmp_path / "grid.csv", {"moving": moving}, [0], jobs=1)
-    densities = json.loads(rows_of(tmp_path / "grid.csv")[0]["densities"])
+    run_grid(tmp_path / "grid.jsonl", {"moving": moving}, [0], jobs=1)
+    densities = rows_of(tmp_path / "grid.jsonl")[0]["densities"]
     whole = alone(moving)["densities"]
     assert densities == {
         key: [round(x, 5) for x in (d if len(set(d)) > 1 else d[:1])] for key, d in whole.items()
@@ -130,27 +132,21 @@ def test_layers_that_move_have_all_their_densities(tmp_path):
 
 def test_rows_older_than_a_field_or_a_column(tmp_path, no_training):
     """A field that a row does not know had its default; a column that a file did not have is empty."""
-    path = tmp_path / "grid.csv"
+    path = tmp_path / "grid.jsonl"
     run_grid(path, GRID, [0], jobs=1)
     rows = rows_of(path)
     for row in rows:
-        recipe = json.loads(row["recipe"])
         for name in ("learner", "redistribute", "width", "flip"):
-            recipe.pop(name, None)
-        row["recipe"] = json.dumps(recipe)
+            row["recipe"].pop(name, None)
         del row["exploration_rate"], row["parameters"], row["threads"], row["kind"]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     run_grid(path, {"conv": replace(CONV, redistribute="bernoulli")}, [0], jobs=1)  # not the default: another
     found = rows_of(path)
-    absent = dict.fromkeys(["exploration_rate", "parameters", "threads", "kind"], "")
-    assert found[:2] == [row | absent for row in rows]
+    assert found[:2] == rows
     assert len(found) == 3
     assert tuple(found[2]) == COLUMNS
     assert float(found[2]["exploration_rate"]) > 0
-    assert json.loads(found[2]["recipe"])["redistribute"] == "bernoulli"
+    assert found[2]["recipe"]["redistribute"] == "bernoulli"
     no_training()
     run_grid(path, GRID, [0], jobs=1)
 
@@ -158,15 +154,15 @@ def test_rows_older_than_a_field_or_a_column(tmp_path, no_training):
 @pytest.mark.parametrize("breaks_at", [1, 4, 6, 11])  # 4 steps an epoch, 8 a run
 def test_an_interrupted_grid_goes_on(tmp_path, monkeypatch, breaks, breaks_at):
     """From the last checkpoint, to the very rows that it would have had."""
-    run_grid(tmp_path / "whole.csv", GRID, [0], jobs=1)
-    path, folder = tmp_path / "grid.csv", tmp_path / "runs"
+    run_grid(tmp_path / "whole.jsonl", GRID, [0], jobs=1)
+    path, folder = tmp_path / "grid.jsonl", tmp_path / "runs"
     done = breaks(breaks_at)
     with pytest.raises(KeyboardInterrupt):
         run_grid(path, GRID, [0], jobs=1, folder=folder)
     assert len(read(path)) == (breaks_at - 1) // 8
     run_grid(path, GRID, [0], jobs=1, folder=folder)
     assert len(done) == breaks_at + 16 - (breaks_at - 1) // 4 * 4  # whole epochs are not done again
-    assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
+    assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.jsonl"))
     before = rows_of(path)
     path.unlink()
     monkeypatch.setattr(start, "resume", lambda *args, **kwargs: pytest.fail("this run is finished"))
@@ -184,7 +180,7 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         save(path, state)
 
-    path, folder, recipes = tmp_path / "grid.csv", tmp_path / "runs", {"conv": CONV}
+    path, folder, recipes = tmp_path / "grid.jsonl", tmp_path / "runs", {"conv": CONV}
     monkeypatch.setattr(checkpoint, "save", breaks_off)
     with pytest.raises(KeyboardInterrupt):
         run_grid(path, recipes, [0], jobs=1, folder=folder)
@@ -192,8 +188,8 @@ def test_cut_off_between_the_log_and_the_checkpoint(tmp_path, monkeypatch):
     (only,) = folder.iterdir()
     assert [row["epoch"] for row in start.load(only).log] == [1, 2]
     monkeypatch.undo()
-    run_grid(tmp_path / "whole.csv", recipes, [0], jobs=1)
-    assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.csv"))
+    run_grid(tmp_path / "whole.jsonl", recipes, [0], jobs=1)
+    assert timeless(rows_of(path)) == timeless(rows_of(tmp_path / "whole.jsonl"))
 
 
 def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
@@ -206,9 +202,9 @@ def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     )
     breaks(6)
     with pytest.raises(KeyboardInterrupt):
-        run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
-    run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
-    rows = read(tmp_path / "grid.csv")
+        run_grid(tmp_path / "grid.jsonl", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
+    run_grid(tmp_path / "grid.jsonl", GRID, [0], jobs=1, test=False, folder=tmp_path / "runs")
+    rows = read(tmp_path / "grid.jsonl")
     assert [row["test_accuracy"] for row in rows] == [None, None]
     assert {len(split.labels) for split in looked} == {len(load_digits().validation.labels)}
     assert all(row["val_accuracy"] > 0 for row in rows)
@@ -216,7 +212,7 @@ def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
     results = [json.loads(p.read_text()) for p in (tmp_path / "runs").glob("*/result.json")]
     assert len(results) == 2
     assert not any("test_accuracy" in result or "test_loss" in result for result in results)
-    run_grid(tmp_path / "other.csv", GRID, [0], jobs=1)
+    run_grid(tmp_path / "other.jsonl", GRID, [0], jobs=1)
     assert {len(split.labels) for split in looked} > {len(load_digits().validation.labels)}
 
 
@@ -224,8 +220,8 @@ def test_the_test_set_can_be_left_alone(tmp_path, monkeypatch, breaks):
 def test_runs_of_a_grid_draw_nothing(tmp_path, breaks):
     breaks(6)
     with pytest.raises(KeyboardInterrupt):
-        run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, folder=tmp_path / "runs")
-    run_grid(tmp_path / "grid.csv", GRID, [0], jobs=1, folder=tmp_path / "runs")
+        run_grid(tmp_path / "grid.jsonl", GRID, [0], jobs=1, folder=tmp_path / "runs")
+    run_grid(tmp_path / "grid.jsonl", GRID, [0], jobs=1, folder=tmp_path / "runs")
     for folder in (tmp_path / "runs").iterdir():
         assert {p.name for p in folder.iterdir()} == {
             "config.json", "log.csv", "checkpoint.npz", "result.json",
@@ -307,16 +303,16 @@ def test_any_name_has_a_folder_on_any_system(name, seed):
 
 
 def test_a_seed_that_is_named_twice_is_run_once(tmp_path):
-    run_grid(tmp_path / "grid.csv", {"conv": replace(CONV, epochs=1)}, [0, 0], jobs=1)
-    assert len(rows_of(tmp_path / "grid.csv")) == 1
+    run_grid(tmp_path / "grid.jsonl", {"conv": replace(CONV, epochs=1)}, [0, 0], jobs=1)
+    assert len(rows_of(tmp_path / "grid.jsonl")) == 1
 
 
 def test_processes_give_the_same_rows(tmp_path):
     """Two at a time, each a process of its own."""
     recipes = {name: replace(recipe, epochs=1) for name, recipe in GRID.items()}
-    run_grid(tmp_path / "two.csv", recipes, [0, 1], jobs=2, folder=tmp_path / "runs")
-    run_grid(tmp_path / "one.csv", recipes, [0, 1], jobs=1)
-    assert timeless(rows_of(tmp_path / "two.csv")) == timeless(rows_of(tmp_path / "one.csv"))
+    run_grid(tmp_path / "two.jsonl", recipes, [0, 1], jobs=2, folder=tmp_path / "runs")
+    run_grid(tmp_path / "one.jsonl", recipes, [0, 1], jobs=1)
+    assert timeless(rows_of(tmp_path / "two.jsonl")) == timeless(rows_of(tmp_path / "one.jsonl"))
     assert len(list((tmp_path / "runs").iterdir())) == 4
 
 
@@ -329,10 +325,10 @@ def test_threads_are_those_asked_for(tmp_path, monkeypatch):
         start, "train", lambda *args, **kw: (seen.append(blocks.threads()), train(*args, **kw))[1]
     )
     recipes = {"conv": replace(CONV, epochs=1)}
-    run_grid(tmp_path / "grid.csv", recipes, [0], jobs=1, threads=2)
-    run_grid(tmp_path / "grid.csv", recipes, [0, 1], jobs=1)
+    run_grid(tmp_path / "grid.jsonl", recipes, [0], jobs=1, threads=2)
+    run_grid(tmp_path / "grid.jsonl", recipes, [0, 1], jobs=1)
     assert seen == [2, 1]
-    assert [row["threads"] for row in read(tmp_path / "grid.csv")] == [2, 1]
+    assert [row["threads"] for row in read(tmp_path / "grid.jsonl")] == [2, 1]
 
 
 def test_a_run_that_gets_nothing_right_is_done(tmp_path, monkeypatch):
@@ -341,11 +337,11 @@ def test_a_run_that_gets_nothing_right_is_done(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(start, "train", lambda *args, **kw: done.append(1) or Finished(result))
     for _ in range(2):
-        run_grid(tmp_path / "grid.csv", {"conv": CONV}, [0], jobs=1)
+        run_grid(tmp_path / "grid.jsonl", {"conv": CONV}, [0], jobs=1)
     assert len(done) == 1
 
 
 @pytest.mark.parametrize("words", [{"jobs": 0}, {"threads": 0}])
 def test_nonsense_is_refused(tmp_path, words):
     with pytest.raises(ValueError, match=r"(jobs|threads) must be at least 1, found 0"):
-        run_grid(tmp_path / "grid.csv", GRID, [0], **words)
+        run_grid(tmp_path / "grid.jsonl", GRID, [0], **words)

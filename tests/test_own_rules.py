@@ -1,6 +1,5 @@
 """Rules that a script defines work in a grid's workers, and when a grid goes on. The script is a real one."""
 
-import csv
 import json
 import os
 import subprocess
@@ -93,7 +92,7 @@ RECIPES = {
 }
 jobs, name, *scheduler = sys.argv[1:]
 run_grid(
-    Path(name) / "rows.csv", RECIPES, [0], int(jobs), folder=Path(name).resolve() / "runs",
+    Path(name) / "rows.jsonl", RECIPES, [0], int(jobs), folder=Path(name).resolve() / "runs",
     scheduler=scheduler[0] if scheduler else None,
 )
 '''
@@ -114,8 +113,8 @@ def start(folder, *words, stop="", cwd=None):
 
 def found(folder, name):
     """The rows, without what the clock says."""
-    with (folder / name / "rows.csv").open(newline="") as file:
-        return sorted(({**row, "seconds": ""} for row in csv.DictReader(file)), key=lambda row: row["name"])
+    rows = map(json.loads, (folder / name / "rows.jsonl").read_text().splitlines())
+    return sorted(({**row, "seconds": ""} for row in rows), key=lambda row: row["name"])
 
 
 def test_rules_of_a_script_run_in_workers(tmp_path):
@@ -125,7 +124,7 @@ def test_rules_of_a_script_run_in_workers(tmp_path):
         assert done.returncode == 0, done.stderr
     one, two = found(tmp_path, "one"), found(tmp_path, "two")
     assert one == two
-    recipes = {row["name"]: json.loads(row["recipe"]) for row in two}
+    recipes = {row["name"]: row["recipe"] for row in two}
     named = {key: recipes["functions"][key] for key in ("prune", "grow", "redistribute")}
     assert named == {
         "prune": "my_rules:lowest",
@@ -170,7 +169,7 @@ def test_a_rule_without_a_name_is_refused_before_anything_runs(tmp_path):
 
     recipe = replace(LIF_DEFAULTS["digits"], density=0.5, prune=lambda weight, mask, count: None)
     with pytest.raises(ValueError, match=r"prune: found .*<lambda>'?, which has no name"):
-        run_grid(tmp_path / "grid.csv", {"a": recipe}, [0])
+        run_grid(tmp_path / "grid.jsonl", {"a": recipe}, [0])
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,7 @@
 """The papers' tables and figures: their settings, their pictures, what they leave."""
 
 import csv
+import json
 import re
 import sys
 from dataclasses import replace
@@ -29,6 +30,8 @@ pytestmark = [
 
 
 def rows_of(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -142,11 +145,11 @@ def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
     assert command(name, tmp_path, "--seeds", "0", "1") == 0
     out = capsys.readouterr().out
     assert {p.name for p in tmp_path.iterdir()} == {
-        runs, f"{runs}.csv", f"{name}-smoke-summary.csv", f"{name}-smoke.png",
+        runs, f"{runs}.csv", f"{runs}.jsonl", f"{name}-smoke-summary.csv", f"{name}-smoke.png",
     }  # fmt: skip
     assert len(list((tmp_path / runs).iterdir())) == 2 * len(names)
-    rows = rows_of(tmp_path / f"{runs}.csv")
-    assert sorted((r["name"], r["seed"]) for r in rows) == sorted((n, s) for n in names for s in "01")
+    rows = rows_of(tmp_path / f"{runs}.jsonl")
+    assert sorted((r["name"], r["seed"]) for r in rows) == sorted((n, s) for n in names for s in (0, 1))
 
     summary = rows_of(one)
     assert [row["name"] for row in summary] == names
@@ -175,7 +178,7 @@ def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
     no_training()
     monkeypatch.setattr(Figure, "savefig", unrendered)
     assert command(name, tmp_path) == 0  # seeds 0 and 1 are the default
-    assert rows_of(tmp_path / f"{runs}.csv") == rows
+    assert rows_of(tmp_path / f"{runs}.jsonl") == rows
     assert out.endswith(capsys.readouterr().out)
 
 
@@ -199,7 +202,7 @@ def test_rows_of_other_settings_are_left_out(monkeypatch, tmp_path):
     monkeypatch.undo()
     shrink(monkeypatch, "esl-table2")
     reproduce("esl-table2", out=tmp_path, seeds=[0], jobs=1)
-    assert len(rows_of(tmp_path / "esl-table2-smoke.csv")) == 4
+    assert len(rows_of(tmp_path / "esl-table2-smoke.jsonl")) == 4
     summary = rows_of(tmp_path / "esl-table2-smoke-summary.csv")
     assert [row["seeds"] for row in summary] == ["1", "1"]
 
@@ -354,6 +357,7 @@ def test_what_is_not_installed_is_named(monkeypatch, tmp_path, capsys, no_traini
     monkeypatch.setitem(sys.modules, missing, None)
     assert command("esl-fig4", tmp_path, *words) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"minisnn: error: {said}"
+    assert not list(tmp_path.glob("*.jsonl"))
     assert not list(tmp_path.glob("*.csv"))
 
 
@@ -374,7 +378,7 @@ def test_reproduce_in_python(monkeypatch, tmp_path):
     assert list(found.summaries) == names
     assert found.picture == tmp_path / "esl-table2-smoke.png"
     assert found.picture.stat().st_size > 0
-    assert [row["threads"] for row in rows_of(found.rows)] == ["1"] * len(names)
+    assert [row["threads"] for row in rows_of(found.rows)] == [1] * len(names)
 
 
 @pytest.mark.parametrize(

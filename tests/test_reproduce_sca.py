@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 from dataclasses import asdict, fields, replace
@@ -96,6 +97,8 @@ def found(name, scale, seeds=(0, 1)):
 
 
 def rows_of(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -252,13 +255,13 @@ def test_figures_share_their_runs(ran, empty_pictures, tmp_path):
     wanted = {name: list(TARGETS[name].recipes("small").values()) for name in SCA_TARGETS}
     reproduce("sca-fig2", "small", out=tmp_path, seeds=[0], jobs=1)
     assert ran == wanted["sca-fig2"]
-    first = (tmp_path / "sca-small.csv").read_text()
+    first = (tmp_path / "sca-small.jsonl").read_text()
     ran.clear()
     text = reproduce("sca-fig4", "small", out=tmp_path, seeds=[0], jobs=1).text
     assert ran == [r for r in wanted["sca-fig4"] if r not in wanted["sca-fig2"]]
     assert len(ran) == 16
     assert list(markdown(text)) == NAMES["sca-fig4", "small"]
-    assert (tmp_path / "sca-small.csv").read_text().startswith(first)
+    assert (tmp_path / "sca-small.jsonl").read_text().startswith(first)
     ran.clear()
     for name in "sca-fig2", "sca-fig3", "sca-fig4":
         text = reproduce(name, "small", out=tmp_path, seeds=[0], jobs=1).text
@@ -270,7 +273,8 @@ def test_figures_share_their_runs(ran, empty_pictures, tmp_path):
     assert ran == wanted["sca-table1"]  # other networks, another file
     ends = ("-small.png", "-small-summary.csv")
     pictures = {f"{name}{end}" for name in SCA_TARGETS for end in ends}
-    assert {p.name for p in tmp_path.iterdir()} == pictures | {"sca-small.csv", "sca-table1-small.csv"}
+    tables = {f"{name}{end}" for name in ("sca-small", "sca-table1-small") for end in (".csv", ".jsonl")}
+    assert {p.name for p in tmp_path.iterdir()} == pictures | tables
 
 
 def test_figures_share_their_runs_in_any_order(ran, empty_pictures, tmp_path):
@@ -280,7 +284,7 @@ def test_figures_share_their_runs_in_any_order(ran, empty_pictures, tmp_path):
         reproduce(name, "paper", out=tmp_path, seeds=[5], jobs=1)
         assert len(ran) == new
     assert {recipe.seed for recipe in ran} == {5}
-    assert len(rows_of(tmp_path / "sca-paper.csv")) == 9 + 16 + 27
+    assert len(rows_of(tmp_path / "sca-paper.jsonl")) == 9 + 16 + 27
 
 
 def test_targets_without_a_grid_have_rows_of_their_own():
@@ -303,8 +307,8 @@ def test_a_row_has_what_a_run_says_of_channels(ran, tmp_path):
     assert tuple(sorted(row)) == tuple(sorted(rows.COLUMNS))
     for key in "channels", "regrown", "scores", "parameters":
         assert row[key] == result[key] != {}
-    grid.run_grid(tmp_path / "grid.csv", {"a": recipe}, [3], jobs=1)
-    (read,) = rows.read(tmp_path / "grid.csv")
+    grid.run_grid(tmp_path / "grid.jsonl", {"a": recipe}, [3], jobs=1)
+    (read,) = rows.read(tmp_path / "grid.jsonl")
     assert read == row
 
 
@@ -313,18 +317,15 @@ def test_a_row_has_what_a_run_says_of_channels(ran, tmp_path):
 )
 def test_tables_older_than_channels(ran, tmp_path, missing):
     """Rows without the new columns are read, and not run again; parameters are not known then."""
-    path, recipes = tmp_path / "sca-smoke.csv", TARGETS["sca-table1"].recipes("smoke")
+    path, recipes = tmp_path / "sca-smoke.jsonl", TARGETS["sca-table1"].recipes("smoke")
     grid.run_grid(path, recipes, [0, 1], jobs=1)
     old = [{key: value for key, value in row.items() if key not in missing} for row in rows_of(path)]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(old[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(old)
+    path.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
     ran.clear()
     for seeds, rerun in (([0, 1], 0), ([0, 2], 3)):
         grid.run_grid(path, recipes, seeds, jobs=1)
         assert len(ran) == rerun
-    assert rows_of(path)[:6] == [row | dict.fromkeys(missing, "") for row in old]
+    assert rows_of(path)[:6] == old
     read = rows.read(path)
     assert len(read) == 9
     for known, some in ((True, read[6:]), (not missing, read[:6]), (not missing, read)):

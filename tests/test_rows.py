@@ -1,5 +1,6 @@
 """Rows of grids: read as they were written, grouped by settings, summarised."""
 
+import csv
 import json
 from dataclasses import replace
 from math import isnan, nan
@@ -56,7 +57,7 @@ def rows(draw, min_size=0):
 
 @given(rows=rows())
 def test_rows_are_read_as_they_were_written(rows, tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     assert read(path) == []
     write(path, rows)
     found = read(path)
@@ -72,15 +73,27 @@ def test_rows_are_read_as_they_were_written(rows, tmp_path_factory):
         assert not same(replace(recipe, epochs=99), row)
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.csv")), ids=lambda path: path.stem)
-def test_the_tables_in_docs_are_read(path):
-    """Whatever their age. What is written back is the same text, but for columns that they did not have."""
-    if b"recipe" not in path.read_bytes().split(b"\n", 1)[0]:
-        with pytest.raises(
-            ValueError, match=f"{path.name}: not the table of a grid: there is no column recipe"
-        ):
-            read(path)
-        return
+@given(rows=rows(min_size=1))
+def test_the_csv_beside_it_is_flat(rows, tmp_path_factory):
+    """A row for each run, with its numbers and every setting as text; no cell has JSON."""
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    write(path, [row | {"setting_density": "–"} for row in rows])
+    with path.with_suffix(".csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert len(cells) == len(rows)
+    for row, found in zip(rows, cells, strict=True):
+        assert (found["name"], found["kind"], int(found["seed"])) == (row["name"], row["kind"], row["seed"])
+        assert float(found["test_accuracy"]) == row["test_accuracy"]
+        assert found["synops"] == ("" if row["synops"] is None else str(row["synops"]))
+        assert found["setting_epochs"] == str(row["recipe"]["epochs"])
+        assert found["setting_density"] == "–"  # what a sweep says goes before the recipe
+        assert not any(set("{}[]") & set(cell) for cell in found.values())
+        assert {f"setting_{name}" for name in row["recipe"] if name != "seed"} <= found.keys()
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_the_tables_in_docs_are_read(path, tmp_path):
+    """Whatever their age. What is written back is the same text, and so is the CSV."""
     found = read(path)
     assert found
     for row in found:
@@ -90,25 +103,39 @@ def test_the_tables_in_docs_are_read(path):
         assert recipe_of(row).seed == row["seed"]
         assert type(row["connections"]) is int
     summarise(found, "val_accuracy")  # no name stands for two settings
+    write(tmp_path / path.name, found)
+    for suffix in (".jsonl", ".csv"):
+        there = path.with_suffix(suffix)
+        assert there.read_bytes() == (tmp_path / there.name).read_bytes()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,seed\na,1\n", "there is no column recipe"),
-        ("", "there is no column recipe"),
-        ("name,recipe\na,{\n", r"row 1: not a run of a grid"),
-        ('name,recipe\na,"{""paws"": 4}"\n', r"row 1: .*the settings paws are of no kind of network"),
-        ('name,seed,recipe\na,one,"{}"\n', r"row 1: not a run of a grid \(could not convert"),
-        ("name,recipe\na\n", r"row 1: not a run of a grid"),
-        ('name,recipe\na,"{}",3\n', r"row 1: not a run of a grid"),
+        ("name,seed\na,1\n", "line 1: not a run of a grid"),
+        ("\n", "line 1: not a run of a grid"),
+        ("[1, 2]\n", "line 1: not a run of a grid"),
+        ('{"name": "a"}\n', "line 1: not a run of a grid"),
+        ('{"name": "a", "recipe": {}', "line 1: not a run of a grid"),
+        ('{"name": "a", "recipe": {"paws": 4}}\n', "line 1: .*the settings paws are of no kind of network"),
+        (
+            '{"seed": "one", "recipe": {}}\n',
+            "line 1: not a run of a grid .seed must be a number, found 'one'",
+        ),
+        ('{"name": "a", "recipe": {}}\n{"recipe": 3}\n', "line 2: not a run of a grid"),
+        ('{"kind": "lfi", "recipe": {}}\n', "line 1: not a run of a grid .*did you mean lif"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, message):
-    path = tmp_path / "rows.csv"
+    path = tmp_path / "rows.jsonl"
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf"rows\.csv.*{message}"):
+    with pytest.raises(ValueError, match=rf"rows\.jsonl, {message}"):
         read(path)
+
+
+def test_a_table_has_one_name(tmp_path):
+    with pytest.raises(ValueError, match=r"path must be a file NAME.jsonl, found .*rows.csv"):
+        write(tmp_path / "rows.csv", [])
 
 
 @given(rows=rows(min_size=1), key=st.sampled_from(["test_accuracy", "val_accuracy"]))

@@ -48,6 +48,8 @@ def made_up(monkeypatch):
 
 
 def table_of(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -70,10 +72,10 @@ def test_every_combination_and_every_seed_once(made_up, tmp_path):
         low, high = stats.t.interval(0.95, 1, loc=np.mean(a), scale=stats.sem(a))
         assert row["interval"] == pytest.approx((high - low) / 2)
         assert (row["seeds"], row["connections"], row["density"]) == (2, 101, 0.5)
-    written = table_of(tmp_path / "rows.csv")
+    written = table_of(tmp_path / "rows.jsonl")
     assert len(written) == 8
     assert {(r["setting_density"], r["setting_grow"], r["seed"]) for r in written} == {
-        (d, g, s) for d in ("0.1", "0.5") for g in ("random", "momentum") for s in "02"
+        (d, g, s) for d in ("0.1", "0.5") for g in ("random", "momentum") for s in (0, 2)
     }
     summary = table_of(tmp_path / "summary.csv")
     assert [float(r["test_accuracy"]) for r in summary] == [r["test_accuracy"] for r in rows]
@@ -113,7 +115,7 @@ def test_validation_leaves_the_test_set_alone(monkeypatch, tmp_path):
     rows = sweep("lif", lr=[0.01, 0.02], jobs=1, test=False, out=tmp_path, **TINY)
     assert set(seen) == {140}  # the digits' validation images; 355 are for testing
     assert [set(row) & {"test_accuracy", "val_accuracy"} for row in rows] == [{"val_accuracy"}] * 2
-    assert [row["test_accuracy"] for row in read(tmp_path / "rows.csv")] == [None, None]
+    assert [row["test_accuracy"] for row in read(tmp_path / "rows.jsonl")] == [None, None]
 
 
 def test_it_is_what_train_does(tmp_path):
@@ -170,7 +172,7 @@ def test_own_data_have_a_path(tmp_path):
     np.savez(tmp_path / "own.npz", images=images, labels=labels)
     rows = sweep("lif", tmp_path / "own.npz", epochs=1, T=[1, 2], jobs=1, out=tmp_path / "out")
     assert [row["setting_T"] for row in rows] == [1, 2]
-    assert {row["recipe"]["data"] for row in read(tmp_path / "out" / "rows.csv")} == {
+    assert {row["recipe"]["data"] for row in read(tmp_path / "out" / "rows.jsonl")} == {
         str(tmp_path / "own.npz")
     }
     with pytest.raises(ValueError, match="data must be a name or a path, found a DataSet"):
@@ -221,7 +223,7 @@ def test_the_command(tmp_path, capsys):
     ]
     assert lines[0][:3] == ["--density", "test accuracy / %", "seeds"]
     assert [line[0] for line in lines[2:]] == ["0.3", "0.5"]
-    written = table_of(tmp_path / "rows.csv")
+    written = table_of(tmp_path / "rows.jsonl")
     assert [line[2] for line in lines[2:]] == ["2", "2"]
     for line in lines[2:]:
         mean = np.mean([float(r["test_accuracy"]) for r in written if r["setting_density"] == line[0]])
@@ -332,7 +334,7 @@ def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
     assert [(r["setting_density"], r["setting_grow"]) for r in rows] == [
         (0.1, "random"), (0.1, "gradient"), (1.0, "–"),
     ]  # fmt: skip
-    assert [r["setting_grow"] for r in table_of(tmp_path / "rows.csv")] == ["random", "gradient", "–"]
+    assert [r["setting_grow"] for r in table_of(tmp_path / "rows.jsonl")] == ["random", "gradient", "–"]
     assert len(made_up) == 3
     with pytest.raises(ValueError, match="grow: a dense network has no connections to choose"):
         sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)

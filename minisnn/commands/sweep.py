@@ -13,9 +13,9 @@ from minisnn.recipes import recipe_class
 
 TEXT = """\
 what it leaves in --out
-  rows.csv (a row for each run), summary.csv (a row for each combination: mean, half the width of its 95 % confidence
-  interval by Student's t, number of seeds), sweep.png, and runs/ with the runs. Called again, it goes on where it
-  stopped; more values and more seeds add to what is there.
+  rows.jsonl (a line for each run; rows.csv is made from it), summary.csv (a row for each combination: mean, half the
+  width of its 95 % confidence interval by Student's t, number of seeds), sweep.png, and runs/ with the runs. Called
+  again, it goes on where it stopped; more values and more seeds add to what is there.
 
 examples
   minisnn sweep {0} --lr 0.001 0.01 --seed 0 1 2

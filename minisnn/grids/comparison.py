@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from minisnn import plots
 from minisnn.arguments import path, paths
-from minisnn.grids.rows import SETTING, differing, finite, half_width, markdown, settings_of
-from minisnn.grids.sweeps import option, plus_minus, said
+from minisnn.grids.rows import SETTING, differing, finite, half_width, markdown, said, settings_of
+from minisnn.grids.sweeps import option, plus_minus
 from minisnn.recipes.connections import NOT_READ, OF_CONNECTIONS
 from minisnn.runs import folder as run_folder
 

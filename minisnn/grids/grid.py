@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from data_loaders.common.extras import needs
-from minisnn.arguments import whole, whole_numbers
+from minisnn.arguments import check, whole, whole_numbers
 from minisnn.faster.blocks import use_threads
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
 from minisnn.notices import warn
@@ -52,6 +52,7 @@ def run_grid(
     row; the others go on. Raises ModuleNotFoundError without joblib, ChildProcessError if a worker is killed.
     """
     whole("threads", threads, 1)
+    check("path", path, path.suffix == ".jsonl", "a file NAME.jsonl")
     if jobs is not None:
         whole("jobs", jobs, 1)
     joblib = needs("joblib", "reproduce")

@@ -1,4 +1,4 @@
-"""The table of a grid, a row for each run: read, written, grouped by settings, summarised. No file but this parses it.
+"""The table of a grid, a line of JSON for each run: read, written, grouped by settings, summarised.
 
 A row is what the run found, by column, and under "recipe" its settings. Runs belong together if they differ in
 nothing but the seed and the device, whatever their names are.
@@ -6,24 +6,26 @@ nothing but the seed and the device, whatever their names are.
 
 from __future__ import annotations
 
-import csv
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
-from minisnn.lookup import to_json
+from data_loaders.common.files import write_atomically
+from minisnn.arguments import check, one_of
+from minisnn.lookup import is_own, to_json
 from minisnn.recipes import RECIPES, Recipe, kind_of, recipe_class
 from minisnn.training.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
            "parameters", "operations", "synops", "macs", "exploration_rate", "seconds", "threads", "densities",
            "channels", "regrown", "scores", "kind", "recipe")  # fmt: skip
-AS_JSON = ("densities", "channels", "regrown", "scores", "recipe")
-AS_TEXT = ("name", "kind")
+NESTED = ("densities", "channels", "regrown", "scores", "recipe")
+NUMBERS = tuple(key for key in COLUMNS if key not in (*NESTED, "name", "kind"))
 COUNTS = ("density", "connections", "parameters", "synops", "macs", "seconds")
 SETTING = "setting_"  # begins the columns that say what a sweep varies
 NO_SETTING = ("seed", "device")  # fields of a recipe in which runs of one setting may differ
@@ -41,44 +43,69 @@ def row_of(name: str, recipe: Recipe, result: Mapping[str, Any], threads: int) -
 def read(path: Path) -> list[Row]:
     """The rows of a table; none if there is no file yet. What a row or an older table lacks is None.
 
-    Raises ValueError, naming file and row, for a table that is none of a grid.
+    Raises ValueError, naming file and line, for a file that is no table of a grid.
     """
     if not path.exists():
         return []
     rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        if "recipe" not in (table.fieldnames or ()):
-            raise ValueError(f"{path}: not the table of a grid: there is no column recipe")
-        for n, cells in enumerate(table, 1):
-            try:
-                row = dict.fromkeys(COLUMNS) | {key: _value(key, cell) for key, cell in cells.items()}
-                kind_of_row(row)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, row {n}: not a run of a grid ({error})") from error
-            rows.append(row)
+    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = dict.fromkeys(COLUMNS) | json.loads(line)
+            _check(row)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {n}: not a run of a grid ({error})") from error
+        rows.append(row)
     return rows
 
 
+def _check(row: Row) -> None:
+    """Raise an error for what is no row. A recipe's class of your own is not imported."""
+    dict(row["recipe"])
+    if not is_own(kind := kind_of_row(row)):
+        one_of("kind", kind, RECIPES)
+    for key in NUMBERS:
+        check(key, repr(row[key]), isinstance(row[key], (int, float, NoneType)), "a number")
+
+
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """A table, atomically. What `read` has read is written as it was."""
-    varied = dict.fromkeys(key for row in rows for key in row if key.startswith(SETTING))
-    cells = [{key: _cell(key, value) for key, value in row.items()} for row in rows]
-    write_csv(path, cells, [*COLUMNS[:2], *varied, *COLUMNS[2:]])
+    """A table, atomically: `path` as JSON lines, and beside it, for spreadsheets, as a CSV that nothing reads."""
+    check("path", path, path.suffix == ".jsonl", "a file NAME.jsonl")
+    lines = [
+        json.dumps({key: row[key] for key in _columns([row]) if row.get(key) is not None}) for row in rows
+    ]
+    text = "".join(line + "\n" for line in lines)
+    write_atomically(path, lambda file: file.write(text.encode()))
+    cells = [flat(row) for row in rows]
+    write_csv(path.with_suffix(".csv"), cells, _columns(cells))
 
 
-def _value(column: str, cell: str) -> Any:
-    if cell == "":
-        return None
-    if column in AS_JSON:
-        return json.loads(cell)
-    if column in AS_TEXT or column.startswith(SETTING):
-        return cell
-    return int(cell) if cell.lstrip("-").isdecimal() else float(cell)
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of rows: the names, what varies, results, other settings."""
+    known = dict.fromkeys(key for row in rows for key in row)
+    settings = [key for key in known if key.startswith(SETTING)]
+    return [key for key in (*COLUMNS[:2], *settings, *COLUMNS[2:]) if key in known]
 
 
-def _cell(column: str, value: Any) -> Any:
-    return json.dumps(value) if column in AS_JSON and value is not None else value
+def flat(row: Row) -> Row:
+    """A row without what is nested: results that are numbers, and every setting, `setting_NAME`, as text."""
+    settings = {SETTING + name: said(value) for name, value in row["recipe"].items() if name != "seed"}
+    found = {key: row.get(key) for key in COLUMNS if key not in NESTED}
+    return found | settings | {key: value for key, value in row.items() if key.startswith(SETTING)}
+
+
+def said(value: Any) -> str:
+    """A setting's value as text."""
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, (tuple, list)):
+        return "-".join(map(said, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {said(each)}" for name, each in value.items()) or "default"
+    return getattr(value, "__name__", None) or str(value)
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from data_loaders.common.dataset import DataSet
 from minisnn import plots
 from minisnn.arguments import path, whole_numbers
 from minisnn.grids.grid import run_grid
-from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read
+from minisnn.grids.rows import COUNTS, SETTING, Row, Summary, half_width, markdown, of_recipes, read, said
 from minisnn.recipes import Recipe, check_names, make
 from minisnn.recipes.connections import NOT_READ, OF_CONNECTIONS, is_read
 from minisnn.training.checkpoint import write_csv
@@ -55,9 +55,9 @@ def sweep(
     confidence interval by Student's t over the seeds (nan for one seed); `seeds`, how many there are; and the means of
     density, connections, parameters, SynOps, MACs of an image, and seconds.
 
-    Writes to the folder `out`, if given: rows.csv with a row for each run, summary.csv with the returned rows,
-    sweep.png, and runs/. Called again, it continues where it stopped; new seeds and values are added. Raises ValueError
-    that names all refused combinations, before anything runs.
+    Writes to the folder `out`, if given: rows.jsonl with a line for each run (and rows.csv made from it), summary.csv
+    with the returned rows, sweep.png, and runs/. Called again, it continues where it stopped; new seeds and values are
+    added. Raises ValueError that names all refused combinations, before anything runs.
     """
     check_names(kind, settings, inspect.signature(sweep).parameters)
     seeds = whole_numbers("seeds", seeds)
@@ -71,10 +71,10 @@ def sweep(
         folder = given_folder or Path(stack.enter_context(TemporaryDirectory()))
         if (folder / "config.json").exists():
             raise FileExistsError(f"{folder} holds a run: choose another folder for the sweep")
-        rows_csv = folder / "rows.csv"
+        path_of_rows = folder / "rows.jsonl"
         kept = folder.resolve() / "runs" if out else None
-        run_grid(rows_csv, recipes, seeds, jobs, test, kept, scheduler, threads, labels, quiet)
-        found = of_recipes(read(rows_csv), recipes, key)
+        run_grid(path_of_rows, recipes, seeds, jobs, test, kept, scheduler, threads, labels, quiet)
+        found = of_recipes(read(path_of_rows), recipes, key)
         if not found:
             raise ValueError(f"no run of the sweep came to its end; runs that were begun are in {folder}")
         rows = [_summarised(s, recipes[name], varied, key) for name, s in found.items()]
@@ -135,21 +135,6 @@ def _builder() -> Callable[[Recipe], None]:
         recipe.setup(last[key])
 
     return builds
-
-
-def said(value: Any) -> str:
-    """A setting's value as text."""
-    if value is None:
-        return "default"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    if isinstance(value, (tuple, list)):
-        return "-".join(map(said, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {said(each)}" for name, each in value.items()) or "default"
-    return getattr(value, "__name__", None) or str(value)
 
 
 def _labels(recipe: Recipe, varied: Mapping[str, Any]) -> Row:

@@ -23,11 +23,6 @@ WHOLE = (
 )
 
 
-def _own_options() -> str:
-    found: dict[str, Any] = {name: getattr(cls, "options", dict)() for name, cls in LEARNERS.items()}
-    return "; ".join(f"{name} {', '.join(options)}" for name, options in found.items() if options)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Connections(Settings):
     """How connections are drawn, and how they change: the part of a recipe that all networks share.
@@ -44,7 +39,8 @@ class Connections(Settings):
     )
     learner_options: Options = setting(
         Options(),
-        f"what the learner alone has: {_own_options()}",
+        "what the learner alone has: "
+        + "; ".join(f"{name} {', '.join(cls.options())}" for name, cls in LEARNERS.items() if cls.options()),
         metavar="NAME=VALUE",
         group="connections",
     )
@@ -154,7 +150,7 @@ class Connections(Settings):
         read = {"learner", "learner_options", "distribution", *getattr(learner, "reads", ())}
         ignored = [name for name in idle if name not in read]
         if ignored and learner in LEARNERS.values():
-            others = [name for name, cls in LEARNERS.items() if ignored[0] in cls.reads]  # type: ignore[attr-defined]
+            others = [name for name, cls in LEARNERS.items() if ignored[0] in cls.reads]
             raise ValueError(
                 f"{ignored[0]} needs learner {' or '.join(others)}, found {self._name_of_learner()}"
             )

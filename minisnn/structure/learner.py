@@ -173,7 +173,7 @@ class SparseLearner(StructureLearner):
         return f"the density asked for, {wanted:.3g}, was not reached: {type(self).__name__} ended at {found:.3g}"
 
 
-LEARNERS: dict[str, Callable[..., StructureLearner]] = {}
+LEARNERS: dict[str, type[StructureLearner]] = {}
 """By name. Files beside this one put their classes in with `register`. In place of a name recipes take any function of
 the densities (and of options) that returns a `StructureLearner`."""
 

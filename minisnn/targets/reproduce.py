@@ -37,11 +37,11 @@ def reproduce(
     minutes on the embedded digits), "small" (within an hour on two cores, on MNIST or CIFAR-10) or "paper" (for a GPU
     or a cluster). Called again, it continues where it stopped.
 
-    It writes to the folder `out`: NAME-SCALE.csv with a row for each run, NAME-SCALE-summary.csv with the mean and the
-    standard error over the `seeds` of each setting, NAME-SCALE.png, and NAME-SCALE/ with the runs. SCA's figures share
-    their runs: rows and runs are in sca-SCALE. jobs: runs at a time; None is one for each core, or one on a
-    GPU. threads: of each run. device: "cpu" or "gpu". scheduler: address of a Dask scheduler, whose workers do the
-    runs. Raises ValueError for a name, scale or device that is not known.
+    It writes to the folder `out`: NAME-SCALE.jsonl with a line for each run (and NAME-SCALE.csv made from it),
+    NAME-SCALE-summary.csv with the mean and the standard error over the `seeds` of each setting, NAME-SCALE.png, and
+    NAME-SCALE/ with the runs. SCA's figures share their runs: rows and runs are in sca-SCALE. jobs: runs at a time;
+    None is one for each core, or one on a GPU. threads: of each run. device: "cpu" or "gpu". scheduler: address of a
+    Dask scheduler, whose workers do the runs. Raises ValueError for a name, scale or device that is not known.
     """
     one_of("scale", scale, SCALES)
     one_of("device", device, DEVICES)

@@ -34,7 +34,7 @@ class Reproduction:
 
     text: str  # the table, and what to know when comparing, as Markdown
     picture: Path
-    rows: Path  # a row for each run
+    rows: Path  # a line of JSON for each run
     summaries: Mapping[str, Summary]  # by the names of the table's rows
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ def run_target(
     threads: int,
 ) -> Reproduction:
     """As `targets.reproduce`, for a target in place of its name."""
-    path = out / f"{target.grid or name}-{scale}.csv"
+    path = out / f"{target.grid or name}-{scale}.jsonl"
     recipes = {key: replace(recipe, device=device) for key, recipe in target.recipes(scale).items()}
     if jobs is None and device == "gpu":
         jobs = 1
