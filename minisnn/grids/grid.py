@@ -78,11 +78,14 @@ def run_grid(
                 warn(f"{row['name']}, seed {row['seed']}, has no row: {row['diverged']}")
                 continue
             write(path, [*read(path), row | (labels or {}).get(row["name"], {})])
-            if quiet:
-                continue
-            accuracy = row.get("test_accuracy", row["val_accuracy"])
-            text = f"{row['name']}, seed {row['seed']}: {accuracy:.2f} % in {row['seconds']:.0f} s"
-            bar.write(text, file=sys.stderr)
+            if not quiet:
+                bar.write(_line(row), file=sys.stderr)
+
+
+def _line(row: Row) -> str:
+    """What is said of a run that has finished."""
+    accuracy = row.get("test_accuracy", row["val_accuracy"])
+    return f"{row['name']}, seed {row['seed']}: {accuracy:.2f} % in {row['seconds']:.0f} s"
 
 
 class Job(NamedTuple):
