@@ -65,9 +65,8 @@ def run_grid(
         if not any(name == row["name"] and same(recipe, row) for row in rows)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    jobs = jobs or max(1, joblib.cpu_count() // threads)
     with (
-        _backend(joblib, jobs, scheduler, threads),
+        _backend(joblib, jobs or max(1, joblib.cpu_count() // threads), scheduler, threads),
         _killed_workers(path),
         tqdm(total=len(todo), unit="run", desc=path.stem, disable=quiet) as bar,
     ):
