@@ -303,7 +303,7 @@ def test_options(asked, words, data, expected):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--p", "0.9"], "p and q must be 0 or more and p + q below 1, found p = 0.9, q = 0.1"),
+        (["--p", "0.9"], "--p and --q must be 0 or more and --p + --q below 1, found --p = 0.9, --q = 0.1"),
         (["--p", "half"], "argument --p: expected a number, found 'half'"),
         (["--mode", "gentle"], "mode must be one of soft, hard, random, found 'gentle'"),
         (["--score", "spikes"], "score must be one of code, post-reset, pre-reset, found 'spikes'"),

@@ -166,7 +166,7 @@ def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
         assert line[3] == row["paper"]
     assert TARGETS[name].note in out
     assert f"{tmp_path}/{name}-smoke.png" in out
-    assert "the paper's values are of other data" in out
+    assert "the paper's values are for other data" in out
     for column, head in (("connections", "connections"), ("synops", "SynOps"), ("macs", "MACs")):
         at = lines[0].index(head)
         for row, line in zip(summary, lines[2:], strict=True):
@@ -303,7 +303,7 @@ def test_only_numbers_of_the_same_data_are_drawn(name, scale, monkeypatch, tmp_p
     text = str(reproduce(name, scale, out=tmp_path, jobs=1))
     numbers = {key: value for key, value in target.paper.items() if re.fullmatch(r"[\d.]+", value)}
     assert seen == [{} if scale == "smoke" else {key: float(value) for key, value in numbers.items()}]
-    assert ("values are of other data" in text) == (scale == "smoke")
+    assert ("values are for other data" in text) == (scale == "smoke")
 
 
 def test_joules_of_table_1():
@@ -324,7 +324,7 @@ def test_joules_of_table_1():
         (["esl-fig4", "--scale", "huge"], "--scale must be one of smoke, small, paper, found 'huge'"),
         (["esl-fig4", "--seeds"], "argument --seeds: expected at least one argument"),
         (["esl-fig4", "--seeds", "one"], "argument --seeds: invalid int value: 'one'"),
-        (["esl-fig4", "--seeds", "-1"], "seed must be at least 0, found -1"),
+        (["esl-fig4", "--seeds", "-1"], "each of seeds must be at least 0, found -1"),
         (["esl-fig4", "--device", "tpu"], "--device must be one of cpu, gpu, found 'tpu'"),
         (["esl-fig4", "--threads", "0"], "threads must be at least 1, found 0"),
         (["esl-fig4", "--jobs", "0"], "jobs must be at least 1, found 0"),

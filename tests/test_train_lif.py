@@ -306,7 +306,7 @@ def test_command_line(tmp_path, capsys):
     ("words", "message"),
     [
         (["--net", "4C3-XX-10FC"], "token 2, 'XX', at character 5"),
-        (["--net", ""], "token 1, '', at character 1"),
+        (["--net", ""], "--net must be one of mlp, "),
         (["--net", "4C3-10FC-AP2"], "token 3, 'AP2', at character 10"),
         (["--net", "4C3-9FC"], "9 outputs, but there are 10 classes"),
         (["--net", "vgg16"], "vgg16 does not fit images of 8x8x1: pool4: a pool of 2x2 leaves nothing"),
