@@ -178,7 +178,7 @@ def test_a_density_that_was_not_reached_is_said(tmp_path):
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result == json.loads(json.dumps(run.result))
     assert "was not reached" in result["missed_density"]
-    assert start.train(replace(recipe, learner="evolve")).result["missed_density"] is None
+    assert start.train(replace(recipe, learner="evolve", learner_options={})).result["missed_density"] is None
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,12 @@ def sweep(
 
         sweep("lif", density=[0.01, 0.1, 1.0], seeds=[0, 1, 2], out="runs/sweep")
 
-    kind: "esl-mlp", "lif" or "sca-vgg16". data: a name or a path (other processes load it, so that a `DataSet` must be
-    saved to an .npz first); None is the digits. settings: as for `train`; each value of a list is tried (a tuple is
-    one value), and data may be a list, too. jobs: runs at a time; None is as many as the cores allow. threads: of each
-    run. test: False compares accuracies on validation data and leaves the test set alone: use it to choose settings.
-    scheduler: address of a Dask scheduler, whose workers do the runs. quiet: no progress bar, no line for each run.
+    kind: "esl-mlp", "lif" or "sca-vgg16", or "module:name" of your own. data: a name or a path (other processes load
+    it, so that a `DataSet` must be saved to an .npz first); None is the digits. settings: as for `train`; each value of
+    a list is tried (a tuple is one value), and data may be a list, too. jobs: runs at a time; None is as many as the
+    cores allow. threads: of each run. test: False compares accuracies on validation data and leaves the test set alone:
+    use it to choose settings. scheduler: address of a Dask scheduler, whose workers do the runs. quiet: no progress
+    bar, no line for each run.
 
     Returns a row for each combination: `setting_NAME` for every setting that varies, "–" where a run does not use
     it; the mean accuracy in percent under `test_accuracy` (or `val_accuracy`); `interval`, half the width of its 95 %

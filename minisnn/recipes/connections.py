@@ -99,10 +99,8 @@ class Connections(Settings):
     def _check_options(self) -> None:
         """Raise ValueError for options that the learner's class does not have, or of another type."""
         learner = self.found("learner")
-        if not self.learner_options or not hasattr(
-            learner, "options"
-        ):  # a function's arguments say what it takes
-            return
+        if not self.learner_options or not hasattr(learner, "options"):
+            return  # what a function takes its arguments say
         name, known = self._name_of_learner(), learner.options()
         if not known:
             raise ValueError(f"learner_options must be left out: the learner {name} has none")
