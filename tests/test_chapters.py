@@ -1,6 +1,7 @@
 """Every chapter runs, asserts, imports the library, and is what its notebooks were built from. No skip list."""
 
 import ast
+import functools
 import importlib.util
 import pkgutil
 import re
@@ -31,6 +32,7 @@ def code(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@functools.cache
 def exported():
     """Names of all public functions and classes of minisnn and data_loaders."""
     names = set()
@@ -109,6 +111,7 @@ def run_cell(source, name, scope):
     getattr(value, "_repr_html_", value.__repr__)()
 
 
+@pytest.mark.chapters
 @chapters
 def test_runs(source, shown, monkeypatch, capsys):
     """Cell by cell, in this process: to start a kernel for each takes longer than many chapters."""
