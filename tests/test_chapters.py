@@ -170,6 +170,7 @@ def test_start_page_leads_to_every_notebook_and_exercise():
         }
 
 
+@pytest.mark.chapters
 def test_start_page_runs():
     notebook = build.execute(build.start())
     (output,) = (o for cell in notebook.cells for o in cell.get("outputs", []))
@@ -244,6 +245,7 @@ def test_links_to_nothing_are_refused(tmp_path, monkeypatch, link):
         build.read(tmp_path / "01_a.md", "exercises")
 
 
+@pytest.mark.chapters
 def test_pictures_appear_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     source = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()"
@@ -252,6 +254,7 @@ def test_pictures_appear_whatever_the_environment_says(monkeypatch):
     assert "image/png" in output.data
 
 
+@pytest.mark.chapters
 def test_building_prints_nothing_of_its_own(capfd):
     build.execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]))
     assert capfd.readouterr() == ("", "")
