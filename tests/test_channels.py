@@ -650,10 +650,10 @@ def test_divergence_is_said(there, mode):
         setup.learner.after_epoch(state)
 
 
-# Whole runs.
+# Whole runs. Of a fifth of the digits: four batches in each epoch.
 
 QUICK = replace(
-    SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=400, p=0.4, q=0.1, shift=1
+    SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=4, batch_size=80, p=0.4, q=0.1, shift=1
 )
 
 
@@ -692,7 +692,7 @@ def undisturbed(tmp_path_factory):
     ],
     ids=str,
 )
-def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, undisturbed, change, stop):
+def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, few_digits, undisturbed, change, stop):
     folder, whole = undisturbed(change)
     calls, step = [], loop.step
 
@@ -715,7 +715,7 @@ def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, undisturbed
 
 @pytest.mark.parametrize("change", [{}, {"mode": "hard", "every": 2}, {"mode": "random"}], ids=str)
 @pytest.mark.parametrize("xp", ["strict", "cupy"], indirect=True)
-def test_runs_on_a_device(xp, monkeypatch, tmp_path, change):
+def test_runs_on_a_device(xp, monkeypatch, few_digits, tmp_path, change):
     recipe = replace(QUICK, epochs=3, device="gpu", **change)
     if xp is strict:
         for module in loop, start, run_result:
