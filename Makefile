@@ -7,9 +7,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c re
 # Pictures appear in the notebook, whatever the environment says.
 INLINE = module://matplotlib_inline.backend_inline
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check lint types chapters bench results clean
+.PHONY: help demo lab test execute check lint types chapters bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -21,17 +22,21 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 	MPLBACKEND=$(INLINE) $(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
-test: .venv/dev  ## run the tests, on all cores
-	$(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
+test: .venv/dev  ## run the tests, on all cores, all but those of `execute` and `types`
+	$(PYTEST) -n auto --dist worksteal -m "not chapters and not types"
 
-check: lint types test  ## what CI runs: format, lint, types, tests, chapters
+execute: .venv/dev  ## run every chapter, cell by cell
+	$(PYTEST) -n auto --dist worksteal -m chapters tests/test_chapters.py
 
-lint: .venv/dev
+check: lint types execute test  ## what CI runs: format, lint, types, chapters, tests
+
+lint: .venv/dev  ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/dev
+types: .venv/dev  ## check the types of the library, and of what imports it
 	$(BIN)/mypy
+	$(PYTEST) -m types tests/test_surface.py
 
 chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 	$(BIN)/python chapters/build.py

@@ -9,10 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 from strict_array import xp as strict
 
-from data_loaders import event_digits
+from data_loaders import digits, event_digits
 from data_loaders.common.declaration import REGISTERED
+from data_loaders.events.camera import EventCamera
 from minisnn.runs import pictures
 
 # Notebooks are read by jsonschema, which takes this, where it is installed, to check addresses: compiling
@@ -22,6 +24,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+os.fsync = lambda file: None  # no test cuts the power, and the disk takes its time
 
 
 @functools.cache
@@ -33,7 +37,25 @@ def _event_digits(T=event_digits.T_DEFAULT, by="number"):
     return data
 
 
+def _recorded_once(record):
+    """However they are cut into frames, the digits move before the camera once."""
+    known = {}
+
+    def recorded(camera, images, path, times, rng):
+        key = camera, images.tobytes(), path.tobytes(), times.tobytes()
+        if key not in known:
+            known[key] = record(camera, images, path, times, rng)
+        return known[key]
+
+    return recorded
+
+
+class _Camera(EventCamera):
+    record = _recorded_once(EventCamera.record)
+
+
 # To simulate the recordings takes longer than most trainings here: each kind is made once.
+event_digits.EventCamera = _Camera
 REGISTERED["event-digits"] = replace(REGISTERED["event-digits"], load=_event_digits)
 
 
@@ -72,10 +94,28 @@ def xp(request):
     return {"numpy": np, "strict": strict}[request.param]
 
 
+@pytest.fixture
+def few_digits(monkeypatch):
+    """A fifth of the digits, for tests that train and do not ask how well."""
+    whole = digits.load()
+    fifths = {name: part.take(np.arange(0, len(part.labels), 5)) for name, part in whole.splits.items()}
+    load = functools.wraps(digits.load)(lambda: replace(whole, **fifths))
+    monkeypatch.setitem(REGISTERED, "digits", replace(REGISTERED["digits"], load=load))
+
+
+_savefig = Figure.savefig
+
+
+def _coarse(figure, *args, **options):
+    """A file of few pixels: to draw and to compress them all takes longest."""
+    return _savefig(figure, *args, **options | {"dpi": 50})
+
+
 @pytest.fixture(autouse=True)
 def few_pictures(request):
     """A run's pictures take ten times as long as its training here: only tests marked `pictures` draw them."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", _coarse)
         if not request.node.get_closest_marker("pictures"):
             patch.setattr(pictures, "draw_all", lambda folder, shown: None)
         yield

@@ -42,6 +42,19 @@ class Signal:
     spikes: bool = False
 
 
+def shallow(net, blocks):
+    """A network of the papers with these of its residual blocks, and what follows each, alone."""
+    stages, stays = [], True
+    for name, stage in net.stages:
+        if name.startswith("block"):
+            stays = int(name.removeprefix("block")) in blocks
+        elif not name.startswith("lif"):
+            stays = True
+        if stays:
+            stages.append((name, stage))
+    return Sequential(tuple(stages))
+
+
 GROUPS = (
     ("norm", "lif"),
     ("norm", "repeat", "lif"),

@@ -15,6 +15,8 @@ from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
 seeds = st.integers(0, 2**32 - 1)
 rngs = st.builds(np.random.default_rng, seeds)
 sizes = st.integers(1, 9)
+characters = st.characters(exclude_categories=["Cs"])
+"""Those of `st.text()`, which asks the codec about each of a million first."""
 
 
 def spikes(rng, batch, n, kind="distinct"):

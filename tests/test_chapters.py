@@ -1,6 +1,7 @@
 """Every chapter runs, asserts, imports the library, and is what its notebooks were built from. No skip list."""
 
 import ast
+import functools
 import importlib.util
 import pkgutil
 import re
@@ -31,6 +32,7 @@ def code(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@functools.cache
 def exported():
     """Names of all public functions and classes of minisnn and data_loaders."""
     names = set()
@@ -109,6 +111,7 @@ def run_cell(source, name, scope):
     getattr(value, "_repr_html_", value.__repr__)()
 
 
+@pytest.mark.chapters
 @chapters
 def test_runs(source, shown, monkeypatch, capsys):
     """Cell by cell, in this process: to start a kernel for each takes longer than many chapters."""
@@ -167,6 +170,7 @@ def test_start_page_leads_to_every_notebook_and_exercise():
         }
 
 
+@pytest.mark.chapters
 def test_start_page_runs():
     notebook = build.execute(build.start())
     (output,) = (o for cell in notebook.cells for o in cell.get("outputs", []))
@@ -241,6 +245,7 @@ def test_links_to_nothing_are_refused(tmp_path, monkeypatch, link):
         build.read(tmp_path / "01_a.md", "exercises")
 
 
+@pytest.mark.chapters
 def test_pictures_appear_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     source = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()"
@@ -249,6 +254,7 @@ def test_pictures_appear_whatever_the_environment_says(monkeypatch):
     assert "image/png" in output.data
 
 
+@pytest.mark.chapters
 def test_building_prints_nothing_of_its_own(capfd):
     build.execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]))
     assert capfd.readouterr() == ("", "")

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import test_data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import rngs
 
@@ -86,6 +86,7 @@ def assert_same(data, layout, files):
 
 
 @both
+@settings(max_examples=10)
 @given(rng=rngs, place=st.sampled_from(["", "own"]), packed=st.booleans())
 def test_every_byte_is_where_it_belongs(tmp_path_factory, layout, rng, place, packed):
     root, files = tmp_path_factory.mktemp("data"), contents(layout, rng)

@@ -132,7 +132,7 @@ def command(name, out, *words):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training):
+def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training, few_digits):
     names = list(shrink(monkeypatch, name)("smoke"))
     runs = f"{TARGETS[name].grid or name}-smoke"  # SCA's figures share theirs
     with monkeypatch.context() as patch:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from random_nets import shallow
 
 from minisnn import load_digits
+from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
+from minisnn.networks.describe import to_text
 from minisnn.networks.stages import LIF, Linear, Plain
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.runs import result as run_result
@@ -20,13 +23,14 @@ from minisnn.training import loop
 from minisnn.training.state import TrainingState
 
 CONV = replace(LIF_DEFAULTS["digits"], net="6C3-AP2-8C3-AP2-10FC", T=3, epochs=1, batch_size=100, lr=0.01)
+SHALLOW = shallow(architectures.pre_resnet18((8, 8, 1), 10, 2, width=0.05), (1, 3))
 RECIPES = {
     "esl-mlp": replace(ESL_MLP_DEFAULTS["digits"], hidden=(30,), epsilon=4.0, epochs=1, batch_size=100),
     "conv": CONV,
     "sparse mlp": replace(CONV, net="40FC-10FC", density=0.3),
     "sca": replace(SCA_VGG16_DEFAULTS["digits"], net="6C3-MP2-8C3-MP2-10FC", epochs=1, batch_size=100),
     "events": replace(LIF_DEFAULTS["event-digits"], net="4C3-AP4-10FC", epochs=1, batch_size=100),
-    "residual": replace(CONV, net="pre-resnet18", width=0.05, T=2),
+    "residual": replace(CONV, net=to_text(SHALLOW), T=2),
 }
 MORE = {"esl-mlp": {"densities", "turnover"}, "sparse mlp": {"densities", "turnover"}, "sca": {"channels"}}
 pytestmark = [

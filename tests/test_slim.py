@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from random_nets import shallow
 from strategies import rngs, seeds
 from test_cost import on
 from test_faster import close, notations
@@ -143,10 +144,11 @@ def test_no_network_is_forgotten():
 @pytest.mark.parametrize("name", TINY)
 def test_every_network(xp, name, T):
     shape, build = TINY[name]
-    for seed in range(2):
+    for seed in range(2 if xp is np else 1):  # masks are walked on the host
         check_slim(xp, build(T), shape, np.random.default_rng(seed), T=2 if T is None else 1)
 
 
+@settings(max_examples=10)
 @given(
     rng=rngs, drawn=notations(), T=st.none() | st.integers(1, 3), style=st.sampled_from([*STYLES.values()])
 )
@@ -195,6 +197,7 @@ def residual_nets(draw):
     return chain(*stages, *draw(st.sampled_from(ends))), shape
 
 
+@settings(max_examples=10)
 @given(rng=rngs, drawn=residual_nets())
 def test_any_residual_network(xp, rng, drawn):
     net, shape = drawn
@@ -238,7 +241,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_what_no_paper_has(xp, name):
-    for seed in range(5):
+    for seed in range(5 if xp is np else 1):  # masks are walked on the host
         check_slim(xp, chain(*ODD[name]), (4, 4, 2), np.random.default_rng(seed), T=2)
 
 
@@ -294,11 +297,11 @@ def test_the_layers_of_pre_resnet18():
         assert layer.norms == (layer.key.replace("lif", "bn"),)
 
 
-@pytest.mark.parametrize("name", ["resnet19", "pre-resnet18"])
-def test_a_channel_is_silent_if_all_its_norms_are_and_not_before(name):
+@pytest.mark.parametrize(("name", "blocks"), [("resnet19", (1, 2, 4, 5)), ("pre-resnet18", (1, 3, 4))])
+def test_a_channel_is_silent_if_all_its_norms_are_and_not_before(name, blocks):
     """What the walk ties together, found by silencing: each norm of a layer alone lets its channels speak."""
     shape, build = TINY[name]
-    net, rng = build(2), np.random.default_rng(0)
+    net, rng = shallow(build(2), blocks), np.random.default_rng(0)
     params, buffers = net.init(rng, shape)
     params |= {key: w + 9 for key, w in params.items() if key.endswith("beta")}  # everybody fires
     x = rng.standard_normal((1, 3, *shape))

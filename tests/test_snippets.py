@@ -10,16 +10,11 @@ import shlex
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
-from data_loaders import digits as loader
-from data_loaders.common.declaration import REGISTERED
 from minisnn.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,12 +27,9 @@ def steps(monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty folder, whose modules are forgotten in the end; and a fifth of the digits, to train on."""
-    digits = loader.load()
-    fifths = {name: part.take(np.arange(0, len(part.labels), 5)) for name, part in digits.splits.items()}
-    load = wraps(loader.load)(lambda: replace(digits, **fifths))
-    monkeypatch.setitem(REGISTERED, "digits", replace(REGISTERED["digits"], load=load))
+def folder(tmp_path, monkeypatch, few_digits):
+    """An empty folder, whose modules are forgotten in the end."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # grids run in this process
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)

@@ -186,7 +186,7 @@ def check_training(xp, recipe, data, seed, fill=False, n_steps=4):
 
 
 @pytest.mark.parametrize("name", NARROW)
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(
     seed=seeds,
     rules=st.sampled_from(PAIRS),

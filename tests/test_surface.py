@@ -186,6 +186,7 @@ def checked(checker, tmp_path):
     return found, done.stdout + done.stderr
 
 
+@pytest.mark.types
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
 def test_type_checkers_see_the_names(checker, tmp_path):
     pytest.importorskip(checker)
