@@ -16,7 +16,7 @@ from minisnn.faster.norm import affine, finish, statistics, wide
 from minisnn.faster.product import column_sums
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import BatchNormCache, RunningStats, checked
-from minisnn.ops.score import SCORES
+from minisnn.ops.score import SCORES, spike_rate
 
 
 class NormLIFCache(NamedTuple):
@@ -30,7 +30,7 @@ class NormLIFCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
-        return array_module(self.spikes).count_nonzero(self.spikes) / max(1, self.spikes.size)
+        return spike_rate(self.spikes)
 
 
 def norm_lif_forward(

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from minisnn.arguments import check, cotangent, floating, one_of
 from minisnn.backend import Array, array_module
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.score import SCORES, potential_magnitude
+from minisnn.ops.score import SCORES, potential_magnitude, spike_rate
 
 
 class LIFCache(NamedTuple):
@@ -31,7 +31,7 @@ class LIFCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
-        return array_module(self.spikes).count_nonzero(self.spikes) / max(1, self.spikes.size)
+        return spike_rate(self.spikes)
 
 
 def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tuple[Array, LIFCache]:

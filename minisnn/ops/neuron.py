@@ -1,6 +1,4 @@
-"""The parameters of a kind of neuron, without arrays, and the kinds that the papers use. They enter the equations of
-`lif.py`; chapter 11 compares what libraries mean by them.
-"""
+"""The parameters of a kind of neuron, as they enter the equations of `lif.py`; the papers' kinds (chapter 11)."""
 
 from __future__ import annotations
 
@@ -55,6 +53,11 @@ class Neuron(Spelled):
     def rest(self) -> float:
         """Where the potential starts, and what it leaks towards."""
         return 0.0 if self.v_reset is None else self.v_reset
+
+    @property
+    def fires_at_rest(self) -> bool:
+        """Does it fire without input?"""
+        return self.smooth or self.rest >= self.v_th
 
     def fire(self, u: Array) -> Array:
         """The spikes a of potentials u: bool; floating if the neuron is smooth."""

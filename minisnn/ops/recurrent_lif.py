@@ -12,6 +12,7 @@ from typing import NamedTuple
 from minisnn.arguments import check, cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.ops.neuron import Neuron
+from minisnn.ops.score import spike_rate
 
 
 class RecurrentLIFCache(NamedTuple):
@@ -24,7 +25,7 @@ class RecurrentLIFCache(NamedTuple):
 
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
-        return array_module(self.spikes).count_nonzero(self.spikes) / max(1, self.spikes.size)
+        return spike_rate(self.spikes)
 
 
 def recurrent_lif_forward(x: Array, weight: Array, neuron: Neuron) -> tuple[Array, RecurrentLIFCache]:

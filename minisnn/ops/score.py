@@ -1,12 +1,17 @@
-"""SCA's score of a channel: how far its potentials are from 0 (SCA Eq. 4, chapter 17)."""
+"""What is measured on neurons: their rate, and SCA's score of a channel (SCA Eq. 4, chapter 17)."""
 
 from __future__ import annotations
 
 from minisnn.arguments import one_of
-from minisnn.backend import Array
+from minisnn.backend import Array, array_module
 from minisnn.ops.neuron import Neuron
 
 SCORES = ("code", "post-reset", "pre-reset")
+
+
+def spike_rate(spikes: Array) -> Array:
+    """Spikes per neuron and step, of spikes [T, ...]; 0 where there are no neurons."""
+    return array_module(spikes).count_nonzero(spikes) / max(1, spikes.size)
 
 
 def potential_magnitude(u: Array, spikes: Array, neuron: Neuron, score: str) -> Array:

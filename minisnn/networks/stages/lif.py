@@ -42,4 +42,4 @@ class LIF(Plain):
     @property
     def fires_at_rest(self) -> bool:  # type: ignore[override]
         """Do neurons fire without input?"""
-        return self.neuron.smooth or self.neuron.rest >= self.neuron.v_th
+        return self.neuron.fires_at_rest
