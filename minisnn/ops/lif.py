@@ -8,7 +8,7 @@ r"""Neurons that integrate, leak, fire and reset: ESL Eq. 7-9, SCA Eq. 1-3, and 
 where r, the potential at rest, is v_reset, or 0 with the soft reset. ESL's and TET's neuron has
 decay = tau and gain = 1; a leak with time constant tau_m in SpikingJelly's sense has
 decay = 1 - 1 / tau_m, and gain = 1 / tau_m if the input decays too; without a leak, decay = 1.
-Time is the first axis. This is the only file in which a step depends on the one before.
+Time is the first axis.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ESL Algorithm 1: a network that rewires while it learns. The only place where a connection mask changes."""
+"""ESL Algorithm 1: a network that rewires while it learns."""
 
 from __future__ import annotations
 
