@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from traceback import extract_tb, walk_tb
+from types import ModuleType
 from typing import Any, TypeVar
 
 from data_loaders.common.importing import IMPORTED, imported, script
@@ -42,6 +43,15 @@ def import_all(package: str, table: dict[str, Any]) -> None:
     found = sorted(table.items())
     table.clear()
     table.update(found)
+
+
+def classes_in(package: ModuleType) -> Iterator[type]:
+    """The public classes that the files of a package define."""
+    for module in iter_modules(package.__path__):
+        name = f"{package.__name__}.{module.name}"
+        for cls in vars(import_module(name)).values():
+            if isinstance(cls, type) and cls.__module__ == name and not cls.__name__.startswith("_"):
+                yield cls
 
 
 def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from minisnn.networks import architectures
 from minisnn.networks.compose import activities, neuron_caches, scored
 from minisnn.networks.notation import SCA_STYLE, from_notation
 from minisnn.ops.score import SCORES
-from minisnn.ops.surrogate import Triangle
+from minisnn.ops.surrogate.triangle import Triangle
 from minisnn.recipes.images import MEAN
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
 from minisnn.runs import result as run_result

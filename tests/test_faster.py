@@ -29,15 +29,12 @@ from minisnn.faster.stages import (
 from minisnn.networks import architectures
 from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    MeanOverTime,
-    Repeat,
-)
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool
+from minisnn.networks.stages.readouts import MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv
 from minisnn.notices import MinisnnWarning
 from minisnn.ops.neuron import Neuron
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS

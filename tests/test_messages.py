@@ -10,7 +10,8 @@ import minisnn as snn
 from data_loaders.common import importing
 from minisnn import cli
 from minisnn.commands.options import as_options
-from minisnn.networks.stages import Conv, FirstSpike, Linear
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.notices import MinisnnWarning
 from minisnn.training import loop
 

@@ -14,22 +14,18 @@ from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks.compose import Sequential
 from minisnn.networks.cost import measure
-from minisnn.networks.stages import (
-    PLIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Dropout,
-    Flatten,
-    Linear,
-    RecurrentLIF,
-    Repeat,
-)
+from minisnn.networks.stages.dropout import Dropout
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.plif import PLIF
+from minisnn.networks.stages.pools import AveragePool
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.recurrent_lif import RecurrentLIF
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.dropout import dropout_backward, dropout_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.plif import plif_backward, plif_forward
 from minisnn.ops.recurrent_lif import recurrent_lif_backward, recurrent_lif_forward
-from minisnn.ops.surrogate import Sigmoid
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.training import loop
 

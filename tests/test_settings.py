@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from data_loaders.common.dataset import DataSet
 from minisnn import load_digits, lookup
 from minisnn.faster import adam
-from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
+from minisnn.ops.surrogate import SURROGATES
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, make
 from minisnn.recipes.settings import Settings, setting
 from minisnn.structure.evolve import Evolve, prune_layer

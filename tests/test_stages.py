@@ -12,24 +12,16 @@ from strategies import few, rngs
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks.compose import Residual, Sequential, firing_rates, inside, outside
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    CumulativeSum,
-    FirstSpike,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    merge_time,
-    split_time,
-)
+from minisnn.networks.stages.base import merge_time, split_time
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, GlobalPool, MaxPool
+from minisnn.networks.stages.readouts import CumulativeSum, MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 
 SMOOTH = LIF(Neuron(smooth=True, surrogate=Sigmoid(2.0)))
 

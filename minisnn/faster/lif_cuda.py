@@ -17,7 +17,10 @@ import numpy as np
 
 from minisnn.backend import Array, array_module
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.rectangle import Rectangle
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 THREADS = 256  # in one block; neighbours read neighbouring numbers
 EXACT = ("--fmad=false",)  # a fused multiply-add rounds once where NumPy rounds twice

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.networks.stages import Arrays, Shape, Stage
+from minisnn.networks.stages.base import Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)

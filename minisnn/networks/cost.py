@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import EMITS, Arrays, Arrivals, Stage
+from minisnn.networks.stages.base import EMITS, Arrays, Arrivals, Stage
 
 # Constants recovered from ESL's Table 1. The origin of the second is unknown: published figures for TrueNorth range
 # from 2.5 to 26 pJ.

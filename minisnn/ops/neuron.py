@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from minisnn.arguments import Spelled, check, number
 from minisnn.backend import Array
-from minisnn.ops.surrogate import SURROGATES, Sigmoid, Surrogate, Triangle
+from minisnn.ops.surrogate import SURROGATES, Surrogate
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from minisnn.arguments import check
 from minisnn.backend import Array, to_device, to_host
 from minisnn.batches.interface import About
 from minisnn.networks.compose import Residual, Sequential, inside
-from minisnn.networks.stages import Arrays, Stage
+from minisnn.networks.stages.base import Arrays, Stage
 from minisnn.ops.neuron import Neuron
 from minisnn.training.loop import batches
 from minisnn.training.setup import Setup

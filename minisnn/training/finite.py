@@ -16,7 +16,7 @@ import numpy as np
 
 from minisnn.backend import Array, array_module
 from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import Stage
+from minisnn.networks.stages.base import Stage
 
 
 class Diverged(FloatingPointError):  # noqa: N818

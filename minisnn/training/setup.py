@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from minisnn.backend import Array
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import Shape
+from minisnn.networks.stages.base import Shape
 from minisnn.structure.learner import StructureLearner
 from minisnn.training.optim import Optimizer
 
