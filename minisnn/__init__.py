@@ -44,8 +44,7 @@ _PAGES = {
         "training.losses": "first_spike_loss_forward, first_spike_loss_backward, FirstSpikeLossCache, "
         "first_spike_prediction, tet_loss_forward, tet_loss_backward, TETCache, mean_loss_forward, "
         "mean_loss_backward, mean_prediction, weight_sum_cost_forward, weight_sum_cost_backward, "
-        "WeightSumCache, l1_cost_forward, l1_cost_backward",
-        "training.setup": "Objective",
+        "WeightSumCache, l1_cost_forward, l1_cost_backward, Objective",
     },
     "networks": {
         "networks.build": "build",

@@ -198,6 +198,7 @@ from minisnn.targets.target import Reproduction as Reproduction
 from minisnn.targets.target import Target as Target
 from minisnn.training.adamw import AdamW as AdamW
 from minisnn.training.losses import FirstSpikeLossCache as FirstSpikeLossCache
+from minisnn.training.losses import Objective as Objective
 from minisnn.training.losses import TETCache as TETCache
 from minisnn.training.losses import WeightSumCache as WeightSumCache
 from minisnn.training.losses import first_spike_loss_backward as first_spike_loss_backward
@@ -223,7 +224,6 @@ from minisnn.training.optim import divide_by_norm as divide_by_norm
 from minisnn.training.optim import exponential_lr as exponential_lr
 from minisnn.training.optim import step_lr as step_lr
 from minisnn.training.optim import unlimited as unlimited
-from minisnn.training.setup import Objective as Objective
 from minisnn.training.state import TrainingState as TrainingState
 
 slim = _slim

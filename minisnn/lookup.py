@@ -36,13 +36,14 @@ def register(table: dict[str, Any], name: str) -> Callable[[Anything], Anything]
     return put
 
 
-def import_all(package: str, table: dict[str, Any]) -> None:
-    """Import every file of a package, so that the table has all that they `register`, in the order of the alphabet."""
+def import_all(package: str, *tables: dict[str, Any]) -> None:
+    """Import every file of a package, so that tables have all that they `register`, in the order of the alphabet."""
     for module in iter_modules(import_module(package).__path__):
         import_module(f"{package}.{module.name}")
-    found = sorted(table.items())
-    table.clear()
-    table.update(found)
+    for table in tables:
+        found = sorted(table.items())
+        table.clear()
+        table.update(found)
 
 
 def classes_in(package: ModuleType) -> Iterator[type]:

@@ -234,7 +234,7 @@ def test_weight_decay_is_the_gradient_of_the_squared_norm(kind, wd, mu, lr, seed
 
 
 @pytest.mark.parametrize(
-    "surrogate", [*SURROGATES, ArcTan(3.0), Sigmoid, "minisnn.ops.surrogate:Sigmoid"], ids=str
+    "surrogate", [*SURROGATES, ArcTan(3.0), Sigmoid, "minisnn.ops.surrogate.sigmoid:Sigmoid"], ids=str
 )
 def test_neurons_can_be_chosen(surrogate):
     recipe = LIFNet(decay=0.75, v_th=0.5, v_reset=-0.25, surrogate=surrogate)

@@ -19,11 +19,12 @@ from minisnn.faster.blocks import hold_blas
 from minisnn.networks.compose import Sequential
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
+from minisnn.training.losses import LOSSES
 from minisnn.training.optim import Optimizer
 from minisnn.training.setup import Setup
 
 DEVICES = ("cpu", "gpu")
-lookup.import_all("minisnn.training", optim.OPTIMIZERS)
+lookup.import_all("minisnn.training", optim.OPTIMIZERS, LOSSES)
 
 
 FEW = 5000  # training samples, below which batches are small and epochs many

@@ -22,8 +22,9 @@ from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.learner import Training
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.training import losses, optim
+from minisnn.training.losses import Objective
 from minisnn.training.optim import SGD, Adam, Optimizer
-from minisnn.training.setup import Objective, Penalty, Setup
+from minisnn.training.setup import Penalty, Setup
 
 TEXTS = Texts(
     help="ESL-SNNs' multi-layer network of neurons that fire once",
