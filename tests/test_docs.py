@@ -73,6 +73,8 @@ def dead(page):
         there = page.parent / path if path else page
         if re.match(r"[a-z]+:", target):
             continue
+        if there.suffix == ".py" and re.fullmatch(r"L\d+", anchor):
+            anchor = anchor if int(anchor[1:]) > len(there.read_text(encoding="utf-8").splitlines()) else ""
         if not there.exists() or (anchor and anchor not in _anchors(there)):
             yield target
 
@@ -146,6 +148,37 @@ def test_dead_links_of_notebooks_are_found(tmp_path, good, bad):
     notebook = _site(tmp_path, GOOD)[1]
     notebook.write_text(notebook.read_text().replace(good, bad))
     assert len(list(dead(notebook))) == 1
+
+
+def says(text, paper, what):
+    """Does a text name this equation or algorithm of a paper, alone or in a range, as in "ESL Eq. 7-9"?"""
+    if what.startswith("Algorithm"):
+        return re.search(rf"{paper}(?:'s)? {what}\b", text) or (
+            paper in text and re.search(rf"\b{what}\b", text)
+        )
+    ranges = re.findall(rf"\b{paper} Eq\. (\d+)(?:[-–](\d+))?", text)
+    return any(int(low) <= int(what.split()[1]) <= int(high or low) for low, high in ranges)
+
+
+EQUATIONS = [
+    *(("ESL", f"Eq. {n}") for n in range(1, 11)), ("ESL", "Algorithm 1"),
+    *(("SCA", f"Eq. {n}") for n in range(1, 5)), ("SCA", "Algorithm 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("paper", "what"), EQUATIONS, ids=" ".join)
+def test_every_equation_leads_to_its_code_and_its_chapter(paper, what):
+    """In two clicks from the README; the file and the chapter say that they are the place."""
+    assert "(docs/equations.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| {paper} {re.escape(what)}, .*\|$", page, re.MULTILINE)
+    _, title, code, chapter, _ = row.split("|")
+    files = re.findall(r"\[`[\w.]+`\]\(\.\./([\w/]+\.py)#L\d+\)", code)
+    (chapter,) = re.findall(r"\(\.\./(chapters/\w+\.md)\)", chapter)
+    assert files
+    assert any(says((ROOT / file).read_text(encoding="utf-8"), paper, what) for file in files), files
+    assert says((ROOT / chapter).read_text(encoding="utf-8"), paper, what), chapter
+    assert ("not simulated" in title) == ((paper, what) == ("ESL", "Eq. 3"))
 
 
 def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):

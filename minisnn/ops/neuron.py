@@ -1,4 +1,4 @@
-"""The parameters of a kind of neuron, as they enter the equations of `lif.py`; the papers' kinds (chapter 11)."""
+"""The parameters of a kind of neuron, as they enter the equations of `lif.py`; the papers' kinds (ESL Eq. 8-9, SCA Eq. 1-3, chapter 11)."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class Neuron(Spelled):
         return self.smooth or self.rest >= self.v_th
 
     def fire(self, u: Array) -> Array:
-        """The spikes a of potentials u: bool; floating if the neuron is smooth."""
+        """The spikes a of potentials u (ESL Eq. 8): bool; floating if the neuron is smooth."""
         if self.smooth:
             return self.surrogate.step(u - self.v_th)
         return u >= self.v_th if self.fire_at_equality else u > self.v_th
 
     def reset(self, u: Array, a: Array) -> Array:
-        """The potential v that spikes a leave of u."""
+        """The potential v that spikes a leave of u (ESL Eq. 9)."""
         a = a.astype(u.dtype)
         return u - self.v_th * a if self.v_reset is None else (1 - a) * u + self.v_reset * a
 
@@ -80,7 +80,7 @@ class Neuron(Spelled):
 
 
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
-    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided.
+    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided (SCA Eq. 2).
 
     The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
     further fields of `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
@@ -90,7 +90,7 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
 
 
 def integrate_and_fire(**others: object) -> Neuron:
-    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's.
+    """SpikingJelly's IF neuron, H = V + X, no leak (SCA Eq. 2); with detach_reset=True, SCA's.
 
     others: further fields of `Neuron`.
     """

@@ -134,7 +134,7 @@ def draw_potentials(ax: Axes, layer: LIFTrace | FirstSpikeTrace, neurons: np.nda
 
 
 def _potentials_until_they_fire(ax: Axes, layer: FirstSpikeTrace, neurons: np.ndarray) -> Axes:
-    """V = sum of w max(0, 1 - z_in / z) over time t = ln z (ESL Eq. 4), the first to fire in another colour."""
+    """V = sum of w max(0, 1 - z_in / z) over time t = ln z (ESL Eq. 3), the first to fire in another colour."""
     z_in, z_out = layer.z_in[0], layer.z_out[0, neurons]
     end = max([*z_out[np.isfinite(z_out)], *z_in[z_in < END_OF_TIME], 1.1])
     z = np.geomspace(1, 1.05 * end, 200)

@@ -119,7 +119,7 @@ class FirstSpikeTrace(NamedTuple):
     weight: np.ndarray  # [N, M], 0 where a mask lets no synapse be
 
     def causal_set(self, sample: int, neuron: int) -> np.ndarray:
-        """C_j = {i : z_i < z_j}, of the synapses that there are (ESL Eq. 5): [N] bool."""
+        """C_j = {i : z_i < z_j}, of the synapses that there are (ESL Eq. 4): [N] bool."""
         return (self.z_in[sample] < self.z_out[sample, neuron]) & (self.weight[:, neuron] != 0)
 
 
