@@ -102,7 +102,9 @@ def test_a_fork_frees_what_another_thread_holds():
     assert out == "True\nTrue\n2 [2]\n"
 
 
-@pytest.mark.parametrize("names", [("esl-mlp", "esl-mlp"), ("lif", "esl-mlp")])
+@pytest.mark.parametrize(
+    "names", [("esl-mlp", "esl-mlp"), pytest.param(("lif", "esl-mlp"), marks=pytest.mark.slow)]
+)
 def test_two_trainings_at_once_are_two_trainings(names):
     """Bit for bit: the one that ends first must not lift the limit of the other."""
     out = run_python(f"""

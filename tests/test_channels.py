@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from random_nets import shallow
+from slow import slow_but
 from strategies import rngs, sizes
 from strict_array import StrictArray
 from strict_array import xp as strict
@@ -476,7 +477,7 @@ def test_soft(there, name, mu):
             epoch(setup, state)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize(("optimizer", "l1"), [(SGD(), 0), (SGD(), 0.01), (Adam(), 0.01)])
 def test_hard(there, name, optimizer, l1):
     """Masked channels stand still, with gradients in gamma, and come back with the gamma and beta that they had."""
@@ -526,7 +527,7 @@ def test_hard_with_a_surrogate_that_does_not_reach_rest(there, name):
     assert listed(held(state.channels)) == listed(masks)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
     """Of the loss by a gamma whose mask is lifted: finite differences, with the smooth step."""
     setup, state = begin(NETS[name](), p=0.4, q=0.1, mode="hard")
@@ -549,7 +550,7 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
     assert checked > (3 if there is np else 0)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize("mode", ["soft", "hard", "random"])
 def test_evaluation_sees_masks(there, name, mode):
     """Between updates, too: masked channels are silent in it, whatever they do in training."""
@@ -576,7 +577,7 @@ def test_evaluation_sees_masks(there, name, mode):
     assert any(s.any() for s in spikes.values())
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 def test_random_masks_are_drawn_once_and_held(there, name, optimizer):
     setup, state = begin(NETS[name](), optimizer, 0.01, p=0.5, mode="random")
@@ -620,7 +621,7 @@ def test_after_the_last_update_masks_are_held(there, every, end, last):
 
 
 @pytest.mark.parametrize("mode", ["soft", "hard", "random"])
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 def test_nothing_to_prune_is_dense_training(there, name, mode):
     states = []
     for fields in ({}, {"p": 0, "q": 0, "mode": mode}):
@@ -687,9 +688,11 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("change", "stop"),  # in the first epoch; in the second; in the third, between two updates if every is 2
     [
-        ({}, 2),
-        *((change, 8) for change in CHANGES),
-        *((change, 12) for change in CHANGES if "every" in change),
+        *slow_but([], [({}, 2)]),
+        *slow_but(
+            [({"every": 2, "end": 0.75}, 8), ({"mode": "hard"}, 8)], [(change, 8) for change in CHANGES]
+        ),
+        *slow_but([({"every": 2}, 12)], [(change, 12) for change in CHANGES if "every" in change]),
     ],
     ids=str,
 )

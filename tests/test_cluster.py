@@ -94,6 +94,7 @@ def cluster(tmp_path_factory):
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
     paths = Path(__file__).parent, Path(minisnn.__file__).parents[1]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
@@ -115,6 +116,7 @@ def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
     assert len(runs) == 8  # where the command was given, not where a worker was started
 
 
+@pytest.mark.slow
 def test_rules_of_a_script_run_on_a_cluster(tmp_path, tmp_path_factory, cluster):
     done = test_own_rules.start(tmp_path, "1", "cluster", cluster)
     assert done.returncode == 0, done.stderr

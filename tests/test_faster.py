@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_nets import random_nets
+from slow import slow_but
 from strategies import pieces, rngs
 
 from minisnn import load_digits
@@ -154,7 +155,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("T", [None, 3])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", slow_but(SMALL.keys() - {"resnet19", "vgg16"}, SMALL))
 def test_named_networks(xp, name, T):
     rng = np.random.default_rng(0)
     shape = (32, 32, 2) if name == "vgg16" else (8, 8, 2)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from random_nets import shallow
+from slow import slow_but
 
 from minisnn import load_digits
 from minisnn.networks import architectures
@@ -57,7 +58,7 @@ def has(name):
     return {"learning_curves", "firing_rates", "receptive_fields"} | MORE.get(name, set())
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sparse mlp", "sca", "events"], RECIPES))
 def test_pictures_by_name(trained, name):
     folder = trained(name)
     assert {path.stem for path in folder.glob("*.png")} == has(name)
@@ -113,7 +114,7 @@ def overlap(figure):
     ]
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "conv", "sca"], RECIPES))
 def test_the_page_of_a_sample(trained, tmp_path, name):
     run = start.load(trained(name))
     figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")[:2]
@@ -144,6 +145,7 @@ def test_the_page_of_a_silent_network(trained):
         assert overlap(figure) == []
 
 
+@pytest.mark.slow
 def test_the_page_of_another_white(trained):
     from test_run_data import changed
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import slow_but
 from strategies import seeds
 from strict_array import StrictArray
 from strict_array import xp as strict
@@ -185,7 +186,7 @@ def check_training(xp, recipe, data, seed, fill=False, n_steps=4):
     return total
 
 
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("name", slow_but(["mlp", "vggsnn", "pre-resnet18"], NARROW))
 @settings(max_examples=2)
 @given(
     seed=seeds,
