@@ -1,6 +1,7 @@
 """Array libraries for every test that asks for `xp`, and hypothesis without chance in CI."""
 
 import functools
+import gc
 import importlib.util
 import os
 import sys
@@ -119,3 +120,10 @@ def few_pictures(request):
         if not request.node.get_closest_marker("pictures"):
             patch.setattr(pictures, "draw_all", lambda folder, shown: None)
         yield
+
+
+def pytest_collection_finish():
+    """What thousands of tests are made of stays: nobody looks through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -119,7 +119,7 @@ def test_any_notation(xp, rng, drawn, T, B, style):
     check_twins(xp, net, shape, 2 * rng.standard_normal((steps, B, *shape)), rng)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(rng=rngs, drawn=random_nets(), B=st.integers(2, 4))
 def test_any_network(xp, rng, drawn, B):
     net, signal = drawn
