@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from slow import slow_but
 
 import minisnn
 
@@ -158,7 +157,8 @@ def test_rules_of_a_script_run_in_workers(tmp_path, tmp_path_factory):
     assert (tmp_path / "started").read_text() == "once\n"
 
 
-@pytest.mark.parametrize("jobs", slow_but(["1"], ["1", "2"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_stopped_grid_with_rules_of_a_script_goes_on(tmp_path, tmp_path_factory, jobs):
     stopped = start(
         tmp_path, jobs, "part", stop="5"

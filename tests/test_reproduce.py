@@ -108,7 +108,7 @@ def test_what_the_targets_compare():
 # -------------------------------------------------------------------------------------------- whole reproductions
 
 
-QUICK = ("esl-table1", "esl-table2", "esl-multispike", "esl-fig2", "sca-fig2", "sca-table1")
+QUICK = ("esl-table1", "esl-multispike", "sca-fig2", "sca-table1")
 
 
 def tiny(recipe):

@@ -58,7 +58,7 @@ def has(name):
     return {"learning_curves", "firing_rates", "receptive_fields"} | MORE.get(name, set())
 
 
-@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sparse mlp", "sca", "events"], RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sparse mlp", "sca"], RECIPES))
 def test_pictures_by_name(trained, name):
     folder = trained(name)
     assert {path.stem for path in folder.glob("*.png")} == has(name)
@@ -114,7 +114,7 @@ def overlap(figure):
     ]
 
 
-@pytest.mark.parametrize("name", slow_but(["esl-mlp", "conv", "sca"], RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sca"], RECIPES))
 def test_the_page_of_a_sample(trained, tmp_path, name):
     run = start.load(trained(name))
     figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")[:2]
