@@ -90,8 +90,8 @@ def test_a_run_and_its_folder(tmp_path):
 
 def test_it_learns():
     """The defaults on digits: far above chance, dense and sparse, in seconds."""
-    sparse = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6)).result
-    dense = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=6, epsilon=None, density=1.0)).result
+    sparse = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=4)).result
+    dense = start.train(replace(ESL_MLP_DEFAULTS["digits"], epochs=4, epsilon=None, density=1.0)).result
     assert sparse["val_accuracy"] > 85
     assert dense["val_accuracy"] > 85
     assert dense["density"] == 1
