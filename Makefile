@@ -7,6 +7,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c re
 # Pictures appear in the notebook, whatever the environment says.
 INLINE = module://matplotlib_inline.backend_inline
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, too: one start for both
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -23,7 +24,7 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
-	$(PYTEST) -n auto --dist worksteal -m "not slow and not chapters and not types"
+	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types"
 
 slow: .venv/dev  ## run the tests that are a second line of defence
 	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types"
