@@ -135,7 +135,7 @@ def test_a_cluster_within_this_process(tmp_path, few_digits):
 
     recipe = replace(LIF_DEFAULTS["digits"], net="4C3-AP4-10FC", T=1, epochs=1, batch_size=200)
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="inproc"
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc"
     ) as own:
         run_grid(tmp_path / "there.jsonl", {"a": recipe}, [0, 1], scheduler=own.scheduler_address)
         (worker,) = own.workers.values()
