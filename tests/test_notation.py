@@ -5,6 +5,7 @@ A chapter that obeys stands in CONVERTED. The rest of the files still write the 
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,20 +14,35 @@ PAGE = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8")
 CONVERTED = ("chapters/02_cosine_fraction.md", "docs/design.md")
 
 DECORATIONS = {"hat", "tilde", "bar", "mathcal", "mathbb", "mathbf", "mathsf"}
-GREEK = set(
+GREEK = re.findall(
+    r"\w+",
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho "
-    "sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell".split()
+    "sigma varsigma tau upsilon phi varphi chi psi omega ell "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
 )
 WORDS = r"\\(?:text|operatorname\*?|begin|end|tag|label)\s*\{[^{}]*\}"
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[^\s]")
 OPERATORS = {"d"}  # the differential
 
 
-class Reader:
-    """The symbols of one formula: pairs of the whole name, as in \\tau_m, and the parts that it may be read as.
+class Symbol(NamedTuple):
+    """A letter with its decorations, and what makes it another symbol: \\hat{V}, th, ^* or none."""
 
-    A subscript in roman type belongs to the name. Any other is read in two ways: as a part of the name, or as indices.
-    """
+    letter: str
+    label: str  # a subscript in roman type is a part of the name
+    short: str  # a subscript of one token may be: \\tau_m; else it is an index
+    star: str
+    indices: list
+
+    def name(self, names):
+        with_short = f"{self.letter}_{self.short}{self.star}"
+        if not self.label and self.short and with_short in names:
+            return with_short
+        return self.letter + (f"_{self.label}" if self.label else "") + self.star
+
+
+class Reader:
+    """The symbols of one formula."""
 
     def __init__(self, formula):
         self.tokens, self.at, self.found = TOKEN.findall(re.sub(WORDS, " ", formula)), 0, []
@@ -44,7 +60,7 @@ class Reader:
         """The tokens of {...}, or the next one."""
         taken, depth = [self._take()], 0
         if taken[0].lstrip("\\") in DECORATIONS | {"mathrm"}:
-            return taken + ["{", *self._group(), "}"]
+            return [*taken, "{", *self._group(), "}"]
         if taken[0] != "{":
             return taken
         depth, taken = 1, []
@@ -71,24 +87,21 @@ class Reader:
         atom = self._atom()
         if atom is None:
             return
-        label, indices, star = "", [], ""
+        label = short = star = ""
+        indices = []
         while self._peek() in ("_", "^", "'"):
             mark = self._take()
             group = self._group() if mark != "'" else []
             inside = " ".join(group)
             if mark == "_":
                 label = "".join(re.findall(r"\\mathrm \{ ([^}]*) \}", inside)).replace(" ", "")
-                indices = re.sub(r"\\mathrm \{ [^}]* \}", " ", inside)
-                label, indices = (f"_{label}" if label else ""), Reader(indices).found
-                short = f"_{''.join(group)}" if len(group) == 1 else ""
-                label = label or ("?" + short if short and not short[1:].isdigit() else "")
-                if not label and re.fullmatch("_0", short):
-                    label = "?_0"
+                short = group[0] if len(group) == 1 else ""
+                indices = Reader(re.sub(r"\\mathrm \{ [^}]* \}", " ", inside)).found
             elif inside == "*":
                 star = "^*"
             elif mark == "^":
                 self.found += Reader(inside).found
-        self.found.append((atom, label, star, indices))
+        self.found.append(Symbol(atom, label, short, star, indices))
 
 
 def unknown(formula, known):
@@ -97,16 +110,13 @@ def unknown(formula, known):
 
 
 def _unknown(symbol, known):
-    atom, label, star, indices = symbol
-    if label.startswith("?"):  # \tau_m: a name if the page has it, else an index
-        if atom + label[1:] + star in known:
-            return
-        label = ""
-    if atom + label + star not in known | OPERATORS:
-        yield atom + label + star
-    for index in indices:  # V_{thr}: h and r have a meaning, but not as indices
-        no_index = re.fullmatch("[a-z]", index[0]) and index[0] not in [*INDICES, "y"]
-        yield from [index[0]] if no_index else _unknown(index, known)
+    name = symbol.name(known)
+    if name not in known | OPERATORS:
+        yield name
+    if name == symbol._replace(short="").name(known):  # its subscript is no part of the name
+        for index in symbol.indices:  # V_{thr}: h and r have a meaning, but not as indices
+            no_index = re.fullmatch("[a-z]", index.letter) and index.letter not in [*INDICES, "y"]
+            yield from [index.letter] if no_index else _unknown(index, known)
 
 
 def formulas(text):
@@ -117,8 +127,9 @@ def formulas(text):
 
 
 def _name(formula):
-    ((atom, label, star, _),) = Reader(formula).found
-    return atom + label.lstrip("?") + star
+    """What a row of the page calls its symbol: a subscript always belongs to it."""
+    (symbol,) = Reader(formula).found
+    return symbol.name([f"{symbol.letter}_{symbol.short}{symbol.star}"])
 
 
 def section(title):
@@ -147,13 +158,14 @@ def test_no_symbol_stands_on_the_page_twice():
     assert sorted(everywhere) == sorted(set(everywhere))
     assert sorted(LOCAL) == sorted(set(LOCAL))
     assert not {name for _, name in LOCAL} & set(everywhere)
-    assert len(TABLE) > 80 and len(INDICES) >= 10
+    assert len(TABLE) > 80
+    assert len(INDICES) >= 10
 
 
 def test_the_page_knows_its_own_symbols():
     """Those in explanations too. The last column holds the papers' letters, which are not ours."""
-    page = re.sub(r"^(\| .* \| .* \| .* \| .* \|) .* \|$", r"\1", PAGE, flags=re.MULTILINE)
-    page = page.split("\n## Letters")[0]
+    symbols = "\n".join(line.rsplit("|", 2)[0] for line in section("Symbols").splitlines())
+    page = PAGE.split("\n## Symbols")[0] + symbols + section("Indices")
     assert [name for formula in formulas(page) for name in unknown(formula, {*TABLE, *INDICES})] == []
     for chapter, symbol, meaning in _rows("Letters of one chapter"):
         for formula in formulas(symbol + meaning):
@@ -165,14 +177,9 @@ def test_every_symbol_has_a_meaning(file):
     text = (ROOT / file).read_text(encoding="utf-8")
     found = {formula: unknown(formula, known(file)) for formula in formulas(text)}
     assert {formula: names for formula, names in found.items() if names} == {}
-    used = {_key(s) for formula in formulas(text) for s in Reader(formula).found}
+    used = {s.name(known(file)) for formula in formulas(text) for s in Reader(formula).found}
     local = {name for number, name in LOCAL if number == Path(file).name[:2]}
     assert local <= used, "docs/notation.md lists letters that the chapter does not use"
-
-
-def _key(symbol):
-    atom, label, star, _ = symbol
-    return atom + ("" if label.startswith("?") else label) + star
 
 
 @pytest.mark.parametrize(
@@ -216,7 +223,8 @@ def test_words_are_in_order_and_lead_to_their_chapter():
     assert terms == sorted(terms)
     for entry in entries:
         numbers = re.findall(r"\[(\d\d)\]\(\.\./chapters/(\d\d)_\w+\.md\)", entry)
-        assert numbers and all(shown == file for shown, file in numbers), entry
+        assert numbers, entry
+        assert all(shown == file for shown, file in numbers), entry
 
 
 def test_symbols_are_first_used_in_a_chapter_that_exists():
