@@ -94,9 +94,9 @@ class Reader:
             group = self._group() if mark != "'" else []
             inside = " ".join(group)
             if mark == "_":
-                label = "".join(re.findall(r"\\mathrm \{ ([^}]*) \}", inside)).replace(" ", "")
+                label = "".join(re.findall(r"(?<!_ )\\mathrm \{ ([^}]*) \}", inside)).replace(" ", "")
                 short = group[0] if len(group) == 1 else ""
-                indices = Reader(re.sub(r"\\mathrm \{ [^}]* \}", " ", inside)).found
+                indices = Reader(re.sub(r"(?<!_ )\\mathrm \{ [^}]* \}", " ", inside)).found
             elif inside == "*":
                 star = "^*"
             elif mark == "^":
@@ -187,20 +187,22 @@ def test_every_symbol_has_a_meaning(file):
     [
         (r"u_t = \tau\, v_{t-1} + I_t", r"u_t = \tau\, v_{t-1} + H_t", "H"),
         (r"V_\mathrm{th} > V_\mathrm{reset}", r"V_\mathrm{th} > V_\mathrm{r}", "V_r"),
-        (r"a_t = \Theta(u_t - V_\mathrm{th})", r"a_t = \Theta(u_t - V_{thr})", "h"),
+        (r"a_t = \Theta(u_t - V_\mathrm{th})", r"a_t = \Theta(u_t - V_{thr})", "r"),
         (r"\mathcal P \subseteq \mathcal{A}", r"\mathcal{Q} \subseteq \mathcal{A}", r"\mathcal{Q}"),
         (r"\hat x_n", r"\hat{W}_n", r"\hat{W}"),
         (r"\sum_{i \in \mathcal C_j} w_{ij}", r"\sum_{i \in \mathcal D_j} w_{ij}", r"\mathcal{D}"),
         (r"e^{-t/\tau_m}", r"e^{-t/\tau_\mathrm{mem}}", r"\tau_mem"),
         (r"\tau_m \tilde\Theta(0)^2", r"\tau_m \tilde\Phi(0)^2", r"\tilde{\Phi}"),
         (r"\frac{\partial L}{\partial w_{i'j'co}}", r"\frac{\partial L}{\partial w_{i'j'ey}} \psi", r"\psi"),
+        (r"z_{(n_\mathrm{in} + 1)}", r"z_{(n_\mathrm{end} + 1)}", "n_end"),
+        (r"S_{\mathrm{code}, lk}", r"S_{\mathrm{mode}, lk}", "S_mode"),
         (r"z_{(n)} \le z^*_n \text{ Eq. x}", r"z_{(n)} \le x^*_n", "x^*"),
     ],
 )
 def test_a_symbol_without_a_meaning_is_found(good, bad, name):
     names = {*TABLE, *INDICES}
     assert unknown(good, names) == []
-    assert name in [found.replace("\\ ", "\\") for found in unknown(bad, names)]
+    assert unknown(bad, names)[-1] == name
 
 
 def test_a_damaged_chapter_is_found():
