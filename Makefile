@@ -7,10 +7,11 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c re
 # Pictures appear in the notebook, whatever the environment says.
 INLINE = module://matplotlib_inline.backend_inline
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, too: one start for both
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test execute check lint types chapters bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -22,13 +23,16 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 	MPLBACKEND=$(INLINE) $(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
-test: .venv/dev  ## run the tests, on all cores, all but those of `execute` and `types`
-	$(PYTEST) -n auto --dist worksteal -m "not chapters and not types"
+test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
+	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types"
+
+slow: .venv/dev  ## run the tests that are a second line of defence
+	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types"
 
 execute: .venv/dev  ## run every chapter, cell by cell
 	$(PYTEST) -n auto --dist worksteal -m chapters tests/test_chapters.py
 
-check: lint types execute test  ## what CI runs: format, lint, types, chapters, tests
+check: lint types execute slow test  ## what CI runs: format, lint, types, chapters, all tests
 
 lint: .venv/dev  ## check format and style
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """Array libraries for every test that asks for `xp`, and hypothesis without chance in CI."""
 
 import functools
+import gc
 import importlib.util
 import os
 import sys
@@ -21,7 +22,7 @@ from minisnn.runs import pictures
 # the grammars of all kinds of addresses takes seconds at every start, and no notebook's schema asks for it.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-settings.register_profile("default", deadline=None, max_examples=25)
+settings.register_profile("default", deadline=None, max_examples=15)  # others at every run
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
@@ -119,3 +120,10 @@ def few_pictures(request):
         if not request.node.get_closest_marker("pictures"):
             patch.setattr(pictures, "draw_all", lambda folder, shown: None)
         yield
+
+
+def pytest_collection_finish():
+    """What thousands of tests are made of stays: nobody looks through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -37,7 +37,7 @@ TRAIN = """
     from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS
 
     DATA = load("mnist-stand-in")  # 28x28: large enough for work to be shared among threads
-    DATA = replace(DATA, train=DATA.train.take(slice(500)), validation=DATA.validation.take(slice(50)))
+    DATA = replace(DATA, train=DATA.train.take(slice(300)), validation=DATA.validation.take(slice(50)))
     RECIPES = {
         "lif": replace(LIF_DEFAULTS["mnist-stand-in"], net="16C3-AP4-10FC", density=0.3, epochs=2, t_iter=3),
         "esl-mlp": replace(ESL_MLP_DEFAULTS["mnist-stand-in"], hidden=(400,), epochs=2, t_iter=3),
@@ -102,7 +102,9 @@ def test_a_fork_frees_what_another_thread_holds():
     assert out == "True\nTrue\n2 [2]\n"
 
 
-@pytest.mark.parametrize("names", [("esl-mlp", "esl-mlp"), ("lif", "esl-mlp")])
+@pytest.mark.parametrize(
+    "names", [("esl-mlp", "esl-mlp"), pytest.param(("lif", "esl-mlp"), marks=pytest.mark.slow)]
+)
 def test_two_trainings_at_once_are_two_trainings(names):
     """Bit for bit: the one that ends first must not lift the limit of the other."""
     out = run_python(f"""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from random_nets import shallow
+from slow import slow_but
 from strategies import rngs, sizes
 from strict_array import StrictArray
 from strict_array import xp as strict
@@ -343,13 +344,18 @@ def naive_scores(net, params, buffers, images, score):
     ("name", "fields"),
     [
         ("chain", {"p": 0.5, "q": 0.1, "score": "code"}),
-        ("chain", {"p": 0.4, "q": 0.2, "every": 2, "per_map": True, "quick": True}),
         ("chain", {"p": 0.4, "q": 0.2, "mode": "hard", "accumulate": 2, "score": "post-reset"}),
         ("chain", {"p": 0.3, "q": 0.3, "every": 2, "end": 2, "strict": True, "accumulate": 3}),
-        ("tied", {"p": 0.3, "q": 0.2, "mode": "hard", "accumulate": 2, "quick": True}),
         ("tied", {"p": 0.3, "q": 0.1, "per_map": True}),
         ("pre-activation", {"p": 0.3, "q": 0.2, "per_map": True, "score": "pre-reset"}),
-        ("pre-activation", {"p": 0.3, "q": 0.2, "mode": "hard", "quick": True}),
+        *slow_but(
+            [],
+            [
+                ("chain", {"p": 0.4, "q": 0.2, "every": 2, "per_map": True, "quick": True}),
+                ("tied", {"p": 0.3, "q": 0.2, "mode": "hard", "accumulate": 2, "quick": True}),
+                ("pre-activation", {"p": 0.3, "q": 0.2, "mode": "hard", "quick": True}),
+            ],
+        ),
     ],
     ids=str,
 )
@@ -475,7 +481,7 @@ def test_soft(there, name, mu):
             epoch(setup, state)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize(("optimizer", "l1"), [(SGD(), 0), (SGD(), 0.01), (Adam(), 0.01)])
 def test_hard(there, name, optimizer, l1):
     """Masked channels stand still, with gradients in gamma, and come back with the gamma and beta that they had."""
@@ -525,7 +531,7 @@ def test_hard_with_a_surrogate_that_does_not_reach_rest(there, name):
     assert listed(held(state.channels)) == listed(masks)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
     """Of the loss by a gamma whose mask is lifted: finite differences, with the smooth step."""
     setup, state = begin(NETS[name](), p=0.4, q=0.1, mode="hard")
@@ -548,7 +554,7 @@ def test_dgamma_of_a_masked_channel_is_the_derivative(there, name):
     assert checked > (3 if there is np else 0)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize("mode", ["soft", "hard", "random"])
 def test_evaluation_sees_masks(there, name, mode):
     """Between updates, too: masked channels are silent in it, whatever they do in training."""
@@ -575,7 +581,7 @@ def test_evaluation_sees_masks(there, name, mode):
     assert any(s.any() for s in spikes.values())
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 def test_random_masks_are_drawn_once_and_held(there, name, optimizer):
     setup, state = begin(NETS[name](), optimizer, 0.01, p=0.5, mode="random")
@@ -619,7 +625,7 @@ def test_after_the_last_update_masks_are_held(there, every, end, last):
 
 
 @pytest.mark.parametrize("mode", ["soft", "hard", "random"])
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(["chain", "pre-activation"], NETS))
 def test_nothing_to_prune_is_dense_training(there, name, mode):
     states = []
     for fields in ({}, {"p": 0, "q": 0, "mode": mode}):
@@ -686,9 +692,11 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("change", "stop"),  # in the first epoch; in the second; in the third, between two updates if every is 2
     [
-        ({}, 2),
-        *((change, 8) for change in CHANGES),
-        *((change, 12) for change in CHANGES if "every" in change),
+        *slow_but([], [({}, 2)]),
+        *slow_but(
+            [({"every": 2, "end": 0.75}, 8), ({"mode": "hard"}, 8)], [(change, 8) for change in CHANGES]
+        ),
+        *slow_but([({"every": 2}, 12)], [(change, 12) for change in CHANGES if "every" in change]),
     ],
     ids=str,
 )

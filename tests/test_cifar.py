@@ -86,7 +86,7 @@ def assert_same(data, layout, files):
 
 
 @both
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(rng=rngs, place=st.sampled_from(["", "own"]), packed=st.booleans())
 def test_every_byte_is_where_it_belongs(tmp_path_factory, layout, rng, place, packed):
     root, files = tmp_path_factory.mktemp("data"), contents(layout, rng)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import test_own_rules
 from test_reproduce import command, rows_of, shrink
 
 import minisnn
+from minisnn.grids.grid import run_grid
+from minisnn.recipes import LIF_DEFAULTS
 
 pytestmark = pytest.mark.skipif(not find_spec("distributed"), reason="distributed is not installed")
 
@@ -94,6 +97,7 @@ def cluster(tmp_path_factory):
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
     paths = Path(__file__).parent, Path(minisnn.__file__).parents[1]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
@@ -115,6 +119,7 @@ def test_a_dask_cluster_gives_the_same_rows(monkeypatch, tmp_path, cluster):
     assert len(runs) == 8  # where the command was given, not where a worker was started
 
 
+@pytest.mark.slow
 def test_rules_of_a_script_run_on_a_cluster(tmp_path, tmp_path_factory, cluster):
     done = test_own_rules.start(tmp_path, "1", "cluster", cluster)
     assert done.returncode == 0, done.stderr
@@ -122,3 +127,18 @@ def test_rules_of_a_script_run_on_a_cluster(tmp_path, tmp_path_factory, cluster)
     names = {json.dumps(row["recipe"]) for row in test_own_rules.found(tmp_path, "cluster")}
     assert any("my_rules:lowest" in name for name in names)
     assert (tmp_path / "started").read_text() == "once\n"
+
+
+def test_a_cluster_within_this_process(tmp_path, few_digits):
+    """A cluster within this process: what it takes to talk to one, without the time that processes take."""
+    from distributed import LocalCluster
+
+    recipe = replace(LIF_DEFAULTS["digits"], net="4C3-AP4-10FC", T=1, epochs=1, batch_size=200)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc"
+    ) as own:
+        run_grid(tmp_path / "there.jsonl", {"a": recipe}, [0, 1], scheduler=own.scheduler_address)
+        (worker,) = own.workers.values()
+        assert worker.state.executed_count >= 2
+    run_grid(tmp_path / "here.jsonl", {"a": recipe}, [0, 1], jobs=1)
+    assert timeless(rows_of(tmp_path / "there.jsonl")) == timeless(rows_of(tmp_path / "here.jsonl"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import slow_but
 from strategies import few, kinds, rngs, sizes, spikes, weights
 
 from minisnn.backend import to_host
@@ -189,7 +190,7 @@ NETS = {  # name: net, shape of a sample, whether the input is a static image, {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", slow_but(NETS.keys() - {"vgg16"}, NETS))
 def test_networks(xp, name, monkeypatch):
     net, shape, static, analog = NETS[name]
     rng = np.random.default_rng(5)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import slow_but
 from strategies import rngs, sizes
 
 from data_loaders import DataError, fashion_mnist, load, mnist
@@ -314,7 +315,7 @@ STAND_INS = {
 }
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", slow_but(STAND_INS.keys() - {"tiny-imagenet"}, STAND_INS))
 def test_stand_ins(name, monkeypatch, tmp_path):
     """In the shapes of the real data, with all its classes, never twice the same picture; and their names say so."""
     monkeypatch.setenv("MINISNN_DATA", str(tmp_path))

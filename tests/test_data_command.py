@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from slow import slow_but
 
 from data_loaders import fashion_mnist, load, mnist
 from data_loaders.catalogue import DATA_SETS
@@ -166,7 +167,9 @@ def test_fetch_is_to_load(capsys):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar100-stand-in", "event-digits"])
+@pytest.mark.parametrize(
+    "name", slow_but(["digits", "event-digits"], ["digits", "cifar100-stand-in", "event-digits"])
+)
 def test_show_draws_a_picture(tmp_path, capsys, monkeypatch, name):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: drawn.append((self, path)))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import slow_but
 from strategies import characters
 
 from minisnn import load_digits
@@ -152,7 +153,7 @@ def test_rows_older_than_a_field_or_a_column(tmp_path, no_training):
     run_grid(path, GRID, [0], jobs=1)
 
 
-@pytest.mark.parametrize("breaks_at", [1, 4, 6, 11])  # 4 steps an epoch, 8 a run
+@pytest.mark.parametrize("breaks_at", slow_but([6, 11], [1, 4, 6, 11]))  # 4 steps an epoch, 8 a run
 def test_an_interrupted_grid_goes_on(tmp_path, monkeypatch, breaks, breaks_at):
     """From the last checkpoint, to the very rows that it would have had."""
     run_grid(tmp_path / "whole.jsonl", GRID, [0], jobs=1)

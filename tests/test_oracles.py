@@ -1,4 +1,4 @@
-"""Whole networks and single neurons against PyTorch's autograd, SpikingJelly and snnTorch, where they are installed.
+"""Networks, neurons, losses and optimisers against PyTorch, SpikingJelly and snnTorch, where they are installed.
 
 Narrow versions of the networks, in float64; `python benchmarks/oracles.py` does the same at full width.
 """
@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slow import slow_but
 
 from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.build import build
 from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron, integrate_and_fire, leaky
+from minisnn.training.adamw import AdamW
+from minisnn.training.losses import mean_loss_backward, mean_loss_forward, tet_loss_backward, tet_loss_forward
 
 pytestmark = pytest.mark.skipif(not find_spec("torch"), reason="PyTorch is not installed")
 
@@ -61,7 +64,7 @@ def agree(worst, optimizer="sgd"):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("T", [1, 2, 4])
+@pytest.mark.parametrize("T", slow_but([4], [1, 2, 4]))
 @pytest.mark.parametrize("name", NARROW)
 def test_networks_agree_with_pytorch(peers, name, T, optimizer):
     """Loss, outputs, every gradient, batch norm's statistics and parameters over three steps."""
@@ -143,3 +146,35 @@ def test_at_the_threshold_libraries_differ(peers):
     ):
         theirs, _ = run_peer(peers.NEURONS[library](neuron), current, current)
         assert theirs.item() == lif_forward(current, neuron)[0].item() == fires
+
+
+def test_label_smoothing_is_pytorch_s():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    outputs, labels = rng.standard_normal((3, 4, 5)), rng.integers(0, 5, 4)
+    theirs = torch.tensor(outputs, requires_grad=True)
+    for forward, backward, flat in (
+        (tet_loss_forward, tet_loss_backward, lambda o: (o.reshape(12, 5), torch.tensor(np.tile(labels, 3)))),
+        (mean_loss_forward, mean_loss_backward, lambda o: (o.mean(0), torch.tensor(labels))),
+    ):
+        theirs.grad = None
+        expected = torch.nn.functional.cross_entropy(*flat(theirs), label_smoothing=0.2)
+        expected.backward()
+        found, cache = forward(outputs, labels, smoothing=0.2)
+        assert float(found) == pytest.approx(expected.item(), rel=1e-12)
+        np.testing.assert_allclose(backward(1.0, cache), theirs.grad.numpy(), rtol=1e-10, atol=1e-15)
+
+
+def test_adamw_is_pytorch_s():
+    torch = pytest.importorskip("torch")
+    rng, optimizer = np.random.default_rng(0), AdamW(beta1=0.8, beta2=0.95, eps=1e-6, weight_decay=0.3)
+    params = {"w": rng.standard_normal((3, 4))}
+    theirs = torch.tensor(params["w"].copy(), requires_grad=True)
+    other = torch.optim.AdamW([theirs], lr=0.05, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3)
+    moments = optimizer.init(params)
+    for k in range(1, 6):
+        g = rng.standard_normal((3, 4))
+        optimizer.step(params, {"w": g}, moments, 0.05, k)
+        theirs.grad = torch.tensor(g)
+        other.step()
+    np.testing.assert_allclose(params["w"], theirs.detach().numpy(), rtol=1e-12)

@@ -157,6 +157,7 @@ def test_rules_of_a_script_run_in_workers(tmp_path, tmp_path_factory):
     assert (tmp_path / "started").read_text() == "once\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_stopped_grid_with_rules_of_a_script_goes_on(tmp_path, tmp_path_factory, jobs):
     stopped = start(

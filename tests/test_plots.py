@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from slow import slow_but
 from strategies import characters, rngs
 
 from minisnn import plots
@@ -69,7 +70,10 @@ PAIRS = [(e, n, (i + j) % 2 == 1) for i, e in enumerate(EPOCHS) for j, n in enum
 """(epochs, layers, long names?): any two of them in every combination."""
 
 
-@pytest.mark.parametrize(("epochs", "layers", "long"), PAIRS)
+QUICK = [(1, 1, False), (2, 20, True), (100, 4, True), (100, 60, True)]
+
+
+@pytest.mark.parametrize(("epochs", "layers", "long"), slow_but(QUICK, PAIRS))
 @pytest.mark.parametrize("draw", CURVES.values(), ids=CURVES)
 def test_curves_are_seen_and_named(draw, epochs, layers, long):
     figure, ax = picture()
@@ -144,7 +148,9 @@ RESULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("n", "long"), [(1, True), (3, False), (20, False), (20, True)])
+@pytest.mark.parametrize(
+    ("n", "long"), slow_but([(1, True), (20, True)], [(1, True), (3, False), (20, False), (20, True)])
+)
 @pytest.mark.parametrize("draw", RESULTS.values(), ids=RESULTS)
 def test_results_are_seen_and_named(draw, n, long):
     """One setting and twenty, with names of any length: all within the picture, and no name is lost."""

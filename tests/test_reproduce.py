@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from slow import slow_but
 
 from minisnn import cli, load_digits
 from minisnn.grids.rows import row_of, summarise
@@ -107,6 +108,9 @@ def test_what_the_targets_compare():
 # -------------------------------------------------------------------------------------------- whole reproductions
 
 
+QUICK = ("esl-table1", "esl-multispike", "sca-fig2", "sca-table1")
+
+
 def tiny(recipe):
     """As small as it gets."""
     small = {"epochs": 1, "batch_size": 200, "data": "digits"}
@@ -131,7 +135,7 @@ def command(name, out, *words):
     return cli.main(["reproduce", name, "--out", str(out), "--jobs", "1", *words])
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", slow_but(QUICK, TARGETS))
 def test_reproduce(name, monkeypatch, tmp_path, capsys, no_training, few_digits):
     names = list(shrink(monkeypatch, name)("smoke"))
     runs = f"{TARGETS[name].grid or name}-smoke"  # SCA's figures share theirs

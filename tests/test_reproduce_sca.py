@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from slow import slow_but
 from strategies import rngs, sizes
 
 from data_loaders.common.dataset import DataSet, Split
@@ -193,7 +194,7 @@ def notation_size(notation, side, channels, n_classes=10):
     return total + side * side * channels * n_classes + n_classes
 
 
-@pytest.mark.parametrize("scale", ["smoke", "small", "paper"])
+@pytest.mark.parametrize("scale", slow_but(["smoke", "small"], ["smoke", "small", "paper"]))
 def test_every_setting_is_a_network_and_a_learner(scale):
     """For images of the right shape; without training."""
     recipes = {r for name in SCA_TARGETS for r in TARGETS[name].recipes(scale).values()}
@@ -276,8 +277,9 @@ def test_figures_share_their_runs(ran, empty_pictures, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == pictures | tables
 
 
-def test_figures_share_their_runs_in_any_order(ran, empty_pictures, tmp_path):
+def test_figures_share_their_runs_in_any_order(ran, empty_pictures, monkeypatch, tmp_path):
     """Fig. 3 and 4 are of the first of Fig. 2's networks."""
+    monkeypatch.setattr("minisnn.targets.target.draw", lambda *_: Figure())
     for name, new in (("sca-fig4", 9 + 2 * 8), ("sca-fig3", 0), ("sca-fig2", 3 * 9)):
         ran.clear()
         reproduce(name, "paper", out=tmp_path, seeds=[5], jobs=1)
@@ -495,7 +497,10 @@ def test_table1_shows_runs():
     assert stars == [[[64.89, 3]]]
 
 
-@pytest.mark.parametrize(("name", "scale"), ALL)
+QUICK = [*((name, "small") for name in SCA_TARGETS), ("sca-fig3", "paper")]
+
+
+@pytest.mark.parametrize(("name", "scale"), slow_but(QUICK, ALL))
 def test_legends_lie_on_nothing(name, scale):
     """Names of lines lie beside the panels, or where nothing is drawn; everything is inside of the picture."""
     figure = drawn(name, scale, seeds=[0], paper=dict.fromkeys(NAMES[name, scale][:1], 91.14))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from random_nets import shallow
+from slow import slow_but
 
 from minisnn import load_digits
 from minisnn.networks import architectures
@@ -59,7 +60,7 @@ def has(name):
     return {"learning_curves", "firing_rates", "receptive_fields"} | MORE.get(name, set())
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sparse mlp", "sca"], RECIPES))
 def test_pictures_by_name(trained, name):
     folder = trained(name)
     assert {path.stem for path in folder.glob("*.png")} == has(name)
@@ -115,7 +116,7 @@ def overlap(figure):
     ]
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", slow_but(["esl-mlp", "sca"], RECIPES))
 def test_the_page_of_a_sample(trained, tmp_path, name):
     run = start.load(trained(name))
     figure, text = sample_page.inspect(run, 2, tmp_path / "page.png")[:2]
@@ -135,17 +136,20 @@ def test_the_page_of_a_sample(trained, tmp_path, name):
     assert overlap(figure) == []
 
 
-def test_the_page_of_a_silent_network(trained):
-    for name, key in (("esl-mlp", "hidden.weight"), ("conv", "conv1.weight")):
-        run = start.load(trained(name))
-        run.state.params[key] *= 0
-        if name == "conv":
-            run.state.params["bn1.beta"] -= 100
-        figure = sample_page.inspect(run, 0).figure
-        figure.draw_without_rendering()
-        assert overlap(figure) == []
+@pytest.mark.parametrize(
+    ("name", "key"), [("esl-mlp", "hidden.weight"), *slow_but([], [("conv", "conv1.weight")])]
+)
+def test_the_page_of_a_silent_network(trained, name, key):
+    run = start.load(trained(name))
+    run.state.params[key] *= 0
+    if name == "conv":
+        run.state.params["bn1.beta"] -= 100
+    figure = sample_page.inspect(run, 0).figure
+    figure.draw_without_rendering()
+    assert overlap(figure) == []
 
 
+@pytest.mark.slow
 def test_the_page_of_another_white(trained):
     from test_run_data import changed
 

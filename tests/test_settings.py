@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_loaders.common.dataset import DataSet
@@ -263,6 +263,7 @@ def data_of(shape, n_classes, n=40):
     return DataSet.from_arrays(images, np.arange(n) % n_classes, name="own")
 
 
+@settings(max_examples=10)
 @given(
     H=st.integers(1, 70), W=st.integers(1, 70), C=st.sampled_from([1, 3]), n_classes=st.integers(2, 12),
     kind=st.sampled_from(list(RECIPES)),

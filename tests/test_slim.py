@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_nets import shallow
+from slow import slow_but
 from strategies import rngs, seeds
 from test_cost import on
 from test_faster import close, notations
@@ -132,8 +133,8 @@ def test_no_network_is_forgotten():
     assert set(TINY) == set(NETWORKS)
 
 
-@pytest.mark.parametrize("T", [None, 2])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("T", slow_but([None], [None, 2]))  # `test_what_is_left_to_pay` is of static images
+@pytest.mark.parametrize("name", slow_but(TINY.keys() - {"vgg16"}, TINY))
 def test_every_network(xp, name, T):
     shape, build = TINY[name]
     for seed in range(2 if xp is np else 1):  # masks are walked on the host
@@ -422,7 +423,7 @@ def test_nothing_to_remove(xp):
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
-@pytest.mark.parametrize("name", ["resnet19", "pre-resnet18", "vgg16"])
+@pytest.mark.parametrize("name", slow_but(["pre-resnet18"], ["resnet19", "pre-resnet18", "vgg16"]))
 def test_a_state_trains_on(xp, tmp_path, name, optimizer):
     """Masked and small network stay one and the same while they train on, if what is masked stands still."""
     shape, build = TINY[name]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from slow import slow_but
 from test_run import states_equal
 
 from data_loaders.catalogue import DATA_SETS
@@ -75,7 +76,8 @@ def test_a_run_with_channels(trained):
 
 
 @pytest.mark.parametrize(
-    "change", [{"mode": "hard"}, {"mode": "random"}, {"q": 0.0}, {"end": 0.5}, {"optimizer": "adam"}]
+    "change",
+    [{"mode": "hard"}, {"optimizer": "adam"}, *slow_but([], [{"mode": "random"}, {"q": 0.0}, {"end": 0.5}])],
 )
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, change):
     recipe = replace(QUICK, epochs=3, **change)
@@ -197,11 +199,10 @@ def test_a_slim_run(trained, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"net": "resnet19", "width": 0.06},
         {"net": "pre-resnet18", "width": 0.06, "p": 0.4},
         {"mode": "hard", "fast": False},
         {"mode": "random", "paper": "esl", "net": "6C5-AP2-8C3S2-10FC"},
-        {"optimizer": "adam", "l1": 0.0},
+        *slow_but([], [{"net": "resnet19", "width": 0.06}, {"optimizer": "adam", "l1": 0.0}]),
     ],
 )
 def test_every_kind_of_run_becomes_slim(tmp_path, change):

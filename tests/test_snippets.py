@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from minisnn.cli import main
 
@@ -30,6 +31,7 @@ def steps(monkeypatch):
 def folder(tmp_path, monkeypatch, few_digits):
     """An empty folder, whose modules are forgotten in the end."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # grids run in this process
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)

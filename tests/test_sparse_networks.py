@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import slow_but
 from strategies import seeds
 from strict_array import StrictArray
 from strict_array import xp as strict
@@ -185,7 +186,7 @@ def check_training(xp, recipe, data, seed, fill=False, n_steps=4):
     return total
 
 
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("name", slow_but(["mlp", "pre-resnet18"], NARROW))
 @settings(max_examples=2)
 @given(
     seed=seeds,
@@ -204,12 +205,14 @@ def test_every_network_rewires_as_algorithm_1_says(xp, name, seed, rules, flags,
 
 
 @pytest.mark.parametrize(("prune_rule", "grow_rule"), PAIRS)
-@pytest.mark.parametrize("flags", [(), ("exclude_pruned", "reset_moments"), ("keep_weights",)])
+@pytest.mark.parametrize(
+    "flags", slow_but(["exclude_pruned reset_moments"], ["", "exclude_pruned reset_moments", "keep_weights"])
+)
 def test_every_pair_of_rules(xp, prune_rule, grow_rule, flags):
     """On a network small enough to run out of connections that never fired, and of free ones."""
     recipe = replace(
         SPARSE, net="4C3-AP2-9FC-5FC", T=1, density=0.6, alpha=0.8, sample="exact", distribution="uniform",
-        prune=prune_rule, grow=grow_rule, **dict.fromkeys(flags, True),
+        prune=prune_rule, grow=grow_rule, **dict.fromkeys(flags.split(), True),
     )  # fmt: skip
     assert check_training(xp, recipe, noise(4), seed=1, n_steps=STEPS) > 50
 
@@ -240,7 +243,7 @@ def test_binomial_growth_moves_densities():
 
 
 @pytest.mark.parametrize("rule", redistribute.RULES)
-@pytest.mark.parametrize("name", ["mlp", "resnet19"])
+@pytest.mark.parametrize("name", slow_but(["mlp"], ["mlp", "resnet19"]))
 def test_a_seed_decides_everything(name, rule):
     recipe, data = narrow(name, redistribute=rule, grow="random")
     ends = []
@@ -351,7 +354,7 @@ def test_density_1_is_dense(name, distribution):
     assert [told.replaced for told in steps(setup, state, data, 2)] == [0, 0]
 
 
-@pytest.mark.parametrize("density", [0.1, 0.3, 0.8])
+@pytest.mark.parametrize("density", slow_but([0.3], [0.1, 0.3, 0.8]))
 @pytest.mark.parametrize("name", NARROW)
 def test_the_dense_baseline_has_as_many_weights(name, density):
     """To a few percent, for layers have whole numbers of channels; no other width comes closer."""

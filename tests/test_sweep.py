@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy import stats
+from slow import slow_but
 
 from minisnn import cli, load_digits, plots
 from minisnn.grids import grid
@@ -340,7 +341,7 @@ def test_one_dense_network_stands_for_all_rules(made_up, tmp_path):
         sweep("lif", density=1.0, grow=["random", "gradient"], jobs=1)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", slow_but([1], [1, 2]))
 def test_a_run_that_diverges_does_not_stop_the_others(tmp_path, jobs):
     for _ in range(2):  # called again, too
         with pytest.warns(

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from slow import slow_but
 from test_run import states_equal
 
 from data_loaders.common.dataset import DataSet, Split
@@ -29,12 +30,10 @@ DATA = load_digits()
 @pytest.mark.parametrize(
     "change",
     [
-        {},
-        {"fast": False},
         {"net": "mlp", "lr": None},
         {"paper": "sca", "lr": 0.05},
-        {"loss": "mean"},
         {"lam": 0.05, "l1": 1e-5, "shift": 1},
+        *slow_but([], [{}, {"fast": False}, {"loss": "mean"}]),
     ],
     ids=str,
 )
@@ -72,7 +71,7 @@ def test_the_plain_network_has_the_same_gradient():
         np.testing.assert_allclose(a[1], b[1], rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("breaks_at", [3, 20])  # in the first epoch, in the second
+@pytest.mark.parametrize("breaks_at", slow_but([20], [3, 20]))  # in the first epoch, in the second
 @pytest.mark.parametrize("paper", ["esl", "sca"])  # with Adam and with SGD
 def test_resuming_equals_never_having_stopped(tmp_path, monkeypatch, paper, breaks_at):
     recipe = replace(TINY, epochs=3, paper=paper, shift=1, flip=True, accumulate=2)
