@@ -48,7 +48,7 @@ def test_a_link_to_a_function_that_is_gone_is_an_error(reference, monkeypatch, t
     page.write_text("[`A.f`](code.py#L1) [`A`](code.py#L7)")
     assert reference.equations_page() == "[`A.f`](code.py#L5) [`A`](code.py#L1)"
     page.write_text("[`A.g`](code.py#L1)")
-    with pytest.raises(LookupError, match="code.py has no A.g"):
+    with pytest.raises(LookupError, match=r"code\.py has no A\.g"):
         reference.equations_page()
 
 

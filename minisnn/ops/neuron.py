@@ -1,4 +1,7 @@
-"""The parameters of a kind of neuron, as they enter the equations of `lif.py`; the papers' kinds (ESL Eq. 8-9, SCA Eq. 1-3, chapter 11)."""
+"""The parameters of a kind of neuron, as they enter the equations of `lif.py` (ESL Eq. 8-9, SCA Eq. 1-3; chapter 11).
+
+The papers' kinds: `Neuron()` is ESL's, `leaky()` and `integrate_and_fire()` are SpikingJelly's, as in SCA.
+"""
 
 from __future__ import annotations
 
@@ -80,10 +83,11 @@ class Neuron(Spelled):
 
 
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
-    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided (SCA Eq. 2).
+    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$ (SCA Eq. 2).
 
-    The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
-    further fields of `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
+    The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps.
+    decay_input: False does not divide X by it. others: further fields of `Neuron`. Raises ValueError for a tau_m below
+    1. Chapter 11 compares what libraries mean by "LIF".
     """
     check("tau_m", tau_m, number("tau_m", tau_m) >= 1, "at least 1")
     return _spikingjelly(decay=1 - 1 / tau_m, gain=1 / tau_m if decay_input else 1.0, **others)
