@@ -61,7 +61,8 @@ def check_network(xp, net, x, rng, train=True):
     zero = xp.zeros(0)
     x, vector = xp.asarray(x), xp.concatenate([zero, *(params[key].reshape(-1) for key in keys)])
     assume(far_from_ties(net, forward(x, vector)[1][0]))
-    check_gradient(forward, backward, (x, vector), rng, rtol=1e-5)  # where it vanishes, rounding shows
+    # deep networks amplify rounding, and where the gradient vanishes nothing else is left
+    check_gradient(forward, backward, (x, vector), rng, rtol=1e-5, atol=1e-9)
 
 
 def far_from_ties(net, caches):
