@@ -128,6 +128,24 @@ def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:
     return {name: neurons.firing_rate() for name, neurons in neuron_caches(stage, cache)}
 
 
+def walked(
+    stage: Stage, x: Any, leaf: Callable[[str, Any, Any], Any], joined: Callable[..., Any], name: str = ""
+) -> Any:
+    """What comes out of a network, `leaf(name, stage, x)` being what comes out of each stage that holds no others.
+
+    joined: of what both branches of a residual sum put out, such as `residual_sum`. name: of the stage, with a dot
+    behind it; the names that `leaf` sees are whole.
+    """
+    if isinstance(stage, Residual):
+        branches = (("main", stage.main), ("shortcut", stage.shortcut))
+        return joined(*(walked(s, x, leaf, joined, f"{name}{which}.") for which, s in branches))
+    if isinstance(stage, Sequential):
+        for inner, s in stage.stages:
+            x = walked(s, x, leaf, joined, f"{name}{inner}.")
+        return x
+    return leaf(name[:-1], stage, x)
+
+
 def activities(stage: Stage, cache: Any) -> dict[str, Array]:
     """The activity of every channel [C], by the name of the neurons' stage, where stages have a `score` (SCA Eq. 4).
 

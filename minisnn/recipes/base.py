@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import ceil, inf
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -121,6 +121,14 @@ class Recipe(Settings):
     def load(self) -> DataSet:
         """The data. Raises ValueError for a name that is not known, DataError for files that do not fit."""
         return catalogue.load(self.data)
+
+    def part(self, data: DataSet) -> DataSet:
+        """What the recipe takes of data that are handed over: all of them."""
+        return data
+
+    def whole(self) -> Self:
+        """The same recipe, for all of the data."""
+        return self
 
     def iterations(self, data: About) -> int:
         """Optimiser steps in all of training."""

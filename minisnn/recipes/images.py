@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -161,6 +161,10 @@ class Images(Recipe):
         n = len(data.train.labels)
         check("images", self.images, self.images <= n, f"at most {n} for {data.name}")
         return replace(data, train=data.train.take(slice(self.images)))
+
+    def whole(self) -> Self:
+        """The same recipe, for all images."""
+        return replace(self, images=None)
 
     def plain(self, data: About) -> Sequential:
         """The network for these data, as one reads it."""
