@@ -231,6 +231,25 @@ def test_five_equations_are_the_code_of_their_files():
         assert code in (ROOT / file).read_text(encoding="utf-8"), file
 
 
+def test_only_the_fast_walk_knows_stages_by_their_class():
+    """Elsewhere stages are asked: they carry their facts. Only those made of stages are known, by whoever walks."""
+    stages = {
+        node.name
+        for path in (ROOT / "minisnn/networks/stages").glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name not in ("Stage", "Plain", "Arrivals")
+    }
+    assert {"Conv", "LIF", "BatchNorm", "Repeat", "PLIF", "RecurrentLIF", "Dropout"} <= stages
+    knowing = {
+        path.name
+        for path in (ROOT / "minisnn").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass")
+        if stages & {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+    }
+    assert knowing == {"walk.py"}
+
+
 def test_a_file_imports_only_from_files_below_it():
     """The order of the house in docs/design.md."""
     order = places_in_the_house()

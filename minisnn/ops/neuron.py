@@ -1,7 +1,4 @@
-"""The parameters of a kind of neuron, as they enter the equations of `lif.py` (ESL Eq. 8-9, SCA Eq. 1-3; chapter 11).
-
-The papers' kinds: `Neuron()` is ESL's, `leaky()` and `integrate_and_fire()` are SpikingJelly's, as in SCA.
-"""
+"""The parameters of a kind of neuron, as they enter the equations of `lif.py`; the papers' kinds (chapter 11)."""
 
 from __future__ import annotations
 
@@ -86,18 +83,14 @@ def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neu
     r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$ (SCA Eq. 2).
 
     The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps.
-    decay_input: False does not divide X by it. others: further fields of `Neuron`. Raises ValueError for a tau_m below
-    1. Chapter 11 compares what libraries mean by "LIF".
+    decay_input: False leaves X undivided. others: further fields of `Neuron`. Raises ValueError for a tau_m below 1.
     """
     check("tau_m", tau_m, number("tau_m", tau_m) >= 1, "at least 1")
     return _spikingjelly(decay=1 - 1 / tau_m, gain=1 / tau_m if decay_input else 1.0, **others)
 
 
 def integrate_and_fire(**others: object) -> Neuron:
-    """SpikingJelly's IF neuron, H = V + X, no leak (SCA Eq. 2); with detach_reset=True, SCA's.
-
-    others: further fields of `Neuron`.
-    """
+    """SpikingJelly's IF neuron, H = V + X (SCA Eq. 2). others: further fields of `Neuron`; SCA's: detach_reset=True."""
     return _spikingjelly(decay=1.0, **others)
 
 

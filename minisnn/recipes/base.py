@@ -134,6 +134,11 @@ class Recipe(Settings):
         """Optimiser steps in all of training."""
         return self.epochs * ceil(data.n_train / self.batch_size)
 
+    def prepared(self, **parts: Any) -> Setup:
+        """The setup that consists of these parts and of the recipe's batches, epochs and device, `quickened`."""
+        names = ("batch_size", "epochs", "accumulate", "device")
+        return self.quickened(Setup(**parts, **{name: getattr(self, name) for name in names}))
+
     def quickened(self, setup: Setup) -> Setup:
         """The setup of a plain network, with fast twins in place of network and optimiser unless `fast` is False."""
         if not self.fast:

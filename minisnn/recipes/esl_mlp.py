@@ -176,7 +176,7 @@ class ESLMLP(Connections, Recipe):
         lr = self.learning_rates(optimizer, {SGD: 0.45 if min(densities) < 1 else 0.3, Adam: 0.01})
         training = Training({}, self.iterations(data), self.epochs, optimizer, lr)
         learner = self.structure_learner(dict(zip(keys, densities, strict=False)), training)
-        setup = Setup(
+        return self.prepared(
             net=net,
             shape=(n_in,),
             encode=partial(latency_code, max_value=data.max_value, levels=self.levels),
@@ -187,13 +187,8 @@ class ESLMLP(Connections, Recipe):
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
             lr=lr,
             learner=learner,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            accumulate=self.accumulate,
-            device=self.device,
             fires_once=True,
         )
-        return self.quickened(setup)
 
 
 def _is_weight(key: str, weight: Array) -> bool:

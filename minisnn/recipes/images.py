@@ -219,7 +219,7 @@ class Images(Recipe):
             encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
-        setup = Setup(
+        return self.prepared(
             net=net,
             shape=data.shape,
             encode=encode,
@@ -230,12 +230,7 @@ class Images(Recipe):
             normalise=optim.unlimited,
             lr=self.learning_rates(optimizer),
             learner=learner,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            accumulate=self.accumulate,
-            device=self.device,
         )
-        return self.quickened(setup)
 
 
 def _is_conv(key: str, weight: Array) -> bool:
