@@ -52,10 +52,7 @@ def check_gradient(
         raise ValueError("inputs must be a sequence of arrays, such as (x,), found a single array or nothing")
     inputs = floating(**{f"input {n}": x for n, x in enumerate(inputs)})
     (y, cache), xp = forward(*inputs), array_module(inputs[0])
-    y = xp.asarray(y)
-    if y.dtype.kind != "f":  # a cotangent of bools would be ones
-        what = "spikes have no derivative, smooth ones do"
-        raise GradientError(f"the output must be floating, found {y.dtype}: {what}")
+    y = _floating(xp.asarray(y))
     finite = xp.isfinite(y)
     u = xp.where(finite, _normal(rng, y), 0)
     grads = _several(backward(u, cache))
@@ -65,14 +62,13 @@ def check_gradient(
     for n, (x, dx) in enumerate(zip(inputs, grads, strict=True)):
         _check_shape(n, x, dx)
         v = _normal(rng, x)
-        ends = [xp.asarray(forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0]) for h in (step, -step)]
+        ends = (forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0] for h in (step, -step))
         # where(): inf - inf of neurons that never fire would be NaN
-        rise = xp.where(finite, ends[0], 0) - xp.where(finite, ends[1], 0)
-        numeric, analytic = float((u * rise).sum()) / (2 * step), float((dx * v).sum())
+        high, low = (xp.where(finite, xp.asarray(end), 0) for end in ends)
+        numeric, analytic = float((u * (high - low)).sum()) / (2 * step), float((dx * v).sum())
         # the size that dx . v has on average; |dx . v| itself may be small by chance
         size = max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
-        missed = abs(numeric - analytic)
-        error = 0.0 if missed <= atol else missed / size
+        error = 0.0 if abs(numeric - analytic) <= atol else abs(numeric - analytic) / size  # of NaN, NaN
         if not error <= rtol:
             raise GradientError(
                 f"input {n}: finite differences give {numeric:.9g}, backward {analytic:.9g}; "
@@ -80,6 +76,14 @@ def check_gradient(
             )
         worst = max(worst, error)
     return worst
+
+
+def _floating(y: Array) -> Array:
+    """The output. Raises GradientError for bools, whose cotangent would be ones."""
+    if y.dtype.kind != "f":
+        what = "spikes have no derivative, smooth ones do"
+        raise GradientError(f"the output must be floating, found {y.dtype}: {what}")
+    return y
 
 
 def _several(grads: Any) -> Sequence[Array]:

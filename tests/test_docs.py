@@ -231,6 +231,18 @@ def test_five_equations_are_the_code_of_their_files():
         assert code in (ROOT / file).read_text(encoding="utf-8"), file
 
 
+def test_no_file_and_no_function_is_long():
+    """300 lines, 40 beside the docstring; a page of `ops/` stays below 100."""
+    for path in [*(ROOT / "minisnn").rglob("*.py"), *(ROOT / "data_loaders").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= (99 if path.is_relative_to(ROOT / "minisnn/ops") else 300), path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                lines -= len((ast.get_docstring(node, clean=False) or "").splitlines())
+                assert lines <= 40, f"{path}: {node.name} has {lines} lines"
+
+
 def test_only_the_fast_walk_knows_stages_by_their_class():
     """Elsewhere stages are asked: they carry their facts. Only those made of stages are known, by whoever walks."""
     stages = {
