@@ -5,6 +5,7 @@ import sys
 import textwrap
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,6 +279,9 @@ def test_nothing_plain_knows_that_there_are_fast_twins():
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+    for room in ("ops", "networks", "training", "structure"):
+        for path in (Path(__file__).parents[1] / "minisnn" / room).rglob("*.py"):
+            assert "minisnn.faster" not in path.read_text(encoding="utf-8"), path
 
 
 RECIPES = {

@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
         return value
     name = type(value).__name__
     if KNOWN.get(name) is not type(value):
-        if type(value).__module__.startswith("minisnn.faster"):
+        if type(value).__module__.startswith("minisnn."):
             raise ValueError(f"cannot describe a {name}: describe the plain network")
         name = name_of("stage", type(value))
     default = {f.name: f.default for f in fields(value)}
