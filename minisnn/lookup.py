@@ -104,10 +104,16 @@ def to_json(setting: str, value: Any, to_load: bool = True) -> Any:
     return name(setting, value)
 
 
-def shown(thing: Any) -> str:
-    """What a function or class is called in messages: `module:name`, without the function in which it was made."""
+def unwrapped(thing: Any) -> Any:
+    """The function that a `functools.partial` is made of; anything else as it is."""
     while isinstance(thing, partial):
         thing = thing.func
+    return thing
+
+
+def shown(thing: Any) -> str:
+    """What a function or class is called in messages: `module:name`, without the function in which it was made."""
+    thing = unwrapped(thing)
     thing = thing if hasattr(thing, "__qualname__") else type(thing)
     module = "__main__" if thing.__module__ is None else thing.__module__
     module = script(sys.modules["__main__"]) if module == "__main__" else module
@@ -134,8 +140,7 @@ def _said(error: BaseException) -> str:
 
 def _place(thing: Any, error: BaseException) -> str:
     """The line of your file where it happened, or where the definition stands if it could not even be called."""
-    while isinstance(thing, partial):
-        thing = thing.func
+    thing = unwrapped(thing)
     thing = thing if hasattr(thing, "__qualname__") else type(thing)
     try:
         file, line = inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1]

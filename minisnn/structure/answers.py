@@ -7,20 +7,19 @@ Each function raises one ValueError that names the rule, the layer, what was fou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from minisnn.backend import Array, array_module, is_array, to_host
+from minisnn.lookup import unwrapped
 from minisnn.structure.redistribute import Layers, is_right_on_average
 
 
 def name_of(rule: Callable[..., Any]) -> str:
     """A rule's own name."""
-    while isinstance(rule, partial):
-        rule = rule.func
+    rule = unwrapped(rule)
     return getattr(rule, "__name__", type(rule).__name__)
 
 

@@ -11,13 +11,12 @@ other two can. `register` gives a rule its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minisnn.arguments import generator
-from minisnn.lookup import register
+from minisnn.lookup import register, unwrapped
 
 
 class Layer(NamedTuple):
@@ -43,9 +42,7 @@ def right_on_average(rule: RedistributionRule) -> RedistributionRule:
 
 def is_right_on_average(rule: Callable[..., Any]) -> bool:
     """Was this rule, or what it is a `functools.partial` of, declared `right_on_average`?"""
-    while isinstance(rule, partial):
-        rule = rule.func
-    return getattr(rule, "right_on_average", False)
+    return getattr(unwrapped(rule), "right_on_average", False)
 
 
 @register(RULES, "none")
