@@ -21,6 +21,7 @@ demo: .venv/user  ## train the dense and the sparse first-spike net on real digi
 
 lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as exercises
 	MPLBACKEND=$(INLINE) $(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
+		--ContentsManager.hide_globs='["__pycache__", "*.py[co]", "teacher"]' \
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
