@@ -203,8 +203,8 @@ def _headings(source: Path) -> list[str]:
 def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same with outputs. Raises nbclient's CellExecutionError where a cell fails.
 
-    Pictures appear in the notebook whatever MPLBACKEND says. The kernel reports errors alone: it would
-    warn, at every start, that it talks to this process through an open port of this machine.
+    Pictures appear in the notebook whatever MPLBACKEND says, and without sliders. The kernel reports errors
+    alone: it would warn, at every start, that it talks to this process through an open port of this machine.
     """
     client = NotebookClient(
         notebook,
@@ -213,7 +213,7 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute(env=os.environ | {"MPLBACKEND": INLINE})
+    client.execute(env=os.environ | {"MPLBACKEND": INLINE, "MINISNN_STATIC": "1"})
     _describe_pictures(notebook)
     notebook.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return notebook

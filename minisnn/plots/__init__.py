@@ -28,6 +28,7 @@ from minisnn.plots.results import (
     score_distributions,
 )
 from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour, legend, line_colours
+from minisnn.plots.touch import touch
 
 __all__ = [
     "BLUE",
@@ -59,6 +60,7 @@ __all__ = [
     "raster",
     "receptive_fields",
     "score_distributions",
+    "touch",
     "turnover",
     "validation_curves",
 ]  # fmt: skip
