@@ -11,7 +11,7 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters slides bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -21,6 +21,7 @@ demo: .venv/user  ## train the dense and the sparse first-spike net on real digi
 
 lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as exercises
 	MPLBACKEND=$(INLINE) $(BIN)/python -m jupyterlab --ServerApp.root_dir=. \
+		--ContentsManager.hide_globs='["__pycache__", "*.py[co]", "teacher"]' \
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
@@ -44,6 +45,9 @@ types: .venv/dev  ## check the types of the library, and of what imports it
 
 chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 	$(BIN)/python chapters/build.py
+
+slides: .venv/dev  ## write the chapters as slides into build/slides
+	$(BIN)/python chapters/slides.py
 
 bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly, snnTorch and tonic
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/first_spike.py

@@ -2,10 +2,13 @@
 
     python chapters/build.py [NN ...]     all chapters, or those whose numbers are given
 
-Writes notebooks/NN_topic.ipynb, executed, and exercises/NN_topic.ipynb, in which what stands in a cell
-between `# solution: HINT` and `# end solution` is replaced by `raise NotImplementedError("HINT")`.
-Writes start.ipynb, the page that `make lab` opens, and the table of chapters in README.md, too: both are
-made of the chapters' titles, their `question:` and the line with the reading time and what they build on.
+Writes three notebooks of each: notebooks/NN_topic.ipynb, executed, to read; exercises/NN_topic.ipynb, to work
+through; and, where teacher/NN_topic.py has the solutions, teacher/notebooks/NN_topic.ipynb with them. Cells with the
+tag `task` are for an answer, cells with the tag `check` look at it: neither is executed in the copy to read.
+In a chapter without such tags, what stands between `# solution: HINT` and `# end solution` is replaced by
+`raise NotImplementedError("HINT")`. Writes start.ipynb, the page that `make lab` opens, and the tables of README.md
+and docs/teaching.md, too: all are made of the chapters' titles, their `question:` and the line with the reading time
+and what they build on.
 """
 
 from __future__ import annotations
@@ -23,6 +26,11 @@ from markdown_it import MarkdownIt
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import tasks  # noqa: E402 - a neighbour, also where a test loads this file by its path
+import teaching  # noqa: E402
+
+TEACHER = HERE.parent / "teacher"
 SOLUTION = re.compile(r"^( *)# solution: (.*?)\n.*?^ *# end solution *$", re.MULTILINE | re.DOTALL)
 CODE_OR_LINK = re.compile(
     r"(```.*?```|`[^`]*`)"  # code is left alone
@@ -38,12 +46,12 @@ START = """\
 # Start here
 
 This is the course of minisnn: {count} chapters. Each derives one equation, types it naively, checks it against the
-library, draws it, breaks it on purpose, and ends with an exercise.
+library, draws it, breaks it on purpose, and ends with exercises.
 
 1. Run the cell below: click on it and press Shift and Enter. It says whether everything is in place.
 2. Open the notebook [{first}](notebooks/{file}) and run its cells one by one, in the same way.
-3. Open its [exercise](exercises/{file}): the same text without the solution. Replace each
-   `raise NotImplementedError(...)` by your own lines; the check below them says what is wrong, and with which case.
+3. Open its [exercises](exercises/{file}): the same text, with cells that wait for your answer. It stands in place of
+   each `...` or `raise NotImplementedError(...)`; the check below says what is wrong, and with which case.
    Save it under a name of your own ("File", "Save Notebook As…"): `make chapters` writes the exercises anew.
 4. Go on with any chapter whose last column is empty or holds only chapters that you know."""
 SETUP = """\
@@ -196,8 +204,8 @@ def _headings(source: Path) -> list[str]:
 def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same with outputs. Raises nbclient's CellExecutionError where a cell fails.
 
-    Pictures appear in the notebook whatever MPLBACKEND says. The kernel reports errors alone: it would
-    warn, at every start, that it talks to this process through an open port of this machine.
+    Pictures appear in the notebook whatever MPLBACKEND says, and without sliders. The kernel reports errors
+    alone: it would warn, at every start, that it talks to this process through an open port of this machine.
     """
     client = NotebookClient(
         notebook,
@@ -206,14 +214,29 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute(env=os.environ | {"MPLBACKEND": INLINE})
+    client.execute(env=os.environ | {"MPLBACKEND": INLINE, "MINISNN_STATIC": "1"})
+    _describe_pictures(notebook)
     notebook.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return notebook
 
 
+def _describe_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Give every picture the alternative text that its cell declares."""
+    for cell in notebook.cells:
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+        for output in cell.get("outputs", []) if alt else []:
+            if "image/png" in output.get("data", {}):
+                output.metadata["image/png"] = {**output.metadata.get("image/png", {}), "alt": alt}
+
+
+def reading(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same, executed, but for the cells that wait for an answer."""
+    return execute(tasks.skipped(notebook))
+
+
 def exercise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same without outputs and solutions."""
-    notebook = nbformat.from_dict(notebook)
+    notebook = tasks.gradable(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = SOLUTION.sub(r'\1raise NotImplementedError("\2")', cell.source)
@@ -225,13 +248,21 @@ def main(numbers: list[str]) -> None:
     readme = HERE / "README.md"
     readme.write_text(TABLE.sub(lambda _: index(), readme.read_text(encoding="utf-8")), encoding="utf-8")
     nbformat.write(start(), HERE / "start.ipynb")
+    chapters = {c.number: c for c in map(chapter, sources())}
+    teaching.PAGE.write_text(teaching.page(chapters), encoding="utf-8")
     for source in sources():
         if numbers and source.name[:2] not in numbers:
             continue
-        for folder, make in (("exercises", exercise), ("notebooks", execute)):
+        for folder, make in (("exercises", exercise), ("notebooks", reading)):
             path = HERE / folder / f"{source.stem}.ipynb"
             path.parent.mkdir(exist_ok=True)
             nbformat.write(make(read(source, folder)), path)
+        if (solutions := TEACHER / f"{source.stem}.py").exists():
+            path = TEACHER / "notebooks" / f"{source.stem}.ipynb"
+            path.parent.mkdir(exist_ok=True)
+            nbformat.write(
+                execute(_number(tasks.solved(read(source, "../teacher/notebooks"), solutions))), path
+            )
         print(f"{source.name}: built")
 
 

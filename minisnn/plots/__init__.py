@@ -29,6 +29,7 @@ from minisnn.plots.results import (
     score_distributions,
 )
 from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour, legend, legend_above, line_colours
+from minisnn.plots.touch import touch
 
 __all__ = [
     "BLUE",
@@ -62,6 +63,7 @@ __all__ = [
     "receptive_fields",
     "score_distributions",
     "tiles",
+    "touch",
     "turnover",
     "validation_curves",
 ]  # fmt: skip

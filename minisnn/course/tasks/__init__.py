@@ -1,0 +1,1 @@
+"""The tasks, one file per chapter: oracles, cases, usual mistakes. The solutions are in teacher/."""
