@@ -213,7 +213,8 @@ def places_in_the_house():
             lines += 1
             folder = folder if depth == 2 else ""
             module = f"{root}.{folder}{name.strip('/').removesuffix('.py').replace('/', '.')}"
-            folder = f"{name.strip('/')}." if name.endswith("/") else folder
+            if depth == 1 and name.endswith("/"):  # one in a room is a single line, and the room goes on
+                folder = f"{name.strip('/')}."
             rooms += module in order  # of the lower part, where a room stands twice
             order[module] = lines
     assert len(order) + rooms == lines > 100
@@ -276,7 +277,9 @@ def test_a_file_imports_only_from_files_below_it():
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if module.endswith("__"):
             continue
-        assert place(module) is not None, f"{module} is not in docs/design.md"
+        room = module.rpartition(".")[0]
+        is_one_line = room in order and not any(other.startswith(f"{room}.") for other in order)
+        assert module in order or is_one_line, f"{module} is not in docs/design.md"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             parent = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
             if parent.partition(".")[0] in ("minisnn", "data_loaders"):
