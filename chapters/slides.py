@@ -1,7 +1,7 @@
 """Write chapters as slides: `python chapters/slides.py [NN ...]` makes build/slides/NN_topic.html.
 
-They are made of the built notebooks. A slide begins at every heading, and below it the parts appear one by one. The pages load reveal.js and MathJax from
-the network; `--reveal FOLDER` names a copy of reveal.js to use in its place.
+They are made of the built notebooks. A slide begins at every heading, and below it the parts appear one by one. The
+pages load reveal.js and MathJax from the network; `--reveal FOLDER` names a copy of reveal.js to use in its place.
 """
 
 from __future__ import annotations
