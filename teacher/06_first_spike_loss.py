@@ -17,7 +17,7 @@ most first answers overflow at a lead of -800; let the check say so before you d
 a discussion: what would a fair comparison need?"""
 ANSWERS = (
     "0: moving all spikes together changes nothing, so the gradient has no part in that direction.",
-    "Those of the other neurons and of the layers below; none of the silent neuron's. The cost of its weight sum wakes it.",
+    "Those of the other neurons and of the layers below, none of its own. The cost of its weight sum wakes it.",
     "Its spike is late, and its gradient grows with the inverse square of the excess over 1: one step can throw it far "
     "away, and clipping then leaves next to nothing of the other gradients.",
 )
