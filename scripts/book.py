@@ -29,8 +29,9 @@ BOOK = ROOT / "docs" / "book"
 
 PARTS = {  # what the contents show, in order; a page of docs/ that is not named here comes last
     "The course": ["chapters/index", "chapters/[0-9]*"],
-    "To look up": ["notation", "equations", "reference/index", "reference/*"],
+    "To look up": ["notation", "equations"],
     "To use": ["snippets", "data", "extend", "grids"],
+    "Every function": ["reference/index", "reference/*"],
     "Evidence": ["results/index", "speed"],
     "To teach": ["teaching"],
     "How it is built": ["design", "*"],
@@ -56,7 +57,8 @@ def sources() -> dict[Path, str]:
 class Gathering:
     """Writes the pages into one folder, and all that they link to."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.pages = sources()
         self.waiting: list[Path] = []  # code and folders that still need a page
         self.done: dict[Path, str] = {}
@@ -64,7 +66,7 @@ class Gathering:
     def run(self) -> None:
         """Every page, then the pages of the code that they lead to."""
         for source, name in self.pages.items():
-            out = PAGES / f"{name}{source.suffix}"
+            out = self.folder / f"{name}{source.suffix}"
             out.parent.mkdir(parents=True, exist_ok=True)
             if source.suffix == ".ipynb":
                 nbformat.write(self.notebook(source, name), out)
@@ -120,7 +122,7 @@ class Gathering:
                 self.waiting.append(there)
             else:  # Sphinx offers it as a download, or shows it as a picture
                 self.done[there] = f"files/{path}"
-                copy = PAGES / self.done[there]
+                copy = self.folder / self.done[there]
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(there, copy)
         return self.done[there]
@@ -134,11 +136,11 @@ class Gathering:
             inside = [path for path in tracked(there) if path.parent == there and path.stat().st_size]
             lines += [f"- [`{path.name}`]({self.moved(str(path), there, name)})" for path in inside]
         else:
-            copy = PAGES / "files" / title
+            copy = self.folder / "files" / title
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(there, copy)
             lines += [f"```{{literalinclude}} /files/{title}", f":language: {CODE[there.suffix]}", ":linenos:", "```"]
-        out = PAGES / name
+        out = self.folder / name
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
@@ -174,7 +176,7 @@ def main() -> int:
     """Gather the pages and build the book. Warnings are errors."""
     for folder in (PAGES, HTML):
         shutil.rmtree(folder, ignore_errors=True)
-    Gathering().run()
+    Gathering(PAGES).run()
     sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-c", BOOK, "-d", ROOT / "build" / "book-cache"]
     return subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, HTML])
 

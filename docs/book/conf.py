@@ -28,6 +28,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "show_navbar_depth": 1,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # the search stands in the sidebar
 }
-html_last_updated_fmt = None
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 mathjax3_config = {"tex": {"tags": "none"}, "options": {"enableMenu": False}}
