@@ -11,11 +11,11 @@ IN_STYLE = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)")
 
 
 class Page(HTMLParser):
-    """A page's ids, its links, what it loads, its text, and its pictures without a description."""
+    """A page's ids, its links, what it loads, where it turns to, and its pictures without a description."""
 
     def __init__(self, path):
         super().__init__()
-        self.ids, self.links, self.loads, self.undescribed, self.words = set(), [], [], [], []
+        self.ids, self.links, self.loads, self.undescribed, self.turns = set(), [], [], [], {}
         self.inside = ""
         self.feed(path.read_text(encoding="utf-8"))
 
@@ -24,21 +24,16 @@ class Page(HTMLParser):
         self.ids |= {known[name] for name in ("id", "name") if known.get(name)}
         if tag == "a" and known.get("href"):
             self.links.append(known["href"])
+            kind = {"left-prev", "right-next"} & {*(known.get("class") or "").split()}
+            self.turns |= dict.fromkeys(kind, known["href"])
         self.loads += [known[name] for t, name in LOADED if t == tag and known.get(name)]
         self.loads += _in_style(known.get("style") or "")
-        if tag == "img" and not (known.get("alt") or "").strip():
+        if tag == "img" and known.get("alt", "").strip() in ("", known.get("src")):  # docutils repeats the address
             self.undescribed.append((known.get("src") or known.get("id") or "")[:80])
 
     def handle_data(self, data):
         if self.inside == "style":
             self.loads += _in_style(data)
-        if self.inside not in ("style", "script"):
-            self.words.append(data)
-
-    @property
-    def text(self):
-        """The text with single blanks."""
-        return " ".join("".join(self.words).split())
 
 
 def _in_style(style):
