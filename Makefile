@@ -11,7 +11,7 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters book bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters book slides bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -49,6 +49,9 @@ chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 book: .venv/book  ## build the book in build/book, open index.html there, and look at every page in Chromium
 	$(ONE_THREAD) $(BIN)/python scripts/book.py
 	$(PYTEST) -n auto --dist worksteal -m book tests/test_book.py
+
+slides: .venv/dev  ## write the chapters as slides into build/slides
+	$(BIN)/python chapters/slides.py
 
 bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly, snnTorch and tonic
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/first_spike.py

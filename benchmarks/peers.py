@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+import minisnn as snn
 from minisnn.faster import fast
-from minisnn.networks import compose, stages
+from minisnn.networks import compose
+from minisnn.networks.stages.base import Shape
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid, Triangle
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 from minisnn.training.losses import tet_loss_backward, tet_loss_forward
 from minisnn.training.optim import SGD, Adam
 
@@ -137,7 +140,7 @@ class Sum(nn.Module):
         return self.main(x) + self.shortcut(x)
 
 
-def peer(stage: stages.Stage, shape: stages.Shape, neurons: str = "torch") -> nn.Module:
+def peer(stage: snn.Stage, shape: Shape, neurons: str = "torch") -> nn.Module:
     """The module that computes what a stage of a plain network (not a fast one) does."""
     if isinstance(stage, compose.Sequential):
         parts = nn.Sequential()
@@ -147,28 +150,28 @@ def peer(stage: stages.Stage, shape: stages.Shape, neurons: str = "torch") -> nn
         return parts
     if isinstance(stage, compose.Residual):
         return Sum(peer(stage.main, shape, neurons), peer(stage.shortcut, shape, neurons))
-    if isinstance(stage, stages.Conv):
+    if isinstance(stage, snn.Conv):
         s = stage
         return Folded(nn.Conv2d(shape[2], s.n_out, s.k, s.stride, s.padding, bias=s.bias))
-    if isinstance(stage, stages.BatchNorm):
+    if isinstance(stage, snn.BatchNorm):
         return Folded((nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[-1]))
-    if isinstance(stage, stages.LIF):
+    if isinstance(stage, snn.LIF):
         return NEURONS[neurons](stage.neuron)
-    if isinstance(stage, stages.AveragePool):
+    if isinstance(stage, snn.AveragePool):
         return Folded(nn.AvgPool2d(stage.k))
-    if isinstance(stage, stages.GlobalPool):
+    if isinstance(stage, snn.GlobalPool):
         return Folded(nn.AdaptiveAvgPool2d(1))
-    if isinstance(stage, stages.MaxPool):
+    if isinstance(stage, snn.MaxPool):
         return Folded(nn.MaxPool2d(stage.k))
-    if isinstance(stage, stages.Linear):
+    if isinstance(stage, snn.Linear):
         return Folded(nn.Linear(shape[0], stage.n_out, bias=stage.bias))
-    if isinstance(stage, stages.Flatten):  # in our order: positions, then channels
+    if isinstance(stage, snn.Flatten):  # in our order: positions, then channels
         return Function(lambda x: x.permute(0, 1, 3, 4, 2).flatten(2))
-    if isinstance(stage, stages.Repeat):
+    if isinstance(stage, snn.Repeat):
         return Function(lambda x, T=stage.T: x.expand(T, *x.shape[1:]).contiguous())
-    if isinstance(stage, stages.MeanOverTime):
+    if isinstance(stage, snn.MeanOverTime):
         return Function(lambda x: x.mean(0, keepdim=True))
-    if isinstance(stage, stages.CumulativeSum):
+    if isinstance(stage, snn.CumulativeSum):
         return Function(lambda x: x.cumsum(0))
     raise TypeError(f"no peer for {stage}")
 

@@ -6,9 +6,9 @@ Writes three notebooks of each: notebooks/NN_topic.ipynb, executed, to read; exe
 through; and, where teacher/NN_topic.py has the solutions, teacher/notebooks/NN_topic.ipynb with them. Cells with the
 tag `task` are for an answer, cells with the tag `check` look at it: neither is executed in the copy to read.
 In a chapter without such tags, what stands between `# solution: HINT` and `# end solution` is replaced by
-`raise NotImplementedError("HINT")`. Writes start.ipynb, the page that `make lab` opens, and the table of chapters in
-README.md, too: both are made of the chapters' titles, their `question:` and the line with the reading time and what
-they build on.
+`raise NotImplementedError("HINT")`. Writes start.ipynb, the page that `make lab` opens, and the tables of README.md
+and docs/teaching.md, too: all are made of the chapters' titles, their `question:` and the line with the reading time
+and what they build on.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from nbclient import NotebookClient
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import tasks  # noqa: E402 - a neighbour, also where a test loads this file by its path
+import teaching  # noqa: E402
 
 TEACHER = HERE.parent / "teacher"
 SOLUTION = re.compile(r"^( *)# solution: (.*?)\n.*?^ *# end solution *$", re.MULTILINE | re.DOTALL)
@@ -203,8 +204,8 @@ def _headings(source: Path) -> list[str]:
 def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same with outputs. Raises nbclient's CellExecutionError where a cell fails.
 
-    Pictures appear in the notebook whatever MPLBACKEND says. The kernel reports errors alone: it would
-    warn, at every start, that it talks to this process through an open port of this machine.
+    Pictures appear in the notebook whatever MPLBACKEND says, and without sliders. The kernel reports errors
+    alone: it would warn, at every start, that it talks to this process through an open port of this machine.
     """
     client = NotebookClient(
         notebook,
@@ -213,7 +214,7 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute(env=os.environ | {"MPLBACKEND": INLINE})
+    client.execute(env=os.environ | {"MPLBACKEND": INLINE, "MINISNN_STATIC": "1"})
     _describe_pictures(notebook)
     notebook.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return notebook
@@ -247,6 +248,8 @@ def main(numbers: list[str]) -> None:
     readme = HERE / "README.md"
     readme.write_text(TABLE.sub(lambda _: index(), readme.read_text(encoding="utf-8")), encoding="utf-8")
     nbformat.write(start(), HERE / "start.ipynb")
+    chapters = {c.number: c for c in map(chapter, sources())}
+    teaching.PAGE.write_text(teaching.page(chapters), encoding="utf-8")
     for source in sources():
         if numbers and source.name[:2] not in numbers:
             continue

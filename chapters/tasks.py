@@ -60,7 +60,7 @@ def gradable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def solved(notebook: nbformat.NotebookNode, solutions: Path) -> nbformat.NotebookNode:
     """The teacher's copy: notes at the top, both solutions of every task with its minutes, the answers at the end."""
-    module, source = _load(solutions), solutions.read_text(encoding="utf-8")
+    module, source = load(solutions), solutions.read_text(encoding="utf-8")
     parts, known = _segments(source), all_tasks()
     names = {id(stub): checked(check) for stub, check in _pairs(notebook)}
     second = {id(check): checked(check) for _, check in _pairs(notebook)}
@@ -111,7 +111,8 @@ def _imports(source: str) -> str:
     return "\n".join(lines) + "\n\n\n" if lines else ""
 
 
-def _load(file: Path) -> ModuleType:
+def load(file: Path) -> ModuleType:
+    """A file of solutions as a module."""
     spec = importlib.util.spec_from_file_location(f"teacher_{file.stem}", file)
     assert spec
     assert spec.loader

@@ -34,14 +34,17 @@ _PAGES = {
     },
     "neurons": {
         "ops.neuron": "Neuron, leaky, integrate_and_fire",
-        "ops.surrogate": "Surrogate, Triangle, Rectangle, Sigmoid, ArcTan",
+        "ops.surrogate.base": "Surrogate",
+        "ops.surrogate.triangle": "Triangle",
+        "ops.surrogate.rectangle": "Rectangle",
+        "ops.surrogate.sigmoid": "Sigmoid",
+        "ops.surrogate.arctan": "ArcTan",
     },
     "losses": {
         "training.losses": "first_spike_loss_forward, first_spike_loss_backward, FirstSpikeLossCache, "
         "first_spike_prediction, tet_loss_forward, tet_loss_backward, TETCache, mean_loss_forward, "
         "mean_loss_backward, mean_prediction, weight_sum_cost_forward, weight_sum_cost_backward, "
-        "WeightSumCache, l1_cost_forward, l1_cost_backward",
-        "training.setup": "Objective",
+        "WeightSumCache, l1_cost_forward, l1_cost_backward, Objective",
     },
     "networks": {
         "networks.build": "build",
@@ -52,8 +55,17 @@ _PAGES = {
         "faster.walk": "fast",
         "networks.describe": "to_text, from_text",
         "networks.shapes": "parameter_shapes, weight_shapes",
-        "networks.stages": "Stage, Plain, Arrivals, FirstSpike, Linear, Conv, BatchNorm, LIF, PLIF, RecurrentLIF, "
-        "Dropout, AveragePool, SumPool, MaxPool, GlobalPool, Flatten, Select, Repeat, MeanOverTime, CumulativeSum",
+        "networks.stages.base": "Stage, Plain, Arrivals",
+        "networks.stages.first_spike": "FirstSpike",
+        "networks.stages.weights": "Linear, Conv",
+        "networks.stages.norm": "BatchNorm",
+        "networks.stages.lif": "LIF",
+        "networks.stages.plif": "PLIF",
+        "networks.stages.recurrent_lif": "RecurrentLIF",
+        "networks.stages.dropout": "Dropout",
+        "networks.stages.pools": "AveragePool, SumPool, MaxPool, GlobalPool",
+        "networks.stages.rearrange": "Flatten, Select, Repeat",
+        "networks.stages.readouts": "MeanOverTime, CumulativeSum",
     },
     "optimisers": {
         "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "

@@ -24,7 +24,7 @@ def array_module(x: Array) -> ModuleType:
     """The library whose functions take `x`: `numpy`, `cupy`, or what `x.__array_namespace__()` names."""
     if isinstance(x, np.ndarray):
         return np
-    if type(x).__module__.partition(".")[0] == "cupy":
+    if _is_cupy(x):
         import cupy
 
         return cupy
@@ -39,7 +39,11 @@ def is_array(x: object) -> bool:
         return True
     if isinstance(x, np.generic):
         return False
-    return hasattr(x, "__array_namespace__") or type(x).__module__.partition(".")[0] == "cupy"
+    return hasattr(x, "__array_namespace__") or _is_cupy(x)
+
+
+def _is_cupy(x: object) -> bool:
+    return type(x).__module__.partition(".")[0] == "cupy"
 
 
 def as_array(x: Array, like: Array | None = None) -> Array:

@@ -32,6 +32,7 @@ def check_gradient(
     rng: np.random.Generator,
     step: float = 1e-6,
     rtol: float = 1e-6,
+    atol: float = 0.0,
 ) -> float:
     r"""Compare `backward(dy, cache)` with finite differences of `forward(*inputs) -> y, cache`.
 
@@ -39,19 +40,19 @@ def check_gradient(
 
     inputs: a sequence of floating arrays or lists, float64 for the default step; backward returns a gradient for each,
     of its shape. rng: for u and v. step: h. Outputs that are not finite (neurons that never fire) take no part.
+    atol: what may be missed besides, in the unit of the gradient. Numbers around 1 are rounded by some 1e-16, so the
+    differences by 1e-16 / h = 1e-10; 0 allows nothing, which gradients above 1e-4 do not need.
     Returns the largest relative error. Raises GradientError if it exceeds rtol, naming the input and both numbers, or
     if a gradient is missing or has the wrong shape; ValueError for inputs that are not floating, or a seed for rng.
     """
     check("step", step, number("step", step) > 0, "above 0")
+    check("atol", atol, number("atol", atol) >= 0, "at least 0")
     rng = generator("rng", rng)
     if hasattr(inputs, "dtype") or not len(inputs):
         raise ValueError("inputs must be a sequence of arrays, such as (x,), found a single array or nothing")
     inputs = floating(**{f"input {n}": x for n, x in enumerate(inputs)})
     (y, cache), xp = forward(*inputs), array_module(inputs[0])
-    y = xp.asarray(y)
-    if y.dtype.kind != "f":  # a cotangent of bools would be ones
-        what = "spikes have no derivative, smooth ones do"
-        raise GradientError(f"the output must be floating, found {y.dtype}: {what}")
+    y = _floating(xp.asarray(y))
     finite = xp.isfinite(y)
     u = xp.where(finite, _normal(rng, y), 0)
     grads = _several(backward(u, cache))
@@ -61,12 +62,13 @@ def check_gradient(
     for n, (x, dx) in enumerate(zip(inputs, grads, strict=True)):
         _check_shape(n, x, dx)
         v = _normal(rng, x)
-        ends = [xp.asarray(forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0]) for h in (step, -step)]
+        ends = (forward(*inputs[:n], x + h * v, *inputs[n + 1 :])[0] for h in (step, -step))
         # where(): inf - inf of neurons that never fire would be NaN
-        rise = xp.where(finite, ends[0], 0) - xp.where(finite, ends[1], 0)
-        numeric, analytic = float((u * rise).sum()) / (2 * step), float((dx * v).sum())
+        high, low = (xp.where(finite, xp.asarray(end), 0) for end in ends)
+        numeric, analytic = float((u * (high - low)).sum()) / (2 * step), float((dx * v).sum())
         # the size that dx . v has on average; |dx . v| itself may be small by chance
-        error = abs(numeric - analytic) / max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
+        size = max(abs(numeric), float((dx * dx).sum()) ** 0.5, 1e-12)
+        error = 0.0 if abs(numeric - analytic) <= atol else abs(numeric - analytic) / size  # of NaN, NaN
         if not error <= rtol:
             raise GradientError(
                 f"input {n}: finite differences give {numeric:.9g}, backward {analytic:.9g}; "
@@ -74,6 +76,14 @@ def check_gradient(
             )
         worst = max(worst, error)
     return worst
+
+
+def _floating(y: Array) -> Array:
+    """The output. Raises GradientError for bools, whose cotangent would be ones."""
+    if y.dtype.kind != "f":
+        what = "spikes have no derivative, smooth ones do"
+        raise GradientError(f"the output must be floating, found {y.dtype}: {what}")
+    return y
 
 
 def _several(grads: Any) -> Sequence[Array]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from traceback import extract_tb, walk_tb
+from types import ModuleType
 from typing import Any, TypeVar
 
 from data_loaders.common.importing import IMPORTED, imported, script
@@ -35,13 +36,23 @@ def register(table: dict[str, Any], name: str) -> Callable[[Anything], Anything]
     return put
 
 
-def import_all(package: str, table: dict[str, Any]) -> None:
-    """Import every file of a package, so that the table has all that they `register`, in the order of the alphabet."""
+def import_all(package: str, *tables: dict[str, Any]) -> None:
+    """Import every file of a package, so that tables have all that they `register`, in the order of the alphabet."""
     for module in iter_modules(import_module(package).__path__):
         import_module(f"{package}.{module.name}")
-    found = sorted(table.items())
-    table.clear()
-    table.update(found)
+    for table in tables:
+        found = sorted(table.items())
+        table.clear()
+        table.update(found)
+
+
+def classes_in(package: ModuleType) -> Iterator[type]:
+    """The public classes that the files of a package define."""
+    for module in iter_modules(package.__path__):
+        name = f"{package.__name__}.{module.name}"
+        for cls in vars(import_module(name)).values():
+            if isinstance(cls, type) and cls.__module__ == name and not cls.__name__.startswith("_"):
+                yield cls
 
 
 def find(setting: str, value: Any, table: Mapping[str, Any]) -> Any:
@@ -93,10 +104,16 @@ def to_json(setting: str, value: Any, to_load: bool = True) -> Any:
     return name(setting, value)
 
 
-def shown(thing: Any) -> str:
-    """What a function or class is called in messages: `module:name`, without the function in which it was made."""
+def unwrapped(thing: Any) -> Any:
+    """The function that a `functools.partial` is made of; anything else as it is."""
     while isinstance(thing, partial):
         thing = thing.func
+    return thing
+
+
+def shown(thing: Any) -> str:
+    """What a function or class is called in messages: `module:name`, without the function in which it was made."""
+    thing = unwrapped(thing)
     thing = thing if hasattr(thing, "__qualname__") else type(thing)
     module = "__main__" if thing.__module__ is None else thing.__module__
     module = script(sys.modules["__main__"]) if module == "__main__" else module
@@ -123,8 +140,7 @@ def _said(error: BaseException) -> str:
 
 def _place(thing: Any, error: BaseException) -> str:
     """The line of your file where it happened, or where the definition stands if it could not even be called."""
-    while isinstance(thing, partial):
-        thing = thing.func
+    thing = unwrapped(thing)
     thing = thing if hasattr(thing, "__qualname__") else type(thing)
     try:
         file, line = inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1]

@@ -39,13 +39,14 @@ PARTS = {  # what the contents show, in order; a page of docs/ that is not named
 LINK_TO_TEACHER = re.compile(r"\[([^\]]+)\]\((?:\.\./)*teacher(?:/[^)]*)?\)")
 INLINE_MATH = re.compile(r"\$`([^`]+)`\$")  # as git hosts write it
 GOALS = re.compile(r"^\*\*After this chapter you can\*\* (.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
-CODE = {".py": "python", ".pyi": "python", ".sh": "bash", ".toml": "toml", "": "text"}
+CODE = {".py": "python", ".pyi": "python", ".sh": "bash", ".toml": "toml", ".cff": "yaml", "": "text"}
 
 
 def sources() -> dict[Path, str]:
     """Every page of the book as it stands in the repository, and where it stands in the book."""
     docs = sorted(path for path in ROOT.glob("docs/**/*.md") if BOOK not in path.parents)
     found = {BOOK / "index.md": "index", ROOT / "chapters" / "README.md": "chapters/index"}
+    found[ROOT / "CONTRIBUTING.md"] = "contributing"
     for path in docs:
         name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
         found[path] = re.sub(r"README$", "index", name)

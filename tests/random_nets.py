@@ -6,20 +6,12 @@ from hypothesis import strategies as st
 from strategies import neurons
 
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    CumulativeSum,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    Select,
-)
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, GlobalPool, MaxPool
+from minisnn.networks.stages.readouts import CumulativeSum, MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat, Select
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.score import SCORES
 
 norms = st.builds(

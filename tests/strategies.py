@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from minisnn.faster import blocks
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.rectangle import Rectangle
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 seeds = st.integers(0, 2**32 - 1)
 rngs = st.builds(np.random.default_rng, seeds)

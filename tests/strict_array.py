@@ -166,7 +166,10 @@ class _Namespace:
     def asarray(self, x, dtype=None):
         if isinstance(x, StrictArray):
             return StrictArray(np.asarray(x._array, dtype))
-        return StrictArray(np.array(x, dtype))
+        made = np.array(x, dtype)
+        if made.dtype.kind not in "biufc":
+            raise ValueError(f"Unsupported dtype {made.dtype}")  # as CuPy has it
+        return StrictArray(made)
 
 
 xp = _Namespace()

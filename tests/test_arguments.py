@@ -12,7 +12,10 @@ from minisnn.batches.augment import flip, roll, shift
 from minisnn.batches.encode import direct_code, event_code, latency_code
 from minisnn.faster import winograd
 from minisnn.gradcheck import check_gradient
-from minisnn.networks.stages import AveragePool, Conv, FirstSpike, Linear, Repeat
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.pools import AveragePool
+from minisnn.networks.stages.rearrange import Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops import conv, first_spike, lif, linear, max_pool, pool, surrogate
 from minisnn.ops.neuron import Neuron
 from minisnn.training import losses

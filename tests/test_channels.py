@@ -21,8 +21,7 @@ from minisnn.networks import architectures
 from minisnn.networks.compose import activities, neuron_caches, scored
 from minisnn.networks.notation import SCA_STYLE, from_notation
 from minisnn.ops.score import SCORES
-from minisnn.ops.surrogate import Triangle
-from minisnn.recipes.images import MEAN
+from minisnn.ops.surrogate.triangle import Triangle
 from minisnn.recipes.sca import SCA_VGG16_DEFAULTS
 from minisnn.runs import result as run_result
 from minisnn.runs import start
@@ -30,7 +29,7 @@ from minisnn.structure.channel_graph import ChannelGraph, Channels
 from minisnn.structure.channels import SCA, channel_counts, draw_channels, keep_most_active, regrow
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import checkpoint, loop
-from minisnn.training.losses import l1_cost_backward, l1_cost_forward
+from minisnn.training.losses import LOSSES, l1_cost_backward, l1_cost_forward
 from minisnn.training.optim import SGD, Adam, unlimited
 from minisnn.training.setup import Penalty, Setup
 from minisnn.training.state import TrainingState
@@ -295,7 +294,7 @@ def begin(net, optimizer=SGD(), l1=0.0, accumulate=1, quick=False, score="code",
     penalty = Penalty(l1_cost_forward, l1_cost_backward, l1, lambda key, weight: weight.ndim == 4)
     setup = Setup(
         fast(net, SHAPE) if quick else net, SHAPE, encode=lambda images: images[None],
-        augment=lambda images, rng: images, objective=MEAN, penalties=(penalty,) if l1 else (),
+        augment=lambda images, rng: images, objective=LOSSES["mean"], penalties=(penalty,) if l1 else (),
         optimizer=optimizer, normalise=unlimited, lr=lambda epoch: LR, learner=learner,
         batch_size=batch_size, epochs=9, accumulate=accumulate,
     )  # fmt: skip

@@ -260,6 +260,34 @@ def test_courses_that_can_be_taught_build_on_nothing_else():
     assert taught == set(known)
 
 
+def test_teaching_guide():
+    """Its tables are made of the chapters, and no plan comes to a chapter before one that it builds on."""
+    known = {chapter.number: chapter for chapter in map(build.chapter, CHAPTERS)}
+    assert build.teaching.PAGE.read_text(encoding="utf-8") == build.teaching.page(known), (
+        "run `make chapters`"
+    )
+    assert set(build.teaching.PLANS) == {"two days", "six weeks", "twelve weeks"}
+    for sessions in build.teaching.PLANS.values():
+        taught = [n for session in sessions for n in session.chapters]
+        for place, n in enumerate(taught):
+            assert set(known[n].builds_on) <= set(taught[:place]), f"{n} comes too early"
+    assert set(taught) == set(known), "the longest plan has every chapter"
+
+
+@pytest.mark.chapters
+def test_slides_begin_at_headings():
+    spec = importlib.util.spec_from_file_location("slides", ROOT / "slides.py")
+    slides = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(slides)
+    source = "# One\n\ntext\n\n## Two\n\n**A step.** so\n\n### Three\n\nend"
+    make = nbformat.v4
+    notebook = make.new_notebook(cells=[make.new_markdown_cell(source), make.new_code_cell("1")])
+    cells = slides.slides(notebook).cells
+    kinds = [cell.metadata.slideshow.slide_type for cell in cells]
+    assert kinds == ["slide", "slide", "subslide", "subslide", "fragment"]
+    assert "".join(cell.source for cell in cells[:-1]) == source
+
+
 TARGET = """---
 question: What?
 ---

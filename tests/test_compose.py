@@ -9,7 +9,9 @@ from strategies import few, rngs
 from minisnn.backend import to_host
 from minisnn.gradcheck import check_gradient
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.stages import LIF, Linear, Repeat, Select
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.rearrange import Repeat, Select
+from minisnn.networks.stages.weights import Linear
 
 
 def test_two_spikes_add_up_to_two(xp):

@@ -14,18 +14,12 @@ from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import Residual, Sequential
 from minisnn.networks.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
 from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, from_notation
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    Conv,
-    CumulativeSum,
-    FirstSpike,
-    Flatten,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-)
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.pools import AveragePool, MaxPool
+from minisnn.networks.stages.readouts import CumulativeSum, MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.first_spike import Z_MAX, first_spike_forward
 from minisnn.ops.im2col import output_size
 

@@ -11,17 +11,18 @@ from strategies import few, neurons, rngs, surrogates
 from test_faster import notations
 from test_slim import TINY, draw_masks, residual_nets
 
+import minisnn as snn
 from minisnn.faster import fast
-from minisnn.networks import stages
 from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.build import build
 from minisnn.networks.compose import Residual, Sequential, scored
 from minisnn.networks.describe import KNOWN, from_text, to_text
 from minisnn.networks.notation import STYLES, NotationError, from_notation
 from minisnn.networks.registry import NETWORKS
-from minisnn.networks.stages import Conv, Flatten, Linear
+from minisnn.networks.stages.rearrange import Flatten
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 from minisnn.structure.slim import Slimmer
 
 
@@ -62,16 +63,16 @@ def test_residual_networks_and_slim_ones(drawn, rng):
 
 
 stage = st.one_of(
-    st.builds(stages.FirstSpike, few, st.floats(1, 9), st.floats(0.1, 1)),
+    st.builds(snn.FirstSpike, few, st.floats(1, 9), st.floats(0.1, 1)),
     st.builds(Linear, few, st.booleans(), st.none() | st.floats(0.01, 1)),
     st.builds(Conv, few, few, few, st.integers(0, 3), st.booleans(), st.sampled_from([None, "fan_out"])),
-    st.builds(stages.BatchNorm, st.floats(0, 2), st.floats(0, 1), few, st.floats(0.5, 2)),
-    st.builds(stages.LIF, st.builds(Neuron, smooth=st.booleans(), surrogate=surrogates) | neurons,
+    st.builds(snn.BatchNorm, st.floats(0, 2), st.floats(0, 1), few, st.floats(0.5, 2)),
+    st.builds(snn.LIF, st.builds(Neuron, smooth=st.booleans(), surrogate=surrogates) | neurons,
               st.none() | st.just("code")),
-    *(st.builds(pool, few) for pool in (stages.AveragePool, stages.SumPool, stages.MaxPool)),
-    st.builds(stages.Repeat, few),
-    st.builds(stages.Select, st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)),
-    st.sampled_from([stages.GlobalPool(), Flatten(), stages.MeanOverTime(), stages.CumulativeSum()]),
+    *(st.builds(pool, few) for pool in (snn.AveragePool, snn.SumPool, snn.MaxPool)),
+    st.builds(snn.Repeat, few),
+    st.builds(snn.Select, st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)),
+    st.sampled_from([snn.GlobalPool(), Flatten(), snn.MeanOverTime(), snn.CumulativeSum()]),
 )  # fmt: skip
 nets = st.recursive(
     st.lists(stage, max_size=3).map(lambda s: Sequential(tuple((f"s{n}", x) for n, x in enumerate(s)))),
@@ -89,9 +90,9 @@ def test_any_network(net):
 
 
 FULL = [
-    stages.FirstSpike(2, 3.0, 0.5), Linear(2, False, 0.1), Conv(2, 5, 2, 0, False, None), stages.Select((2, 0)),
-    stages.BatchNorm(0.5, 0.2, 3, 2.0), stages.MaxPool(3), stages.AveragePool(3), stages.SumPool(3), stages.Repeat(2),
-    stages.LIF(Neuron(0.3, 0.7, 2.0, None, True, True, Sigmoid(3.0), True), "code"), stages.LIF(Neuron(v_reset=-1.0)),
+    snn.FirstSpike(2, 3.0, 0.5), Linear(2, False, 0.1), Conv(2, 5, 2, 0, False, None), snn.Select((2, 0)),
+    snn.BatchNorm(0.5, 0.2, 3, 2.0), snn.MaxPool(3), snn.AveragePool(3), snn.SumPool(3), snn.Repeat(2),
+    snn.LIF(Neuron(0.3, 0.7, 2.0, None, True, True, Sigmoid(3.0), True), "code"), snn.LIF(Neuron(v_reset=-1.0)),
 ]  # fmt: skip
 
 
@@ -104,11 +105,13 @@ def test_every_field(stage):
 
 
 def test_every_stage_of_a_plain_network_has_a_text():
-    plain = {
-        cls for cls in vars(stages).values()
-        if isinstance(cls, type) and cls.__module__ == stages.__name__ and {"forward", "backward"} <= set(dir(cls))
-    }  # fmt: skip
-    assert plain - {stages.Stage, stages.Plain, stages.WindowPool} <= set(KNOWN.values())
+    plain, found = [snn.Plain], set()
+    while plain:
+        plain += (cls := plain.pop()).__subclasses__()
+        found.add(cls)
+    ours = {cls for cls in found if cls.__module__.startswith("minisnn.networks.") and cls.__name__[0] != "_"}
+    assert len(ours) > 15
+    assert ours - {snn.Plain} <= set(KNOWN.values())
     assert check_round_trip(first_spike_mlp((5, 4), 3, (0.5, 0.1)))
 
 

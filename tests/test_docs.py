@@ -73,6 +73,8 @@ def dead(page):
         there = page.parent / path if path else page
         if re.match(r"[a-z]+:", target):
             continue
+        if there.suffix == ".py" and re.fullmatch(r"L\d+", anchor):
+            anchor = anchor if int(anchor[1:]) > len(there.read_text(encoding="utf-8").splitlines()) else ""
         if not there.exists() or (anchor and anchor not in _anchors(there)):
             yield target
 
@@ -148,6 +150,37 @@ def test_dead_links_of_notebooks_are_found(tmp_path, good, bad):
     assert len(list(dead(notebook))) == 1
 
 
+def says(text, paper, what):
+    """Does a text name this equation or algorithm of a paper, alone or in a range, as in "ESL Eq. 7-9"?"""
+    if what.startswith("Algorithm"):
+        return re.search(rf"{paper}(?:'s)? {what}\b", text) or (
+            paper in text and re.search(rf"\b{what}\b", text)
+        )
+    ranges = re.findall(rf"\b{paper} Eq\. (\d+)(?:[-–](\d+))?", text)
+    return any(int(low) <= int(what.split()[1]) <= int(high or low) for low, high in ranges)
+
+
+EQUATIONS = [
+    *(("ESL", f"Eq. {n}") for n in range(1, 11)), ("ESL", "Algorithm 1"),
+    *(("SCA", f"Eq. {n}") for n in range(1, 5)), ("SCA", "Algorithm 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("paper", "what"), EQUATIONS, ids=" ".join)
+def test_every_equation_leads_to_its_code_and_its_chapter(paper, what):
+    """In two clicks from the README; the file and the chapter say that they are the place."""
+    assert "(docs/equations.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| {paper} {re.escape(what)}, .*\|$", page, re.MULTILINE)
+    _, title, code, chapter, _ = row.split("|")
+    files = re.findall(r"\[`[\w.]+`\]\(\.\./([\w/]+\.py)#L\d+\)", code)
+    (chapter,) = re.findall(r"\(\.\./(chapters/\w+\.md)\)", chapter)
+    assert files
+    assert any(says((ROOT / file).read_text(encoding="utf-8"), paper, what) for file in files), files
+    assert says((ROOT / chapter).read_text(encoding="utf-8"), paper, what), chapter
+    assert ("not simulated" in title) == ((paper, what) == ("ESL", "Eq. 3"))
+
+
 def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -180,7 +213,8 @@ def places_in_the_house():
             lines += 1
             folder = folder if depth == 2 else ""
             module = f"{root}.{folder}{name.strip('/').removesuffix('.py').replace('/', '.')}"
-            folder = f"{name.strip('/')}." if name.endswith("/") else folder
+            if depth == 1 and name.endswith("/"):  # one in a room is a single line, and the room goes on
+                folder = f"{name.strip('/')}."
             rooms += module in order  # of the lower part, where a room stands twice
             order[module] = lines
     assert len(order) + rooms == lines > 100
@@ -198,25 +232,70 @@ def test_five_equations_are_the_code_of_their_files():
         assert code in (ROOT / file).read_text(encoding="utf-8"), file
 
 
+def test_no_file_and_no_function_is_long():
+    """300 lines, 40 beside the docstring; a page of `ops/` stays below 100."""
+    for path in [*(ROOT / "minisnn").rglob("*.py"), *(ROOT / "data_loaders").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= (99 if path.is_relative_to(ROOT / "minisnn/ops") else 300), path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                lines -= len((ast.get_docstring(node, clean=False) or "").splitlines())
+                assert lines <= 40, f"{path}: {node.name} has {lines} lines"
+
+
+def test_every_fast_file_says_where_it_is_explained_and_what_holds_it():
+    for path in (ROOT / "minisnn/faster").glob("[!_]*.py"):
+        head = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert re.search(r"[Cc]hapters? \d\d|docs/design\.md", head), path
+        held = re.findall(r"tests/test_\w+\.py", head)
+        assert held, path
+        assert all((ROOT / test).is_file() for test in held), path
+
+
+def test_only_the_fast_walk_knows_stages_by_their_class():
+    """Elsewhere stages are asked: they carry their facts. Only those made of stages are known, by whoever walks."""
+    stages = {
+        node.name
+        for path in (ROOT / "minisnn/networks/stages").glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name not in ("Stage", "Plain", "Arrivals")
+    }
+    assert {"Conv", "LIF", "BatchNorm", "Repeat", "PLIF", "RecurrentLIF", "Dropout"} <= stages
+    knowing = {
+        path.name
+        for path in (ROOT / "minisnn").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass")
+        if stages & {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+    }
+    assert knowing == {"walk.py"}
+
+
 def test_a_file_imports_only_from_files_below_it():
     """The order of the house in docs/design.md."""
     order = places_in_the_house()
 
     def place(module):
-        return order.get(module, order.get(".".join(module.split(".")[:2])))
+        """Of the file, or of the folder that the page lists as one."""
+        while module not in order and "." in module:
+            module = module.rpartition(".")[0]
+        return order.get(module)
 
     for path in sorted([*(ROOT / "minisnn").rglob("*.py"), *(ROOT / "data_loaders").rglob("*.py")]):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if module.endswith("__"):
             continue
-        assert place(module) is not None, f"{module} is not in docs/design.md"
+        room = module.rpartition(".")[0]
+        is_one_line = room in order and not any(other.startswith(f"{room}.") for other in order)
+        assert module in order or is_one_line, f"{module} is not in docs/design.md"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             parent = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
             if parent.partition(".")[0] in ("minisnn", "data_loaders"):
                 for alias in node.names:
                     imported = f"{parent}.{alias.name}"
                     imported = imported if imported in order else parent
-                    same = place(imported) == place(module)  # a folder that the page lists as one
+                    same = place(imported) == place(module)
                     if (
                         "." in imported and not same and not module.startswith(f"{imported}.")
                     ):  # a room's own first page

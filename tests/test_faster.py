@@ -5,6 +5,7 @@ import sys
 import textwrap
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,15 +31,12 @@ from minisnn.faster.stages import (
 from minisnn.networks import architectures
 from minisnn.networks.compose import Residual, Sequential, activities, firing_rates
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    MeanOverTime,
-    Repeat,
-)
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool
+from minisnn.networks.stages.readouts import MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv
 from minisnn.notices import MinisnnWarning
 from minisnn.ops.neuron import Neuron
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
@@ -281,6 +279,9 @@ def test_nothing_plain_knows_that_there_are_fast_twins():
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+    for room in ("ops", "networks", "training", "structure"):
+        for path in (Path(__file__).parents[1] / "minisnn" / room).rglob("*.py"):
+            assert "minisnn.faster" not in path.read_text(encoding="utf-8"), path
 
 
 RECIPES = {

@@ -13,7 +13,8 @@ from minisnn import cli, load_digits, load_event_digits
 from minisnn.faster import fast
 from minisnn.networks.architectures import pre_resnet18
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.stages import FirstSpike, Linear
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.weights import Linear
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.runs import start
 from minisnn.training import checkpoint, loop

@@ -57,6 +57,26 @@ def test_a_softmax_without_gradient_is_caught(rng):
     )
 
 
+def test_what_is_allowed_besides_is_absolute():
+    """A gradient of 3e-9 beside numbers of 1 is hidden by their rounding; one of 3 is not."""
+    rng = np.random.default_rng(0)
+    for slope, passes in ((3e-9, True), (3.0, False)):
+
+        def forward(x, slope=slope):
+            return 1 + slope * x, None
+
+        def backward(dy, cache, slope=slope):
+            return 1.001 * slope * dy
+
+        if passes:
+            assert check_gradient(forward, backward, (np.ones(4),), rng, atol=1e-10) == 0
+        else:
+            with pytest.raises(GradientError):
+                check_gradient(forward, backward, (np.ones(4),), rng, atol=1e-10)
+    with pytest.raises(ValueError, match="atol must be at least 0, found -1"):
+        check_gradient(product_forward, product_backward, (np.ones((1, 1)),) * 2, rng, atol=-1)
+
+
 def test_outputs_that_are_not_finite_take_no_part():
     def forward(x):
         return np.where(x > 0, x**2, np.inf), x

@@ -18,7 +18,10 @@ from minisnn.backend import to_host
 from minisnn.faster import lif, lif_cuda
 from minisnn.faster.lif import adjoint, integrate
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import ArcTan, Rectangle, Sigmoid, Triangle
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.rectangle import Rectangle
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 SHAPES = [(1, 1), (7, 3 * lif_cuda.THREADS + 11), (4, lif_cuda.THREADS)]
 SURROGATES = [Triangle(2), Rectangle(1.5), Sigmoid(3), ArcTan(2.2)]  # of int and float

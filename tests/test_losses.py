@@ -12,7 +12,7 @@ from strategies import few, rngs, sizes, spikes, weights
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import FirstSpike
+from minisnn.networks.stages.first_spike import FirstSpike
 from minisnn.ops.first_spike import Z_MAX
 from minisnn.training.losses import (
     first_spike_loss_backward,

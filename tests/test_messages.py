@@ -10,7 +10,8 @@ import minisnn as snn
 from data_loaders.common import importing
 from minisnn import cli
 from minisnn.commands.options import as_options
-from minisnn.networks.stages import Conv, FirstSpike, Linear
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.notices import MinisnnWarning
 from minisnn.training import loop
 
@@ -40,7 +41,7 @@ def refused(what, message, kind=ValueError):
         (lambda: snn.Neuron(v_reset="low"), "^v_reset must be a number, found 'low'$"),
         (lambda: snn.Neuron(v_reset=2.0), "^v_reset must be below v_th = 1.0, found 2.0$"),
         (lambda: snn.Neuron(detach_reset="no"), "^detach_reset must be True or False, found 'no'$"),
-        (lambda: snn.Neuron(surrogate="triangle"), r"such as Triangle\(\), .*, found 'triangle'$"),
+        (lambda: snn.Neuron(surrogate="triangle"), r"such as ArcTan\(\), .*, found 'triangle'$"),
         (lambda: snn.Neuron(surrogate=snn.Triangle), "^surrogate must be an object with step and slope"),
         (lambda: snn.leaky("a"), "^tau_m must be a number, found 'a'$"),
         (lambda: snn.exact_mask(3, 0.5, np.random.default_rng(0)), r"^shape must be a list of whole numbers, found 3"),

@@ -13,17 +13,12 @@ from minisnn.networks.build import build
 from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, NotationError, Style, from_notation, widened
 from minisnn.networks.registry import NETWORKS, network
 from minisnn.networks.shapes import parameter_shapes
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-)
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, MaxPool
+from minisnn.networks.stages.readouts import MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 
 

@@ -16,7 +16,7 @@ from minisnn.ops.lif import lif_backward, lif_forward
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.norm import RunningStats, batch_norm_backward, batch_norm_forward
 from minisnn.ops.score import SCORES
-from minisnn.ops.surrogate import ArcTan
+from minisnn.ops.surrogate.arctan import ArcTan
 
 scales = st.just(1.0) | st.floats(0.5, 2)
 PIECES = (norm_lif, "BLOCK"), (norm, "ROWS_OF")

@@ -22,7 +22,6 @@ from typing import ClassVar
 import numpy as np
 
 import minisnn as snn
-from minisnn.networks import stages
 
 USED = set()
 
@@ -99,7 +98,7 @@ class Shift(snn.SparseLearner):
 
 
 @dataclass(frozen=True)
-class Gain(stages.Plain):
+class Gain(snn.Plain):
     """A stage: y = g x."""
 
     start: float = 1.5
@@ -119,8 +118,8 @@ class Gain(stages.Plain):
 def network(shape, n_classes, T, neuron, width=1.0):
     USED.add("network")
     layers = (
-        ("repeat", stages.Repeat(T)), ("conv", stages.Conv(4)), ("gain", Gain()), ("lif", stages.LIF(neuron)),
-        ("flatten", stages.Flatten()), ("fc", stages.Linear(n_classes)),
+        ("repeat", snn.Repeat(T)), ("conv", snn.Conv(4)), ("gain", Gain()), ("lif", snn.LIF(neuron)),
+        ("flatten", snn.Flatten()), ("fc", snn.Linear(n_classes)),
     )
     return snn.Sequential(layers)
 

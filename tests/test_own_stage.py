@@ -13,9 +13,14 @@ from minisnn.faster import fast
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks import cost, describe
 from minisnn.networks.compose import Sequential, firing_rates
-from minisnn.networks.stages import LIF, BatchNorm, Conv, Flatten, Linear, Plain, Repeat
+from minisnn.networks.stages.base import Plain
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid, Surrogate
+from minisnn.ops.surrogate import Surrogate
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.slim import Slimmer

@@ -1,6 +1,8 @@
 """Pictures show what they are given: one epoch, one layer, many layers, long names."""
 
+import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,3 +307,27 @@ def test_arrays_of_a_device_are_drawn(xp):
     assert len(plots.raster(ax, spikes).lines[0].get_xdata()) == 4
     _, ax = picture()
     plots.membrane(ax, xp.asarray(np.eye(4)), 0.5)
+
+
+def test_a_picture_to_touch_is_drawn_once_where_no_notebook_is_live():
+    drawn = []
+    plots.touch(lambda decay, n: drawn.append((decay, n)), decay=(0.0, 1.0, 0.5), n=(1, 9, 3))
+    assert drawn == [(0.5, 3)]
+    with pytest.raises(ValueError, match=r"decay: expected lowest <= start <= highest, found \(0, 1, 2\)"):
+        plots.touch(drawn.append, decay=(0, 1, 2))
+
+
+def test_a_picture_to_touch_has_sliders_in_a_live_notebook(monkeypatch):
+    widgets = pytest.importorskip("ipywidgets")
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    shown = {}
+    monkeypatch.setattr(widgets, "interact", lambda draw, **sliders: shown.update(sliders))
+    monkeypatch.delenv("MINISNN_STATIC", raising=False)
+    plots.touch(lambda decay, n: None, decay=(0.0, 1.0, 0.5), n=(1, 9, 3))
+    assert (shown["decay"].min, shown["decay"].max, shown["decay"].value) == (0.0, 1.0, 0.5)
+    assert isinstance(shown["n"], widgets.IntSlider)
+    monkeypatch.setenv("MINISNN_STATIC", "1")
+    drawn = []
+    plots.touch(lambda decay: drawn.append(decay), decay=(0.0, 1.0, 0.5))
+    assert drawn == [0.5]

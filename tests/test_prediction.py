@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from data_loaders import load
 from minisnn import load_digits
+from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.weights import Linear
 from minisnn.ops.first_spike import Z_MAX
+from minisnn.ops.neuron import Neuron
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.runs import prediction, start
 
@@ -206,6 +210,18 @@ def test_a_trace_is_what_the_neurons_did(run):
             clear = abs(np.array(u) - layer.neuron.v_th) > 1e-4
             np.testing.assert_array_equal(flat[2][clear, n], np.array(spikes)[clear])
     np.testing.assert_allclose(trace.output.mean(0), run.scores(images), rtol=2e-4, atol=2e-4)
+
+
+def test_a_trace_adds_up_spikes_of_two_branches():
+    """Two neurons that fire at once make 2 of a residual sum, as in the network, not "or"."""
+    fires = Sequential((("lif", LIF(Neuron())),))
+    net = Sequential((("block", Residual(fires, fires)), ("fc", Linear(3))))
+    rng = np.random.default_rng(0)
+    params, buffers = net.init(rng, (5,))
+    x = rng.normal(2, 1, (4, 2, 5))
+    found = prediction.trace(net, params, buffers, x)
+    assert list(found) == ["block.main.lif", "block.shortcut.lif"]
+    np.testing.assert_array_equal(found.output, net.forward(params, buffers, x, False)[0])
 
 
 def test_masked_channels_are_silent_in_a_trace(trained):

@@ -16,9 +16,9 @@ from data_loaders.common.dataset import DataSet, Split
 from data_loaders.common.declaration import REGISTERED
 from minisnn import cli, load_digits
 from minisnn.faster import fast
-from minisnn.networks import stages
 from minisnn.networks.compose import scored
 from minisnn.networks.registry import NETWORKS
+from minisnn.networks.stages.lif import LIF
 from minisnn.ops.score import SCORES
 from minisnn.recipes import LIF_DEFAULTS, RECIPES, SCA_VGG16_DEFAULTS, SCANet, make
 from minisnn.runs import start
@@ -142,7 +142,7 @@ def test_recipes_find_the_schedule():
 
 
 def scores_of(net):
-    return {stage.score for _, stage in net.stages if isinstance(stage, stages.LIF)}
+    return {stage.score for _, stage in net.stages if isinstance(stage, LIF)}
 
 
 @given(

@@ -35,6 +35,23 @@ def test_the_tables_of_data_sets_are_what_the_loaders_declare(reference):
     )
 
 
+def test_the_links_to_functions_have_their_lines(reference):
+    text = reference.EQUATIONS.read_text(encoding="utf-8")
+    assert text == reference.equations_page(), "run scripts/reference.py"
+    assert text.count(".py#L") > 20
+
+
+def test_a_link_to_a_function_that_is_gone_is_an_error(reference, monkeypatch, tmp_path):
+    page = tmp_path / "page.md"
+    monkeypatch.setattr("equations_page.EQUATIONS", page)
+    (tmp_path / "code.py").write_text("class A:\n    x = 0\n\n    @property\n    def f(self): ...\n")
+    page.write_text("[`A.f`](code.py#L1) [`A`](code.py#L7)")
+    assert reference.equations_page() == "[`A.f`](code.py#L5) [`A`](code.py#L1)"
+    page.write_text("[`A.g`](code.py#L1)")
+    with pytest.raises(LookupError, match=r"code\.py has no A\.g"):
+        reference.equations_page()
+
+
 def test_the_pages_are_what_the_script_makes(reference):
     made = reference.pages()
     assert {path.name for path in reference.FOLDER.glob("*.md")} == set(made)

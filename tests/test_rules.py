@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs
+from strict_array import xp as strict
 
 from minisnn.backend import to_host
 from minisnn.structure import grow, masks, prune, redistribute
@@ -106,10 +107,17 @@ def test_a_wrong_answer_names_rule_and_layer(xp, kind, change):
 
 
 @pytest.mark.parametrize(
-    "form", [lambda p: to_host(p), lambda p: to_host(p).tolist(), lambda p: p.astype("uint16")]
+    "form",
+    [
+        lambda p: to_host(p),
+        lambda p: to_host(p).tolist(),
+        lambda p: p.astype("uint16"),
+        lambda p: strict.asarray(to_host(p)),
+        lambda p: list(map(int, p)),
+    ],
 )
 def test_what_numpy_would_take_is_right(xp, form):
-    """Lists, host arrays and short integers, also where weights live on a device."""
+    """Lists, short integers, and arrays of the host or a device, wherever the weights live."""
     before, after = train(
         xp,
         prune=damaged(lambda p, _: form(p), prune.prune_set),
@@ -234,6 +242,18 @@ def test_rules_take_lists():
         ]:
             with pytest.raises(ValueError, match=said):
                 rule(w, m, count)
+
+
+def test_masks_of_a_device_are_right():
+    drawn = []
+
+    def sample(shape, density, rng):
+        drawn.append(rng.random(shape) < density)
+        return strict.asarray(drawn[-1])
+
+    state = TrainingState({"a": np.ones((12, 10))}, rngs={"structure": np.random.default_rng(0)})
+    Evolve({"a": 0.5}, t_end=1, sample=sample).start(state)
+    np.testing.assert_array_equal(state.masks["a"], drawn[0])
 
 
 def test_nothing_changes_when_a_rule_is_refused():

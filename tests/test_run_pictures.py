@@ -14,7 +14,9 @@ from minisnn import load_digits
 from minisnn.networks import architectures
 from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import to_text
-from minisnn.networks.stages import LIF, Linear, Plain
+from minisnn.networks.stages.base import Plain
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.weights import Linear
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
 from minisnn.runs import result as run_result
 from minisnn.runs import sample_page, start

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from data_loaders.common.dataset import DataSet
 from minisnn import load_digits, lookup
 from minisnn.faster import adam
-from minisnn.ops.surrogate import SURROGATES, ArcTan, Sigmoid
+from minisnn.ops.surrogate import SURROGATES
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 from minisnn.recipes import DEFAULTS, ESLMLP, RECIPES, LIFNet, SCANet, make
 from minisnn.recipes.settings import Settings, setting
 from minisnn.structure.evolve import Evolve, prune_layer
@@ -232,7 +234,7 @@ def test_weight_decay_is_the_gradient_of_the_squared_norm(kind, wd, mu, lr, seed
 
 
 @pytest.mark.parametrize(
-    "surrogate", [*SURROGATES, ArcTan(3.0), Sigmoid, "minisnn.ops.surrogate:Sigmoid"], ids=str
+    "surrogate", [*SURROGATES, ArcTan(3.0), Sigmoid, "minisnn.ops.surrogate.sigmoid:Sigmoid"], ids=str
 )
 def test_neurons_can_be_chosen(surrogate):
     recipe = LIFNet(decay=0.75, v_th=0.5, v_reset=-0.25, surrogate=surrogate)

@@ -20,20 +20,12 @@ from minisnn.networks.cost import connections, measure
 from minisnn.networks.describe import from_text, to_text
 from minisnn.networks.notation import SCA_STYLE, STYLES, from_notation
 from minisnn.networks.registry import NETWORKS
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    CumulativeSum,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    Select,
-)
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, GlobalPool, MaxPool
+from minisnn.networks.stages.readouts import CumulativeSum, MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat, Select
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
 from minisnn.structure.channel_graph import ChannelGraph
 from minisnn.structure.slim import Slimmer

@@ -12,24 +12,16 @@ from strategies import few, rngs
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
 from minisnn.networks.compose import Residual, Sequential, firing_rates, inside, outside
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    CumulativeSum,
-    FirstSpike,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    merge_time,
-    split_time,
-)
+from minisnn.networks.stages.base import merge_time, split_time
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, GlobalPool, MaxPool
+from minisnn.networks.stages.readouts import CumulativeSum, MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
-from minisnn.ops.surrogate import Sigmoid
+from minisnn.ops.surrogate.sigmoid import Sigmoid
 
 SMOOTH = LIF(Neuron(smooth=True, surrogate=Sigmoid(2.0)))
 
@@ -68,8 +60,11 @@ def check_network(xp, net, x, rng, train=True):
 
     zero = xp.zeros(0)
     x, vector = xp.asarray(x), xp.concatenate([zero, *(params[key].reshape(-1) for key in keys)])
-    assume(far_from_ties(net, forward(x, vector)[1][0]))
-    check_gradient(forward, backward, (x, vector), rng, rtol=1e-5)  # where it vanishes, rounding shows
+    cache = forward(x, vector)[1][0]
+    assume(far_from_ties(net, cache))
+    assume(steepest(net, cache) < 30)
+    # deep networks amplify rounding, and where the gradient vanishes nothing else is left
+    check_gradient(forward, backward, (x, vector), rng, rtol=1e-5, atol=1e-9)
 
 
 def far_from_ties(net, caches):
@@ -83,6 +78,15 @@ def far_from_ties(net, caches):
             if np.diff(ordered, axis=3)[:, :, :, -1:].min(initial=1) < 1e-4:
                 return False
     return True
+
+
+def steepest(stage, cache):
+    """The largest factor of a batch norm: few values that almost coincide are blown up until they curve."""
+    if isinstance(stage, Residual):
+        return max(steepest(stage.main, cache["main"]), steepest(stage.shortcut, cache["shortcut"]))
+    if isinstance(stage, Sequential):
+        return max((steepest(s, cache[name]) for name, s in stage.stages), default=0)
+    return to_host(cache.inv).max() if isinstance(stage, BatchNorm) else 0
 
 
 @st.composite

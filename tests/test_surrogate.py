@@ -9,7 +9,11 @@ from strategies import kink_distance, rngs, sizes, surrogates
 
 from minisnn.backend import to_host
 from minisnn.gradcheck import GradientError, check_gradient
-from minisnn.ops.surrogate import SURROGATES, ArcTan, Rectangle, Sigmoid, Triangle
+from minisnn.ops.surrogate import SURROGATES
+from minisnn.ops.surrogate.arctan import ArcTan
+from minisnn.ops.surrogate.rectangle import Rectangle
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 
 def pair(surrogate, other=None):

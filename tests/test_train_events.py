@@ -12,7 +12,7 @@ from data_loaders.common.dataset import DataSet
 from data_loaders.common.declaration import REGISTERED
 from data_loaders.common.rows import Rows, Split
 from minisnn import load_event_digits
-from minisnn.networks.stages import Repeat
+from minisnn.networks.stages.rearrange import Repeat
 from minisnn.recipes import LIF_DEFAULTS, SCA_VGG16_DEFAULTS, LIFNet, SCANet
 from minisnn.recipes.images import with_stand_ins
 from minisnn.runs import start

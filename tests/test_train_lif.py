@@ -152,7 +152,7 @@ def test_a_run_and_its_folder(tmp_path, recwarn):
     ("change", "message"),
     [
         ({"paper": "tet"}, "paper must be one of esl, sca, found 'tet'"),
-        ({"loss": "sdt"}, "loss must be one of tet, mean, found 'sdt'"),
+        ({"loss": "sdt"}, "loss must be one of mean, tet, found 'sdt'"),
         ({"optimizer": "rmsprop"}, "optimizer must be one of adam, adamw, sgd"),
         ({"schedule": "stairs"}, "schedule must be one of exponential, cosine, step"),
         ({"l1_on": "fc"}, "l1_on must be one of conv, gamma"),

@@ -137,7 +137,7 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Recipe], several: bo
             _add(heading, type(digits), f.name, _default(digits, mnist, f.name), several)
 
 
-def _about(recipe: Settings, name: str) -> Any:
+def _about(recipe: Settings | type[Settings], name: str) -> Any:
     return next(f for f in fields(recipe) if f.name == name).metadata["about"]
 
 
@@ -152,7 +152,7 @@ def _default(digits: Settings, mnist: Settings, name: str) -> str:
 
 
 def _add(parser: Any, recipe: type[Settings], name: str, default: str, several: bool) -> None:
-    about = next(f for f in fields(recipe) if f.name == name).metadata["about"]
+    about = _about(recipe, name)
     kind, _ = kinds(recipe)[name]
     text = about.text.replace("%", "%%")
     if kind is bool and not several:

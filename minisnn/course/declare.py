@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from minisnn.course.task import GRADES, AnyTask, Cases, Choice, Mistake, Number, Task
@@ -71,8 +72,7 @@ def _add(new: Kind) -> Kind:
 
 def all_tasks(chapter: int | None = None) -> dict[str, AnyTask]:
     """The tasks of all chapters, or of one, by name, in their order."""
-    from minisnn.course import tasks
-
-    for module in sorted(module.name for module in pkgutil.iter_modules(tasks.__path__)):
-        importlib.import_module(f"{tasks.__name__}.{module}")
+    folder = str(Path(__file__).with_name("tasks"))
+    for module in sorted(module.name for module in pkgutil.iter_modules([folder])):
+        importlib.import_module(f"minisnn.course.tasks.{module}")
     return {name: found for name, found in _TASKS.items() if chapter in (None, found.chapter)}

@@ -1,7 +1,7 @@
 """The stages of a fast network: those of a plain one with fast pairs, and those that stand for several.
 
 What they gain is said in the files of their pairs; `walk.py` puts them in the place of plain ones, and
-tests/test_faster.py holds the networks equal.
+tests/test_faster.py holds the networks equal (docs/design.md, "Speed").
 """
 
 from __future__ import annotations
@@ -17,23 +17,13 @@ from minisnn.faster.blocks import hold_blas
 from minisnn.faster.norm_lif import NormLIFCache, norm_lif_backward, norm_lif_forward
 from minisnn.faster.winograd import WinogradCache, winograd_backward, winograd_forward
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import (
-    LIF,
-    Arrays,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    FirstSpike,
-    Linear,
-    MaxPool,
-    Repeat,
-    Shape,
-    Stage,
-    SumPool,
-    merge_time,
-    named,
-    split_time,
-)
+from minisnn.networks.stages.base import Arrays, Shape, Stage, merge_time, named, split_time
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, MaxPool, SumPool
+from minisnn.networks.stages.rearrange import Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.norm import RunningStats
 
 Named = tuple[str, Stage]

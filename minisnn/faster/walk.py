@@ -18,18 +18,12 @@ from dataclasses import replace
 
 from minisnn.faster.stages import TWINS, Held, Named, NormLIF, Scaled, Winograd
 from minisnn.networks.compose import Residual, Sequential, rebuilt
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    Linear,
-    Repeat,
-    Shape,
-    Stage,
-    SumPool,
-)
+from minisnn.networks.stages.base import Shape, Stage
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, SumPool
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 
 FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than they save
 SMALL_MAP = 4  # on smaller ones the kernels' transforms do

@@ -158,9 +158,7 @@ def compare(folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | N
 
 def read_entry(folder: Path) -> Entry:
     """What a run's folder says. Raises FileNotFoundError if it holds no run, ValueError if it is damaged."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
+    path = run_folder.config_file(folder)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         row = {"kind": config["train"], "recipe": config["recipe"]}

@@ -15,19 +15,14 @@ from minisnn.networks.notation import (
     widened,
 )
 from minisnn.networks.registry import network
-from minisnn.networks.stages import (
-    LIF,
-    BatchNorm,
-    Conv,
-    FirstSpike,
-    Flatten,
-    GlobalPool,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    Shape,
-)
+from minisnn.networks.stages.base import Shape
+from minisnn.networks.stages.first_spike import FirstSpike
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import GlobalPool, MaxPool
+from minisnn.networks.stages.readouts import MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron
 
 VGGSNN = "64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-10FC"

@@ -13,7 +13,7 @@ from minisnn.networks.compose import Sequential
 from minisnn.networks.describe import from_text
 from minisnn.networks.notation import STYLES, TOKEN, NotationError, from_notation, widened
 from minisnn.networks.registry import NETWORKS, Builder
-from minisnn.networks.stages import Shape
+from minisnn.networks.stages.base import Shape
 from minisnn.ops.neuron import Neuron
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array
-from minisnn.networks.stages import Arrays, Shape, Stage
+from minisnn.networks.stages.base import Arrays, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,24 @@ def firing_rates(stage: Stage, cache: Any) -> dict[str, Array]:
     cache: of the stage's forward. Layers are those whose cache has a method `firing_rate()`, yours too.
     """
     return {name: neurons.firing_rate() for name, neurons in neuron_caches(stage, cache)}
+
+
+def walked(
+    stage: Stage, x: Any, leaf: Callable[[str, Any, Any], Any], joined: Callable[..., Any], name: str = ""
+) -> Any:
+    """What comes out of a network, `leaf(name, stage, x)` being what comes out of each stage that holds no others.
+
+    joined: of what both branches of a residual sum put out, such as `residual_sum`. name: of the stage, with a dot
+    behind it; the names that `leaf` sees are whole.
+    """
+    if isinstance(stage, Residual):
+        branches = (("main", stage.main), ("shortcut", stage.shortcut))
+        return joined(*(walked(s, x, leaf, joined, f"{name}{which}.") for which, s in branches))
+    if isinstance(stage, Sequential):
+        for inner, s in stage.stages:
+            x = walked(s, x, leaf, joined, f"{name}{inner}.")
+        return x
+    return leaf(name[:-1], stage, x)
 
 
 def activities(stage: Stage, cache: Any) -> dict[str, Array]:

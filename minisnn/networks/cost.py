@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from operator import or_
 from typing import Any, NamedTuple
 
 from minisnn.arguments import numbers, one_of
 from minisnn.backend import Array, array_module
-from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import EMITS, Arrays, Arrivals, Stage
+from minisnn.networks.compose import Residual, Sequential, inside, residual_sum, walked
+from minisnn.networks.stages.base import EMITS, Arrays, Arrivals, Stage
 
 # Constants recovered from ESL's Table 1. The origin of the second is unknown: published figures for TrueNorth range
 # from 2.5 to 26 pJ.
@@ -168,11 +169,8 @@ def _check_countable(stage: Stage, name: str, params: Arrays) -> None:
 
 def _repeats(stage: Stage) -> bool:
     """Does the network repeat a static image?"""
-    if isinstance(stage, Residual):
-        return _repeats(stage.main) or _repeats(stage.shortcut)
-    if isinstance(stage, Sequential):
-        return any(_repeats(inner) for _, inner in stage.stages)
-    return getattr(stage, "repeats", False)
+    found: bool = walked(stage, False, lambda _, s, before: before or getattr(s, "repeats", False), or_)
+    return found
 
 
 def _layer(arrived: Arrivals, weight: Array, mask: Array | None, y: Array, frames: int) -> LayerCost:

@@ -8,16 +8,17 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from data_loaders.common.importing import imported
-from minisnn.lookup import is_own, name_of
+from minisnn.lookup import classes_in, is_own, name_of
 from minisnn.networks import stages
 from minisnn.networks.compose import Residual, Sequential
+from minisnn.networks.stages.base import Stage
 from minisnn.ops.neuron import Neuron
 from minisnn.ops.surrogate import SURROGATES, Surrogate
 
 KNOWN: dict[str, type] = {
     cls.__name__: cls
-    for cls in (*vars(stages).values(), *map(type, SURROGATES.values()), Neuron, Residual, Sequential)
-    if isinstance(cls, type) and is_dataclass(cls) and cls is not stages.WindowPool
+    for cls in (*classes_in(stages), *map(type, SURROGATES.values()), Neuron, Residual, Sequential)
+    if is_dataclass(cls)
 }
 """What a text may name shortly. Stages and surrogates of your own have the name `module:Class`."""
 
@@ -52,7 +53,7 @@ def _plain(value: Any) -> Any:
         return value
     name = type(value).__name__
     if KNOWN.get(name) is not type(value):
-        if type(value).__module__.startswith("minisnn.faster"):
+        if type(value).__module__.startswith("minisnn."):
             raise ValueError(f"cannot describe a {name}: describe the plain network")
         name = name_of("stage", type(value))
     default = {f.name: f.default for f in fields(value)}
@@ -103,6 +104,6 @@ def _fits(value: Any, hint: Any) -> bool:
         if type(value) is tuple and inner[-1] is ...:
             inner = inner[:1] * len(value)
         return type(value) is tuple and len(value) == len(inner) and all(map(_fits, value, inner))
-    if hint in (stages.Stage, Surrogate):
-        return hasattr(value, "backward" if hint is stages.Stage else "slope")
+    if hint in (Stage, Surrogate):
+        return hasattr(value, "backward" if hint is Stage else "slope")
     return type(value) in ((int, float) if hint is float else (hint,))

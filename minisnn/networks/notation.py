@@ -14,19 +14,13 @@ import re
 from dataclasses import dataclass
 
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import (
-    LIF,
-    AveragePool,
-    BatchNorm,
-    Conv,
-    Flatten,
-    Linear,
-    MaxPool,
-    MeanOverTime,
-    Repeat,
-    Shape,
-    Stage,
-)
+from minisnn.networks.stages.base import Shape, Stage
+from minisnn.networks.stages.lif import LIF
+from minisnn.networks.stages.norm import BatchNorm
+from minisnn.networks.stages.pools import AveragePool, MaxPool
+from minisnn.networks.stages.readouts import MeanOverTime
+from minisnn.networks.stages.rearrange import Flatten, Repeat
+from minisnn.networks.stages.weights import Conv, Linear
 from minisnn.ops.neuron import Neuron, integrate_and_fire
 
 Named = tuple[str, Stage]

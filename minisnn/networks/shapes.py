@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import Shape
+from minisnn.networks.stages.base import Shape
 
 
 class Numbers:

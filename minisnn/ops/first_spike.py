@@ -33,7 +33,7 @@ class FirstSpikeCache(NamedTuple):
 
 
 def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCache]:
-    r"""First spike of every neuron (ESL Eq. 5, chapters 03-05).
+    r"""First spike of every neuron (ESL Eq. 3-5, chapters 03-05).
 
     $$ z_j = \frac{\sum_{i \in C_j} w_{ij} z_i}{\sum_{i \in C_j} w_{ij} - 1}, \qquad C_j = \{i : z_i < z_j\} $$
 

@@ -35,7 +35,7 @@ class LIFCache(NamedTuple):
 
 
 def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tuple[Array, LIFCache]:
-    r"""Spikes of neurons over time (ESL Eq. 7-9; chapters 07-09 and 11).
+    r"""Spikes of neurons over time (ESL Eq. 7-9, SCA Eq. 1; chapters 07-09 and 11).
 
     $$ u_t = r + \lambda (v_{t-1} - r) + g I_t, \qquad a_t = \Theta(u_t - V_{th}), \qquad
        v_t = (1 - a_t) u_t + a_t V_{reset} $$
@@ -63,7 +63,7 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
 
 
 def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
-    r"""Gradient of `lif_forward`, backwards through time (chapter 09; the surrogate's slope is h).
+    r"""Gradient of `lif_forward`, backwards through time (SCA Eq. 3, chapter 09; the surrogate's slope is h).
 
     $$ \delta_t = g_t h_t + \lambda \delta_{t+1} \bigl[(1 - a_t) + (V_{reset} - u_t) h_t\bigr], \qquad
        \frac{\partial L}{\partial I_t} = g \, \delta_t $$

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from minisnn.arguments import Spelled, check, number
 from minisnn.backend import Array
-from minisnn.ops.surrogate import SURROGATES, Sigmoid, Surrogate, Triangle
+from minisnn.ops.surrogate import SURROGATES, Surrogate
+from minisnn.ops.surrogate.sigmoid import Sigmoid
+from minisnn.ops.surrogate.triangle import Triangle
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,13 @@ class Neuron(Spelled):
         return self.smooth or self.rest >= self.v_th
 
     def fire(self, u: Array) -> Array:
-        """The spikes a of potentials u: bool; floating if the neuron is smooth."""
+        """The spikes a of potentials u (ESL Eq. 8): bool; floating if the neuron is smooth."""
         if self.smooth:
             return self.surrogate.step(u - self.v_th)
         return u >= self.v_th if self.fire_at_equality else u > self.v_th
 
     def reset(self, u: Array, a: Array) -> Array:
-        """The potential v that spikes a leave of u."""
+        """The potential v that spikes a leave of u (ESL Eq. 9)."""
         a = a.astype(u.dtype)
         return u - self.v_th * a if self.v_reset is None else (1 - a) * u + self.v_reset * a
 
@@ -78,20 +80,17 @@ class Neuron(Spelled):
 
 
 def leaky(tau_m: float = 2.0, decay_input: bool = True, **others: object) -> Neuron:
-    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$; without decay_input X is not divided.
+    r"""SpikingJelly's LIF neuron, $H = V + (X - (V - V_{reset})) / \tau_m$ (SCA Eq. 2).
 
-    The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps. others:
-    further fields of `Neuron`. Raises ValueError for a tau_m below 1. Chapter 11 compares what libraries mean by "LIF".
+    The defaults are SpikingJelly's, too: fires at equality, sigmoid surrogate. tau_m: time constant in steps.
+    decay_input: False leaves X undivided. others: further fields of `Neuron`. Raises ValueError for a tau_m below 1.
     """
     check("tau_m", tau_m, number("tau_m", tau_m) >= 1, "at least 1")
     return _spikingjelly(decay=1 - 1 / tau_m, gain=1 / tau_m if decay_input else 1.0, **others)
 
 
 def integrate_and_fire(**others: object) -> Neuron:
-    """SpikingJelly's IF neuron, H = V + X, no leak; with detach_reset=True, SCA's.
-
-    others: further fields of `Neuron`.
-    """
+    """SpikingJelly's IF neuron, H = V + X (SCA Eq. 2). others: further fields of `Neuron`; SCA's: detach_reset=True."""
     return _spikingjelly(decay=1.0, **others)
 
 

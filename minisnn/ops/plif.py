@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from scipy.special import expit
-
 from minisnn.arguments import check, cotangent, floating
 from minisnn.backend import Array, array_module
 from minisnn.ops.lif import LIFCache, lif_backward, lif_forward
@@ -47,6 +45,8 @@ def plif_forward(
     neuron: threshold, reset and surrogate; its decay and gain are not used. score: see `lif_forward`. Returns spikes,
     as `lif_forward`, and the cache. Raises ValueError as it does, and for another shape of a.
     """
+    from scipy.special import expit  # takes long to import
+
     current, a = floating(current=current, a=a)
     check("a", a.shape, a.shape == (1,), "of shape (1,)")
     k = float(expit(float(a[0])))

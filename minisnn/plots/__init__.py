@@ -9,6 +9,7 @@ from minisnn.plots.connections import (
     connections_per_pixel,
     film,
     receptive_fields,
+    tiles,
     turnover,
 )
 from minisnn.plots.curves import (
@@ -27,7 +28,8 @@ from minisnn.plots.results import (
     dots,
     score_distributions,
 )
-from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour, legend, line_colours
+from minisnn.plots.style import BLUE, GREEN, GREY, ORANGE, RED, colour, legend, legend_above, line_colours
+from minisnn.plots.touch import touch
 
 __all__ = [
     "BLUE",
@@ -54,11 +56,14 @@ __all__ = [
     "layer_densities",
     "learning_curves",
     "legend",
+    "legend_above",
     "line_colours",
     "membrane",
     "raster",
     "receptive_fields",
     "score_distributions",
+    "tiles",
+    "touch",
     "turnover",
     "validation_curves",
 ]  # fmt: skip

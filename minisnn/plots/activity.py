@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from minisnn.arguments import check
 from minisnn.backend import Array, to_host
-from minisnn.plots.style import BLUE, GREY, RED, whole_numbers
+from minisnn.plots.style import BLUE, GREY, RED, legend_above, whole_numbers
 
 if TYPE_CHECKING:
     from data_loaders.formats.aedat import Events
@@ -95,7 +95,7 @@ def membrane(ax: Axes, potentials: Array, v_th: float = 1.0, most: int = 6) -> A
     ax.set(
         xlim=(0.5, T + 0.5), ylim=(low - 0.1 * height, low + (len(shown) + 0.05) * height), ylabel="neuron"
     )
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
+    legend_above(ax, fontsize="small")
     return whole_numbers(ax, "time step")
 
 
@@ -125,7 +125,7 @@ def events(ax: Axes, recording: Events, most: int = 20_000) -> Axes:
         ax.plot([], [], "s", color=mark, label=name)  # the dots are too small for a legend
     ax.set(xlabel="time / ms", ylabel="column")
     ax.yaxis.set(major_locator=MaxNLocator(integer=True), inverted=True)
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0.2)
+    legend_above(ax, handletextpad=0.2)
     return ax
 
 

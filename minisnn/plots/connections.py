@@ -34,7 +34,7 @@ def receptive_fields(
     ax: Axes, mask: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
     """The pixels that are connected to the first neurons, a tile for each neuron. mask: [H*W, M] bool."""
-    ax.imshow(_tiles(mask * 2, image, shape, frame=1), cmap="gray", vmin=0, vmax=2, interpolation="nearest")
+    ax.imshow(tiles(mask * 2, image, shape, frame=1), cmap="gray", vmin=0, vmax=2, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     return ax
 
@@ -44,7 +44,7 @@ def turnover(
 ) -> Axes:
     """Connections of the first neurons that were pruned, grew and stayed. Masks: [H*W, M] bool."""
     colours = ListedColormap(["white", RED, BLUE, GREY, "black"])  # neither, before, after, both, frame
-    sheet = _tiles(before + 2 * after.astype(int), image, shape, frame=4)
+    sheet = tiles(before + 2 * after.astype(int), image, shape, frame=4)
     ax.imshow(sheet, cmap=colours, vmin=0, vmax=4, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     for name, colour in (("died", RED), ("grew", BLUE), ("stayed", GREY)):
@@ -95,7 +95,7 @@ def _sign(icon: re.Match[str]) -> str:
     return signs.get(icon[1], "◀" if icon[2] else "▶")
 
 
-def _tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], frame: int) -> np.ndarray:
+def tiles(values: np.ndarray, image: tuple[int, int], shape: tuple[int, int], frame: float) -> np.ndarray:
     """The columns of values [H*W, M] as framed images, in rows."""
     (H, W), (rows, columns) = image, shape
     sheet = np.full((rows * (H + 1) + 1, columns * (W + 1) + 1), frame)

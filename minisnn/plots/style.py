@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 from textwrap import shorten, wrap
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -59,6 +60,11 @@ def legend(ax: Axes, few: int = 5) -> Axes:
         bbox_to_anchor=(1, 0.5), fontsize="small" if len(shown) <= 10 else "x-small", labelspacing=0.2,
     )  # fmt: skip
     return ax
+
+
+def legend_above(ax: Axes, ncols: int = 2, **looks: Any) -> None:
+    """A legend in the middle above the axes. looks: further arguments of Matplotlib's legend."""
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=ncols, **looks)
 
 
 def short(name: str, most: int = LABEL) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import ceil, inf
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -19,11 +19,12 @@ from minisnn.faster.blocks import hold_blas
 from minisnn.networks.compose import Sequential
 from minisnn.recipes.settings import Named, Settings, setting
 from minisnn.training import optim
+from minisnn.training.losses import LOSSES
 from minisnn.training.optim import Optimizer
 from minisnn.training.setup import Setup
 
 DEVICES = ("cpu", "gpu")
-lookup.import_all("minisnn.training", optim.OPTIMIZERS)
+lookup.import_all("minisnn.training", optim.OPTIMIZERS, LOSSES)
 
 
 FEW = 5000  # training samples, below which batches are small and epochs many
@@ -121,9 +122,22 @@ class Recipe(Settings):
         """The data. Raises ValueError for a name that is not known, DataError for files that do not fit."""
         return catalogue.load(self.data)
 
+    def part(self, data: DataSet) -> DataSet:
+        """What the recipe takes of data that are handed over: all of them."""
+        return data
+
+    def whole(self) -> Self:
+        """The same recipe, for all of the data."""
+        return self
+
     def iterations(self, data: About) -> int:
         """Optimiser steps in all of training."""
         return self.epochs * ceil(data.n_train / self.batch_size)
+
+    def prepared(self, **parts: Any) -> Setup:
+        """The setup that consists of these parts and of the recipe's batches, epochs and device, `quickened`."""
+        names = ("batch_size", "epochs", "accumulate", "device")
+        return self.quickened(Setup(**parts, **{name: getattr(self, name) for name in names}))
 
     def quickened(self, setup: Setup) -> Setup:
         """The setup of a plain network, with fast twins in place of network and optimiser unless `fast` is False."""

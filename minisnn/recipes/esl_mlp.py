@@ -22,8 +22,9 @@ from minisnn.recipes.settings import Named, again, setting
 from minisnn.structure.learner import Training
 from minisnn.structure.masks import erdos_renyi_density
 from minisnn.training import losses, optim
+from minisnn.training.losses import Objective
 from minisnn.training.optim import SGD, Adam, Optimizer
-from minisnn.training.setup import Objective, Penalty, Setup
+from minisnn.training.setup import Penalty, Setup
 
 TEXTS = Texts(
     help="ESL-SNNs' multi-layer network of neurons that fire once",
@@ -175,7 +176,7 @@ class ESLMLP(Connections, Recipe):
         lr = self.learning_rates(optimizer, {SGD: 0.45 if min(densities) < 1 else 0.3, Adam: 0.01})
         training = Training({}, self.iterations(data), self.epochs, optimizer, lr)
         learner = self.structure_learner(dict(zip(keys, densities, strict=False)), training)
-        setup = Setup(
+        return self.prepared(
             net=net,
             shape=(n_in,),
             encode=partial(latency_code, max_value=data.max_value, levels=self.levels),
@@ -186,13 +187,8 @@ class ESLMLP(Connections, Recipe):
             normalise=partial(optim.NORMALISATIONS[self.normalise], limit=self.limit),
             lr=lr,
             learner=learner,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            accumulate=self.accumulate,
-            device=self.device,
             fires_once=True,
         )
-        return self.quickened(setup)
 
 
 def _is_weight(key: str, weight: Array) -> bool:

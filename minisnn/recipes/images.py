@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from inspect import signature
+from typing import Any, ClassVar, Self, TypeVar
 
 from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
@@ -28,7 +29,8 @@ from minisnn.recipes.base import FEW, Recipe
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
 from minisnn.training import losses, optim
-from minisnn.training.setup import Objective, Penalty, Setup
+from minisnn.training.losses import LOSSES, Objective
+from minisnn.training.setup import Penalty, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ class Images(Recipe):
     loss: Named | Objective | None = setting(
         None,
         "at each step, or of the mean over time (default tet for esl, mean for sca)",
-        choices=("tet", "mean"),
+        choices=LOSSES,
         own=True,
     )
     smoothing: float = setting(
@@ -144,8 +146,9 @@ class Images(Recipe):
         super().refuse_idle(given)
         if "l1_on" in given and not self.l1:
             raise ValueError("l1_on needs l1 above 0")
-        if "smoothing" in given and self.loss not in (None, "tet", "mean"):
-            raise ValueError(f"smoothing needs loss tet or mean, found {self.loss}")
+        smooth = [name for name, made in LOSSES.items() if "smoothing" in signature(made.forward).parameters]
+        if "smoothing" in given and self.loss not in (None, *smooth):
+            raise ValueError(f"smoothing needs loss {' or '.join(smooth)}, found {self.loss}")
 
     def load(self) -> DataSet:
         """The data. Raises ValueError for more images than there are."""
@@ -158,6 +161,10 @@ class Images(Recipe):
         n = len(data.train.labels)
         check("images", self.images, self.images <= n, f"at most {n} for {data.name}")
         return replace(data, train=data.train.take(slice(self.images)))
+
+    def whole(self) -> Self:
+        """The same recipe, for all images."""
+        return replace(self, images=None)
 
     def plain(self, data: About) -> Sequential:
         """The network for these data, as one reads it."""
@@ -189,10 +196,11 @@ class Images(Recipe):
     def _objective(self, paper: str) -> Objective:
         """The loss, and how a class is read. Raises ValueError for one of your own that lacks a part."""
         loss: Any = self.loss or {"esl": "tet", "sca": "mean"}[paper]
-        if loss == "tet":
-            return tet(self.lam, self.smoothing)
-        if loss == "mean":
-            return replace(MEAN, forward=partial(losses.mean_loss_forward, smoothing=self.smoothing))
+        if isinstance(loss, str) and loss in LOSSES:
+            made = LOSSES[loss]
+            settings = {"lam": self.lam, "smoothing": self.smoothing}
+            taken = {name: settings[name] for name in signature(made.forward).parameters if name in settings}
+            return replace(made, forward=partial(made.forward, **taken))
         made = lookup.find("loss", loss, {})
         parts = [getattr(made, part, None) for part in ("forward", "backward", "predict")]
         found = [lookup.find("loss", part, {}) for part in parts]  # of a run that was kept: names
@@ -211,7 +219,7 @@ class Images(Recipe):
             encode = partial(direct_code, max_value=data.max_value, mean=data.mean, std=data.std)
         move: Augmentation = roll if data.is_sequence else shift
         steps = [partial(move, by=self.shift)] if self.shift else []
-        setup = Setup(
+        return self.prepared(
             net=net,
             shape=data.shape,
             encode=encode,
@@ -222,21 +230,7 @@ class Images(Recipe):
             normalise=optim.unlimited,
             lr=self.learning_rates(optimizer),
             learner=learner,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            accumulate=self.accumulate,
-            device=self.device,
         )
-        return self.quickened(setup)
-
-
-MEAN = Objective(losses.mean_loss_forward, losses.mean_loss_backward, losses.mean_prediction)
-
-
-def tet(lam: float = 0.0, smoothing: float = 0.0) -> Objective:
-    """TET's loss; the class is read from the mean over time."""
-    forward = partial(losses.tet_loss_forward, lam=lam, smoothing=smoothing)
-    return Objective(forward, losses.tet_loss_backward, losses.mean_prediction)
 
 
 def _is_conv(key: str, weight: Array) -> bool:

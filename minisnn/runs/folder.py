@@ -56,11 +56,17 @@ def create(folder: Path, config: dict[str, Any], state: TrainingState, log: Sequ
     write_json(folder / "config.json", config | {"environments": [environment()]})
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json says. Raises FileNotFoundError if there is none, ValueError if it is not one."""
+def config_file(folder: Path) -> Path:
+    """Where a run's configuration is. Raises FileNotFoundError if there is none."""
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run: there is no config.json")
+    return path
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says. Raises FileNotFoundError if there is none, ValueError if it is not one."""
+    path = config_file(folder)
     try:
         config = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:

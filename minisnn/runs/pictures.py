@@ -134,7 +134,7 @@ def draw_potentials(ax: Axes, layer: LIFTrace | FirstSpikeTrace, neurons: np.nda
 
 
 def _potentials_until_they_fire(ax: Axes, layer: FirstSpikeTrace, neurons: np.ndarray) -> Axes:
-    """V = sum of w max(0, 1 - z_in / z) over time t = ln z (ESL Eq. 4), the first to fire in another colour."""
+    """V = sum of w max(0, 1 - z_in / z) over time t = ln z (ESL Eq. 3), the first to fire in another colour."""
     z_in, z_out = layer.z_in[0], layer.z_out[0, neurons]
     end = max([*z_out[np.isfinite(z_out)], *z_in[z_in < END_OF_TIME], 1.1])
     z = np.geomspace(1, 1.05 * end, 200)
@@ -152,7 +152,7 @@ def _potentials_until_they_fire(ax: Axes, layer: FirstSpikeTrace, neurons: np.nd
             ax.plot(np.log(z_out[k]), 1, "o", color=colour, markersize=4)
     ax.axhline(1, color=plots.GREY, linestyle="--", linewidth=0.8)
     ax.set(xlabel="time t = ln z", ylabel="potential V")
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
+    plots.legend_above(ax, fontsize="small")
     return ax
 
 
@@ -178,10 +178,7 @@ def draw_tiles(ax: Axes, maps: np.ndarray, shape: tuple[int, int] = (4, 6), sign
     H, W, M = maps.shape
     columns_ = min(shape[1], M)
     rows = min(shape[0], ceil(M / columns_))
-    sheet = np.full((rows * (H + 1) - 1, columns_ * (W + 1) - 1), np.nan)
-    for n in range(min(rows * columns_, M)):
-        top, left = n // columns_ * (H + 1), n % columns_ * (W + 1)
-        sheet[top : top + H, left : left + W] = maps[:, :, n]
+    sheet = plots.tiles(maps.reshape(H * W, M), (H, W), (rows, columns_), np.nan)[1:-1, 1:-1]
     most = float(abs(maps).max()) or 1.0
     colours = "PuOr_r" if signed else "viridis"
     seen = ax.imshow(sheet, cmap=colours, vmin=-most if signed else 0, vmax=most, interpolation="nearest")

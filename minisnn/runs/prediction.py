@@ -11,8 +11,8 @@ import numpy as np
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device, to_host
 from minisnn.batches.interface import About
-from minisnn.networks.compose import Residual, Sequential, inside
-from minisnn.networks.stages import Arrays, Stage
+from minisnn.networks.compose import Sequential, inside, residual_sum, walked
+from minisnn.networks.stages.base import Arrays, Stage
 from minisnn.ops.neuron import Neuron
 from minisnn.training.loop import batches
 from minisnn.training.setup import Setup
@@ -119,7 +119,7 @@ class FirstSpikeTrace(NamedTuple):
     weight: np.ndarray  # [N, M], 0 where a mask lets no synapse be
 
     def causal_set(self, sample: int, neuron: int) -> np.ndarray:
-        """C_j = {i : z_i < z_j}, of the synapses that there are (ESL Eq. 5): [N] bool."""
+        """C_j = {i : z_i < z_j}, of the synapses that there are (ESL Eq. 4): [N] bool."""
         return (self.z_in[sample] < self.z_out[sample, neuron]) & (self.weight[:, neuron] != 0)
 
 
@@ -156,14 +156,7 @@ def trace(net: Sequential, params: Arrays, buffers: Arrays, x: Array) -> Trace:
     """
     layers: dict[str, LayerTrace] = {}
 
-    def walk(stage: Stage, name: str, x: Array) -> Array:
-        if isinstance(stage, Residual):
-            return walk(stage.main, f"{name}main.", x) + walk(stage.shortcut, f"{name}shortcut.", x)
-        if isinstance(stage, Sequential):
-            for inner, s in stage.stages:
-                x = walk(s, f"{name}{inner}.", x)
-            return x
-        key = name[:-1]
+    def leaf(key: str, stage: Stage, x: Array) -> Array:
         y, cache, _ = stage.forward(inside(key, params), inside(key, buffers), x, False)
         if hasattr(cache, "z_out"):
             layers[key] = FirstSpikeTrace(*map(to_host, (cache.z_in, cache.z_out, cache.weight)))
@@ -172,5 +165,5 @@ def trace(net: Sequential, params: Arrays, buffers: Arrays, x: Array) -> Trace:
             layers[key] = LIFTrace(current, potential, spikes, getattr(cache, "neuron", None))
         return y
 
-    y = walk(net, "", x)
+    y = walked(net, x, leaf, residual_sum)
     return Trace(to_host(x), layers, to_host(y))

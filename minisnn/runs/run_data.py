@@ -9,7 +9,6 @@ from data_loaders import catalogue
 from data_loaders.common.dataset import DataSet
 from data_loaders.common.info import DataInfo
 from minisnn.recipes import Recipe
-from minisnn.recipes.images import Images
 
 Source = str | PathLike[str] | DataSet
 
@@ -19,7 +18,7 @@ def load_data(recipe: Recipe, source: Source | None = None) -> DataSet:
     if source is None:
         return recipe.load()
     if isinstance(source, DataSet):
-        return recipe.part(source) if isinstance(recipe, Images) else source
+        return recipe.part(source)
     return replace(recipe, data=str(source)).load()
 
 
@@ -31,7 +30,7 @@ def absolute(recipe: Recipe) -> Recipe:
 
 def load_other(recipe: Recipe, source: Source) -> DataSet:
     """Data by a name or path, whole, as frames like the recipe's; a DataSet is returned as it is."""
-    return load_data(replace(recipe, images=None) if isinstance(recipe, Images) else recipe, source)
+    return load_data(recipe.whole(), source)
 
 
 def load_own(recipe: Recipe, info: DataInfo, source: Source | None, handed_over: bool, name: str) -> DataSet:

@@ -232,8 +232,6 @@ def causes(ax: Axes, layer: FirstSpikeTrace) -> Axes:
         ax.plot(np.log(layer.z_in[0][which]), weight[which], ".", color=colour, label=label)
     ax.axvline(np.log(z_out[winner]), color=plots.RED, label=f"neuron {winner} fires")
     ax.set(xlabel="time of the input, ln z", ylabel="weight")
-    ax.legend(
-        frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="x-small",
-        handlelength=0.8, columnspacing=0.8, handletextpad=0.3,
-    )  # fmt: skip
+    narrow = {"handlelength": 0.8, "columnspacing": 0.8, "handletextpad": 0.3}
+    plots.legend_above(ax, 3, fontsize="x-small", **narrow)
     return ax

@@ -12,7 +12,7 @@ from data_loaders.common.info import DataInfo
 from minisnn.backend import array_module, to_device
 from minisnn.networks import describe
 from minisnn.networks.compose import Sequential, neuron_caches
-from minisnn.networks.stages import Arrays
+from minisnn.networks.stages.base import Arrays
 from minisnn.recipes import LIFNet
 from minisnn.recipes.images import Images
 from minisnn.runs import folder as run_folder

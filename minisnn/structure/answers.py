@@ -7,20 +7,19 @@ Each function raises one ValueError that names the rule, the layer, what was fou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from operator import index
 from typing import Any
 
 import numpy as np
 
-from minisnn.backend import Array, array_module, as_array
+from minisnn.backend import Array, array_module, is_array, to_host
+from minisnn.lookup import unwrapped
 from minisnn.structure.redistribute import Layers, is_right_on_average
 
 
 def name_of(rule: Callable[..., Any]) -> str:
     """A rule's own name."""
-    while isinstance(rule, partial):
-        rule = rule.func
+    rule = unwrapped(rule)
     return getattr(rule, "__name__", type(rule).__name__)
 
 
@@ -42,21 +41,19 @@ def checked_positions(
         )
 
     try:
-        positions = xp.asarray(as_array(found))
+        host = _on_host(found)
     except (TypeError, ValueError) as error:
         raise refuse(f"a {type(found).__name__} that is no array ({error})") from error
-    if not positions.size and positions.dtype == float:  # what NumPy makes of an empty list
-        positions = positions.astype("int64")
-    if positions.dtype.kind not in "iu" or positions.ndim != 1:
-        raise refuse(f"an array of {positions.dtype} with the shape {positions.shape}")
-    if len(positions) != count:
-        raise refuse(f"{len(positions)} positions")
-    if not count:
-        return positions.astype("int64")
-    low, high = int(positions.min()), int(positions.max())
+    if not host.size and host.dtype == float:  # what NumPy makes of an empty list
+        host = host.astype("int64")
+    if host.dtype.kind not in "iu" or host.ndim != 1:
+        raise refuse(f"an array of {host.dtype} with the shape {host.shape}")
+    if len(host) != count:
+        raise refuse(f"{len(host)} positions")
+    low, high = (int(host.min()), int(host.max())) if count else (0, -1)
     if low < 0 or high >= allowed.size:  # `put` would wrap them on a device
         raise refuse(f"positions from {low} to {high}, where 0 to {allowed.size - 1} exist")
-    positions = positions.astype("int64", copy=False)
+    positions = xp.asarray(host.astype("int64", copy=False))
     there = xp.zeros(allowed.size, bool)
     xp.put(there, positions, True)
     if int(xp.count_nonzero(there & allowed.ravel())) != count:
@@ -64,6 +61,14 @@ def checked_positions(
         foreign = int(xp.count_nonzero(~allowed.ravel()[positions]))
         raise refuse(f"{count} positions, {count - different} of them repeated and {foreign} of them foreign")
     return positions
+
+
+def _on_host(found: object) -> np.ndarray:
+    """What a rule returned, as a host array: each library refuses other things to become its array, in other words.
+
+    Raises TypeError or ValueError for what is no array.
+    """
+    return np.asarray(to_host(found) if is_array(found) else found)
 
 
 def checked_counts(rule: Callable[..., Any], layers: Layers, found: object) -> dict[str, int]:
@@ -98,8 +103,8 @@ def checked_counts(rule: Callable[..., Any], layers: Layers, found: object) -> d
 
 
 def checked_mask(sample: Callable[..., Any], layer: str, found: object, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask that a sampler drew. Raises ValueError unless it is bool, on the host, and has the weight's shape."""
-    mask = np.asarray(found) if isinstance(found, (np.ndarray, list, tuple)) else None
+    """A mask that a sampler drew, on the host. Raises ValueError unless it is bool and has the weight's shape."""
+    mask = _on_host(found) if is_array(found) or isinstance(found, (list, tuple)) else None
     if mask is None or mask.dtype != bool or mask.shape != shape:
         what = type(found).__name__ if mask is None else f"{mask.dtype} {mask.shape}"
         raise ValueError(f"sampler {name_of(sample)}, {layer}: it returned {what}; expected bool {shape}")

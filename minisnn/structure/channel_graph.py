@@ -18,7 +18,7 @@ import numpy as np
 
 from minisnn.arguments import one_of
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.stages import CHANNELS, Shape, Stage
+from minisnn.networks.stages.base import CHANNELS, Shape, Stage
 
 
 class Channels(NamedTuple):

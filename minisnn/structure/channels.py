@@ -1,7 +1,7 @@
 """SCA: channels are pruned and regrown. The only place where a channel mask changes.
 
 Activity scores rank the channels of all layers together, the gradients of batch norm's gamma say which of the pruned
-are regrown (SCA §4.2-4.3, chapters 17 and 18).
+are regrown (SCA Eq. 4, SCA Algorithm 1, §4.2-4.3; chapters 17 and 18).
 """
 
 from __future__ import annotations

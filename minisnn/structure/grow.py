@@ -6,7 +6,7 @@ statistics: what is known of every position of the layer, active or not. candida
 inactive positions, ascending, those just pruned included. count: exactly how many of them grow.
 positions: [count] indices into the flattened weight. Random numbers are drawn on the host and ties go to the
 lowest index, so the same statistics give the same masks on every array library. What a rule returns is
-checked in `evolve.py`. To add a rule to the command line, name it in RULES.
+checked in `evolve.py`. `register` gives a rule the name that recipes and the command line have for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from minisnn.arguments import generator, integers, numbers, whole
 from minisnn.backend import Array, array_module
+from minisnn.lookup import register
 
 
 class GrowthStatistics(NamedTuple):
@@ -35,7 +36,11 @@ class GrowthStatistics(NamedTuple):
 
 GrowRule = Callable[[GrowthStatistics, Array, int, np.random.Generator], Array]
 
+RULES: dict[str, GrowRule] = {}
+"""By name. In place of a name recipes take any function, and `module:name`."""
 
+
+@register(RULES, "random")
 def grow_random(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
@@ -48,6 +53,7 @@ def grow_random(
     return candidates[array_module(candidates).asarray(chosen)]
 
 
+@register(RULES, "random-unfired")
 def grow_random_unfired(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
@@ -65,6 +71,7 @@ def grow_random_unfired(
     return array_module(candidates).concatenate([unfired, others])
 
 
+@register(RULES, "longest-inactive")
 def grow_longest_inactive(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
@@ -82,6 +89,7 @@ def grow_longest_inactive(
     return _highest(-last_active, shuffled, count)
 
 
+@register(RULES, "gradient")
 def grow_gradient(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
@@ -94,6 +102,7 @@ def grow_gradient(
     return _highest(abs(gradient), candidates, count)
 
 
+@register(RULES, "momentum")
 def grow_momentum(
     statistics: GrowthStatistics, candidates: Array, count: int, rng: np.random.Generator
 ) -> Array:
@@ -122,12 +131,3 @@ def _checked(candidates: Array, count: int) -> Array:
     if not 0 <= count <= len(candidates):
         raise ValueError(f"cannot grow {count} of {len(candidates)} inactive connections")
     return candidates
-
-
-RULES: dict[str, GrowRule] = {
-    "random": grow_random,
-    "random-unfired": grow_random_unfired,
-    "longest-inactive": grow_longest_inactive,
-    "gradient": grow_gradient,
-    "momentum": grow_momentum,
-}

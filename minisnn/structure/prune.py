@@ -4,8 +4,8 @@
 
 weight: any shape. mask: bool, the same shape. count: exactly how many of the active connections to prune.
 positions: [count] indices into the flattened weight. Equal weights are pruned in order of their index, so
-the same weights give the same masks on every array library. What a rule returns is checked in `evolve.py`. To add
-a rule to the command line, name it in RULES.
+the same weights give the same masks on every array library. What a rule returns is checked in `evolve.py`. `register`
+gives a rule the name that recipes and the command line have for it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from collections.abc import Callable
 
 from minisnn.arguments import bools, floating, whole
 from minisnn.backend import Array, array_module
+from minisnn.lookup import register
 
 PruneRule = Callable[[Array, Array, int], Array]
 
+RULES: dict[str, PruneRule] = {}
+"""By name. In place of a name recipes take any function, and `module:name`."""
 
+
+@register(RULES, "magnitude")
 def prune_magnitude(weight: Array, mask: Array, count: int) -> Array:
     """The `count` active weights with the smallest |w| (Han et al. 2015; chapter 14).
 
@@ -28,6 +33,7 @@ def prune_magnitude(weight: Array, mask: Array, count: int) -> Array:
     return active[_lowest(abs(w), count)]
 
 
+@register(RULES, "set")
 def prune_set(weight: Array, mask: Array, count: int) -> Array:
     """SET (Mocanu et al. 2018): the smallest positive and the least negative weights, each sign in its share.
 
@@ -67,6 +73,3 @@ def _active(weight: Array, mask: Array, count: int) -> tuple[Array, Array]:
 def _lowest(score: Array, count: int) -> Array:
     """Positions of the `count` lowest scores; ties go to the lowest position."""
     return array_module(score).argsort(score, kind="stable")[:count]
-
-
-RULES: dict[str, PruneRule] = {"magnitude": prune_magnitude, "set": prune_set}

@@ -5,18 +5,18 @@
 layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
 more than are free, and in all as many as were lost unless the rule is `right_on_average`. `evolve.py` checks that.
 ESL does not say how; its Fig. 3b shows layers whose densities change, which `return_what_was_lost` cannot do and the
-other two can. To add a rule, write it and name it in RULES.
+other two can. `register` gives a rule its name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minisnn.arguments import generator
+from minisnn.lookup import register, unwrapped
 
 
 class Layer(NamedTuple):
@@ -30,6 +30,9 @@ class Layer(NamedTuple):
 Layers = Mapping[str, Layer]
 RedistributionRule = Callable[[Layers, np.random.Generator], dict[str, int]]
 
+RULES: dict[str, RedistributionRule] = {}
+"""By name. In place of a name recipes take any function, and `module:name`."""
+
 
 def right_on_average(rule: RedistributionRule) -> RedistributionRule:
     """A decorator for rules that give back what was lost only on average: their sum is not checked."""
@@ -39,11 +42,10 @@ def right_on_average(rule: RedistributionRule) -> RedistributionRule:
 
 def is_right_on_average(rule: Callable[..., Any]) -> bool:
     """Was this rule, or what it is a `functools.partial` of, declared `right_on_average`?"""
-    while isinstance(rule, partial):
-        rule = rule.func
-    return getattr(rule, "right_on_average", False)
+    return getattr(unwrapped(rule), "right_on_average", False)
 
 
+@register(RULES, "none")
 def return_what_was_lost(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """Every layer gets exactly as many as it lost: densities never move (SET, RigL).
 
@@ -52,6 +54,7 @@ def return_what_was_lost(layers: Layers, rng: np.random.Generator) -> dict[str, 
     return {key: layer.lost for key, layer in layers.items()}
 
 
+@register(RULES, "bernoulli")
 @right_on_average
 def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """Each free position grows with probability lost / free, independently (sparse_learning, ITOP).
@@ -66,6 +69,7 @@ def draw_binomially(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     }
 
 
+@register(RULES, "momentum")
 def share_by_momentum(layers: Layers, rng: np.random.Generator) -> dict[str, int]:
     """All that was pruned is shared in proportion to mean momentum (Dettmers and Zettlemoyer 2019).
 
@@ -97,10 +101,3 @@ def _apportion(total: int, share: np.ndarray) -> list[int]:
     up = np.argsort(whole - exact, kind="stable")[: total - whole.sum()]
     whole[up] += 1
     return whole.tolist()
-
-
-RULES: dict[str, RedistributionRule] = {
-    "none": return_what_was_lost,
-    "bernoulli": draw_binomially,
-    "momentum": share_by_momentum,
-}

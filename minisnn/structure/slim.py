@@ -12,7 +12,8 @@ import numpy as np
 from minisnn.backend import Array, array_module, to_host
 from minisnn.networks.compose import Sequential, rebuilt
 from minisnn.networks.cost import Connections
-from minisnn.networks.stages import Arrays, Select, Shape, Stage
+from minisnn.networks.stages.base import Arrays, Shape, Stage
+from minisnn.networks.stages.rearrange import Select
 from minisnn.structure.channel_graph import Axis, ChannelGraph
 from minisnn.training.state import TrainingState
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from minisnn.backend import Array, array_module
-from minisnn.networks.compose import Residual, Sequential, inside, residual_sum
-from minisnn.networks.stages import Stage
+from minisnn.networks.compose import Sequential, inside, residual_sum, walked
+from minisnn.networks.stages.base import Stage
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -99,38 +99,34 @@ def origin(
 
     Every layer's weights, statistics and output are looked at, in forward order, and potentials in place of spikes.
     """
+
+    def leaf(name: str, stage: Stage, x: Array) -> Array:
+        return _checked(stage, inside(name, dict(params)), inside(name, dict(buffers)), x, train, name)
+
     try:
         _look({"the network's input": x})
-        _walk(net, dict(params), dict(buffers), x, train, "")
+        walked(net, x, leaf, residual_sum)
     except _Found as found:
         return str(found)
     return ""
 
 
-def _walk(stage: Stage, params: Any, buffers: Any, x: Array, train: bool, name: str) -> Array:
+def _checked(stage: Stage, params: Any, buffers: Any, x: Array, train: bool, name: str) -> Array:
     """The output of a stage. Raises _Found where something is wrong on the way."""
-    if isinstance(stage, Sequential):
-        for inner, s in stage.stages:
-            x = _walk(s, inside(inner, params), inside(inner, buffers), x, train, f"{name}{inner}.")
-        return x
-    if isinstance(stage, Residual):
-        branches = (("main", stage.main), ("shortcut", stage.shortcut))
-        y, z = (_walk(s, inside(b, params), inside(b, buffers), x, train, f"{name}{b}.") for b, s in branches)
-        return residual_sum(y, z)
     parts = getattr(stage, "parts", ())
     if len(parts) > 1:  # one after the other: between them it shows
-        outer = name[:-1].rpartition(".")[0]
+        outer = name.rpartition(".")[0]
         for n, (inner, s) in enumerate(parts):  # only the first has parameters, under the name of all
-            here = f"{outer}.{inner}.".removeprefix(".") if n else name
-            x = _walk(s, {} if n else params, {} if n else buffers, x, train, here)
+            here = f"{outer}.{inner}".removeprefix(".") if n else name
+            x = _checked(s, {} if n else params, {} if n else buffers, x, train, here)
         return x
-    _look({f"{name}{key}": a for key, a in (params | buffers).items()})
+    _look({f"{name}.{key}": a for key, a in (params | buffers).items()})
     y, cache, new = stage.forward(params, buffers, x, train)
-    _look({f"{name}{key}": a for key, a in new.items()})
+    _look({f"{name}.{key}": a for key, a in new.items()})
     if getattr(stage, "never_is_inf", False):
-        _look({name[:-1]: array_module(y).where(y == float("inf"), 0, y)}, "the output of ")
+        _look({name: array_module(y).where(y == float("inf"), 0, y)}, "the output of ")
     elif hasattr(cache, "u"):
-        _look({name[:-1]: cache.u}, "the potential of ")
+        _look({name: cache.u}, "the potential of ")
     else:
-        _look({name[:-1]: y}, "the output of ")
+        _look({name: y}, "the output of ")
     return y

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from minisnn.arguments import check, floating, integers
 from minisnn.backend import Array, array_module
+from minisnn.lookup import register
 from minisnn.ops.first_spike import Z_MAX
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a network's output is trained for, and how its class is read."""
+
+    forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
+    backward: Callable[[float, Any], Array]  # (dloss, cache) -> doutputs
+    predict: Callable[[Array], Array]  # outputs -> class of each sample, -1 for none
+
+
+LOSSES: dict[str, Objective] = {}
+"""Of LIF networks, by the names that recipes and the command line take; a file beside this one may add its own. A
+forward that has an argument `lam` or `smoothing` is given the recipe's."""
 
 
 class FirstSpikeLossCache(NamedTuple):
@@ -104,6 +121,18 @@ def weight_sum_cost_backward(dcost: float, cache: WeightSumCache) -> Array:
     return array_module(weight).repeat((-dcost * short.astype(weight.dtype))[None], len(weight), 0)
 
 
+def mean_prediction(outputs: Array) -> Array:
+    r"""The class whose output is largest on average over time, $\arg\max_k \sum_t O_{tk}$.
+
+    outputs: [T, B, K] floating. Returns classes [B], integers; ties go to the lowest. Raises ValueError for another
+    dtype or shape.
+    """
+    (outputs,) = floating(outputs=outputs)
+    if outputs.ndim != 3 or 0 in (len(outputs), outputs.shape[2]):
+        raise ValueError(f"expected outputs [T, B, K] with T and K of at least 1, found {outputs.shape}")
+    return outputs.mean(0).argmax(1)
+
+
 class TETCache(NamedTuple):
     """What `tet_loss_backward` needs."""
 
@@ -165,6 +194,9 @@ def tet_loss_backward(dloss: float, cache: TETCache) -> Array:
     return doutputs
 
 
+register(LOSSES, "tet")(Objective(tet_loss_forward, tet_loss_backward, mean_prediction))
+
+
 def mean_loss_forward(outputs: Array, labels: Array, smoothing: float = 0.0) -> tuple[Array, TETCache]:
     r"""Cross-entropy of the outputs' mean over time: the loss that TET replaces, and SCA's (chapter 10).
 
@@ -192,16 +224,7 @@ def mean_loss_backward(dloss: float, cache: TETCache) -> Array:
     return array_module(d).repeat(d, T, 0)
 
 
-def mean_prediction(outputs: Array) -> Array:
-    r"""The class whose output is largest on average over time, $\arg\max_k \sum_t O_{tk}$.
-
-    outputs: [T, B, K] floating. Returns classes [B], integers; ties go to the lowest. Raises ValueError for another
-    dtype or shape.
-    """
-    (outputs,) = floating(outputs=outputs)
-    if outputs.ndim != 3 or 0 in (len(outputs), outputs.shape[2]):
-        raise ValueError(f"expected outputs [T, B, K] with T and K of at least 1, found {outputs.shape}")
-    return outputs.mean(0).argmax(1)
+register(LOSSES, "mean")(Objective(mean_loss_forward, mean_loss_backward, mean_prediction))
 
 
 def l1_cost_forward(weight: Array) -> tuple[Array, Array]:

@@ -116,6 +116,11 @@ class Adam(Optimizer):
         return abs(m) / (array_module(v).sqrt(v) + self.eps)
 
 
+SCHEDULES: dict[str, Callable[..., float]] = {}
+"""By name: (epoch, epochs, lr, lr_end) -> learning rate."""
+
+
+@register(SCHEDULES, "exponential")
 def exponential_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
     r"""From lr in epoch 0 to lr_end in the last, $\eta (\eta_\mathrm{end} / \eta)^{e / (E - 1)}$.
 
@@ -124,6 +129,7 @@ def exponential_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
     return lr * (lr_end / lr) ** (epoch / max(1, epochs - 1))
 
 
+@register(SCHEDULES, "cosine")
 def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
     r"""A half cosine, $\eta_\mathrm{end} + \frac{\eta - \eta_\mathrm{end}}{2} (1 + \cos(\pi e / E))$ (TET).
 
@@ -132,6 +138,7 @@ def cosine_lr(epoch: int, epochs: int, lr: float, lr_end: float = 0.0) -> float:
     return lr_end + (lr - lr_end) / 2 * (1 + cos(pi * epoch / epochs))
 
 
+@register(SCHEDULES, "step")
 def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
     r"""Three equal parts of training at $\eta$, $\sqrt{\eta\,\eta_\mathrm{end}}$ and $\eta_\mathrm{end}$.
 
@@ -147,10 +154,15 @@ def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
 # so that a limit means the same length of step at every density.
 
 
+NORMALISATIONS: dict[str, Callable[..., None]] = {}
+"""By name: (grads, masks, limit), in place."""
+
+
 def unlimited(grads: Arrays, masks: Arrays) -> None:
     """Leave gradients as they are. grads, masks: by key of params."""
 
 
+@register(NORMALISATIONS, "layers")
 def clip_layers(grads: Arrays, masks: Arrays, limit: float) -> None:
     r"""Limit the Frobenius norm of each layer's gradient, $g \leftarrow g \min(1, c / \lVert m \odot g \rVert)$.
 
@@ -160,6 +172,7 @@ def clip_layers(grads: Arrays, masks: Arrays, limit: float) -> None:
         g *= _factor(_norm(g, masks.get(key)), limit)
 
 
+@register(NORMALISATIONS, "neurons")
 def clip_neurons(grads: Arrays, masks: Arrays, limit: float) -> None:
     r"""Limit the norm of the gradient of each neuron's incoming weights.
 
@@ -172,6 +185,7 @@ def clip_neurons(grads: Arrays, masks: Arrays, limit: float) -> None:
         g *= xp.minimum(1, limit / xp.maximum(xp.sqrt((moving * moving).sum(0)), TINY))
 
 
+@register(NORMALISATIONS, "rows")
 def clip_rows(grads: Arrays, masks: Arrays, limit: float) -> None:
     r"""Limit the Frobenius norm of each layer's gradient over its number N of inputs, the first axis.
 
@@ -183,6 +197,7 @@ def clip_rows(grads: Arrays, masks: Arrays, limit: float) -> None:
         g *= _factor(_norm(g, masks.get(key)) / len(g), limit)
 
 
+@register(NORMALISATIONS, "global")
 def divide_by_norm(grads: Arrays, masks: Arrays, limit: float) -> None:
     r"""Make the norm of all gradients together equal to `limit`.
 
@@ -205,17 +220,3 @@ def _norm(g: Array, mask: Array | None) -> float:
 
 def _factor(norm: float, limit: float) -> float:
     return limit / norm if norm > limit else 1.0
-
-
-Normalisation = Callable[..., None]
-SCHEDULES: dict[str, Callable[..., float]] = {
-    "exponential": exponential_lr,
-    "cosine": cosine_lr,
-    "step": step_lr,
-}
-NORMALISATIONS: dict[str, Normalisation] = {
-    "layers": clip_layers,
-    "neurons": clip_neurons,
-    "rows": clip_rows,
-    "global": divide_by_norm,
-}

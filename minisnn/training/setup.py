@@ -9,18 +9,10 @@ from typing import Any, NamedTuple
 
 from minisnn.backend import Array
 from minisnn.networks.compose import Sequential
-from minisnn.networks.stages import Shape
+from minisnn.networks.stages.base import Shape
 from minisnn.structure.learner import StructureLearner
+from minisnn.training.losses import Objective
 from minisnn.training.optim import Optimizer
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a network's output is trained for, and how its class is read."""
-
-    forward: Callable[..., tuple[Array, Any]]  # (outputs, labels) -> loss, cache
-    backward: Callable[[float, Any], Array]  # (dloss, cache) -> doutputs
-    predict: Callable[[Array], Array]  # outputs -> class of each sample, -1 for none
 
 
 class Penalty(NamedTuple):

@@ -20,7 +20,7 @@ from minisnn.ops.windows import PoolCache
 
 
 @dataclass(frozen=True)
-class WindowPool(Plain):
+class _WindowPool(Plain):
     """Base of pools over k x k windows, [T, B, H, W, C] -> [T, B, H // k, W // k, C]; `pair` is the op's pair."""
 
     emits = "same"
@@ -47,19 +47,19 @@ class WindowPool(Plain):
         return split_time(self.pair[1](merge_time(dy), cache), dy), {}
 
 
-class AveragePool(WindowPool):
+class AveragePool(_WindowPool):
     """Means of k x k windows, by `average_pool_forward`."""
 
     pair = pool.average_pool_forward, pool.average_pool_backward
 
 
-class SumPool(WindowPool):
+class SumPool(_WindowPool):
     """Sums of spikes in k x k windows, in bytes, by `sum_pool_forward`."""
 
     pair = pool.sum_pool_forward, pool.sum_pool_backward
 
 
-class MaxPool(WindowPool):
+class MaxPool(_WindowPool):
     """Maxima of k x k windows, by `max_pool_forward`."""
 
     pair = max_pool.max_pool_forward, max_pool.max_pool_backward

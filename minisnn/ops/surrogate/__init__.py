@@ -1,17 +1,11 @@
-"""Smooth stand-ins for the Heaviside step, and their slopes: one file for each."""
+"""Smooth stand-ins for the Heaviside step, and their slopes: one file for each.
 
-from minisnn.ops.surrogate.arctan import ArcTan
-from minisnn.ops.surrogate.base import Surrogate
-from minisnn.ops.surrogate.rectangle import Rectangle
-from minisnn.ops.surrogate.sigmoid import Sigmoid
-from minisnn.ops.surrogate.triangle import Triangle
+A file here that holds a class with the decorator `surrogate` is one of `SURROGATES`; nothing else has to know it.
+"""
 
-SURROGATES: dict[str, Surrogate] = {
-    "triangle": Triangle(),
-    "rectangle": Rectangle(),
-    "sigmoid": Sigmoid(),
-    "arctan": ArcTan(),
-}
-"""By the names that recipes and the command line take. Yours is handed over, or named `module:name`."""
+from minisnn.lookup import import_all
+from minisnn.ops.surrogate.base import SURROGATES, Surrogate
 
-__all__ = ["SURROGATES", "ArcTan", "Rectangle", "Sigmoid", "Surrogate", "Triangle"]
+import_all("minisnn.ops.surrogate", SURROGATES)
+
+__all__ = ["SURROGATES", "Surrogate"]

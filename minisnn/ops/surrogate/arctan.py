@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import pi
 
 from minisnn.backend import Array, array_module
-from minisnn.ops.surrogate.base import Surrogate, floats, positive
+from minisnn.ops.surrogate.base import Surrogate, floats, positive, surrogate
 
 
+@surrogate("arctan")
 @dataclass(frozen=True)
 class ArcTan(Surrogate):
     r"""An arctangent's slope, $h(x) = \frac{\alpha}{2} / (1 + (\frac{\pi}{2} \alpha x)^2)$ (Fang et al. 2021).

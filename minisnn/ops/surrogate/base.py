@@ -8,12 +8,14 @@ Heaviside the network is differentiable, and its gradient can be checked.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from minisnn.arguments import check, floating, number
 from minisnn.backend import Array
+from minisnn.lookup import register
 
 
 class Surrogate(Protocol):
@@ -28,6 +30,22 @@ class Surrogate(Protocol):
 
     def slope(self, x: Array) -> Array:
         """The derivative of `step`."""
+
+
+SURROGATES: dict[str, Surrogate] = {}
+"""By the names that recipes and the command line take. Yours is handed over, or named `module:name`."""
+
+AnySurrogate = TypeVar("AnySurrogate", bound=type[Surrogate])
+
+
+def surrogate(name: str) -> Callable[[AnySurrogate], AnySurrogate]:
+    """A decorator that gives a class a name in `SURROGATES`; there it stands with its defaults."""
+
+    def put(cls: AnySurrogate) -> AnySurrogate:
+        register(SURROGATES, name)(cls())
+        return cls
+
+    return put
 
 
 def floats(x: Array) -> Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minisnn.backend import Array, array_module
-from minisnn.ops.surrogate.base import Surrogate, floats, positive
+from minisnn.ops.surrogate.base import Surrogate, floats, positive, surrogate
 
 
+@surrogate("rectangle")
 @dataclass(frozen=True)
 class Rectangle(Surrogate):
     """A rectangle: 1 / width for |x| < width / 2, else 0 (Wu et al. 2018; chapter 08).

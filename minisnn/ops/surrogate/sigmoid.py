@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minisnn.backend import Array, array_module
-from minisnn.ops.surrogate.base import Surrogate, floats, positive
+from minisnn.ops.surrogate.base import Surrogate, floats, positive, surrogate
 
 
+@surrogate("sigmoid")
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
     r"""A sigmoid's slope, $h(x) = \alpha s (1 - s)$, $s = \sigma(\alpha x)$ (SpikingJelly's; SCA Eq. 3; chapter 08).

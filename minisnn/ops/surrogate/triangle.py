@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minisnn.backend import Array, array_module
-from minisnn.ops.surrogate.base import Surrogate, floats, positive
+from minisnn.ops.surrogate.base import Surrogate, floats, positive, surrogate
 
 
+@surrogate("triangle")
 @dataclass(frozen=True)
 class Triangle(Surrogate):
     r"""A triangle, $h(x) = \max(0, \gamma - |x|) / \gamma^2$ (TET's, and ours for ESL Eq. 8; chapter 08).

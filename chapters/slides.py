@@ -1,0 +1,67 @@
+"""Write chapters as slides: `python chapters/slides.py [NN ...]` makes build/slides/NN_topic.html.
+
+They are made of the built notebooks. A slide begins at every heading, and below it the parts appear one by one. The
+pages load reveal.js and MathJax from the network; `--reveal FOLDER` names a copy of reveal.js to use in its place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert import SlidesExporter
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "build" / "slides"
+HEADING = re.compile(
+    r"^(?=#{1,3} |\*\*[A-Z][^*\n]{2,40}\.\*\*)", re.MULTILINE
+)  # "## …", and a paragraph's title in bold
+
+
+def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same with text cut at its headings, and with marks that say where a slide begins."""
+    cells = []
+    for cell in notebook.cells:
+        parts = (
+            [part for part in HEADING.split(cell.source) if part.strip()]
+            if cell.cell_type == "markdown"
+            else [None]
+        )
+        for part in parts:
+            piece = cell if part is None else nbformat.v4.new_markdown_cell(part)
+            piece.metadata["slideshow"] = {"slide_type": _kind(part)}
+            cells.append(piece)
+    notebook.cells = cells
+    return notebook
+
+
+def _kind(text: str | None) -> str:
+    """Chapters and sections go to the right, what is below them downwards; code follows its text."""
+    if text is None:
+        return "fragment"
+    return "slide" if text.startswith(("# ", "## ")) else "subslide"
+
+
+def main() -> None:
+    """Write the slides of the chapters that are named, or of all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("chapters", nargs="*", metavar="NN")
+    parser.add_argument("--reveal", help="a folder or an address with reveal.js")
+    arguments = parser.parse_args()
+    exporter = SlidesExporter()
+    if arguments.reveal:
+        exporter.reveal_url_prefix = arguments.reveal
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in sorted((ROOT / "chapters" / "notebooks").glob("*.ipynb")):
+        if not arguments.chapters or path.name[:2] in arguments.chapters:
+            page, _ = exporter.from_notebook_node(slides(nbformat.read(path, as_version=4)))
+            (FOLDER / f"{path.stem}.html").write_text(page, encoding="utf-8")
+            print(f"{path.stem}: build/slides/{path.stem}.html")
+
+
+if __name__ == "__main__":
+    main()
