@@ -18,6 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "chapters"))
@@ -25,6 +28,7 @@ import build  # noqa: E402 - chapters/build.py knows links and anchors
 
 PAGES = ROOT / "build" / "book-pages"
 HTML = ROOT / "build" / "book"
+CACHE = ROOT / "build" / "book-cache"
 BOOK = ROOT / "docs" / "book"
 
 PARTS = {  # what the contents show, in order; a page of docs/ that is not named here comes last
@@ -73,7 +77,9 @@ class Gathering:
                 nbformat.write(self.notebook(source, name), out)
             else:
                 end = contents(self.pages.values()) if name == "index" else ""
-                out.write_text(self.text(source.read_text(encoding="utf-8"), source, name) + end, encoding="utf-8")
+                out.write_text(
+                    self.text(source.read_text(encoding="utf-8"), source, name) + end, encoding="utf-8"
+                )
         while self.waiting:
             self.code_page(self.waiting.pop())
 
@@ -112,6 +118,10 @@ class Gathering:
             found = self.pages[there] + there.suffix
             return os.path.relpath(found, here) + (f"#{build.slug(anchor)}" if anchor else "")
         copy = os.path.relpath(self.stand_in(there), here)
+        if line := re.fullmatch(
+            r"L(\d+)", anchor
+        ):  # a line of code: Sphinx does not know its name, a browser does
+            return f"line:{copy.removesuffix('.md')}.html#L-{line[1]}"
         return f"path:{copy}" if copy.endswith(".ipynb") else copy  # a notebook to download, not a page
 
     def stand_in(self, there: Path) -> str:
@@ -137,13 +147,18 @@ class Gathering:
             inside = [path for path in tracked(there) if path.parent == there and path.stat().st_size]
             lines += [f"- [`{path.name}`]({self.moved(str(path), there, name)})" for path in inside]
         else:
-            copy = self.folder / "files" / title
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(there, copy)
-            lines += [f"```{{literalinclude}} /files/{title}", f":language: {CODE[there.suffix]}", ":linenos:", "```"]
+            lines += ["``````{raw} html", highlighted(there), "``````"]
         out = self.folder / name
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def highlighted(code: Path) -> str:
+    """A file of code as HTML, with a name for each line."""
+    lexer = get_lexer_by_name(CODE[code.suffix], stripnl=False)
+    formatter = HtmlFormatter(linenos="inline", lineanchors="L")
+    html = highlight(code.read_text(encoding="utf-8"), lexer, formatter)
+    return f'<div class="highlight-default notranslate">{html}</div>'
 
 
 def _box(goals: re.Match[str]) -> str:
@@ -163,7 +178,9 @@ def contents(names: Iterator[str] | object) -> str:
     for caption, patterns in PARTS.items():
         inside = []
         for pattern in patterns:
-            found = [name for name in left if Path(name).match(pattern) and name.count("/") == pattern.count("/")]
+            found = [
+                name for name in left if Path(name).match(pattern) and name.count("/") == pattern.count("/")
+            ]
             inside += found
             left = [name for name in left if name not in found]
         if inside:
@@ -175,10 +192,10 @@ def contents(names: Iterator[str] | object) -> str:
 
 def main() -> int:
     """Gather the pages and build the book. Warnings are errors."""
-    for folder in (PAGES, HTML):
+    for folder in (PAGES, HTML, CACHE):
         shutil.rmtree(folder, ignore_errors=True)
     Gathering(PAGES).run()
-    sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-c", BOOK, "-d", ROOT / "build" / "book-cache"]
+    sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-c", BOOK, "-d", CACHE]
     return subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, HTML])
 
 

@@ -6,7 +6,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-LOADED = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("link", "href")}
+LOADED = {
+    ("img", "src"),
+    ("script", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+    ("link", "href"),
+}
 IN_STYLE = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)")
 
 
@@ -28,7 +35,10 @@ class Page(HTMLParser):
             self.turns |= dict.fromkeys(kind, known["href"])
         self.loads += [known[name] for t, name in LOADED if t == tag and known.get(name)]
         self.loads += _in_style(known.get("style") or "")
-        if tag == "img" and known.get("alt", "").strip() in ("", known.get("src")):  # docutils repeats the address
+        if tag == "img" and known.get("alt", "").strip() in (
+            "",
+            known.get("src"),
+        ):  # docutils repeats the address
             self.undescribed.append((known.get("src") or known.get("id") or "")[:80])
 
     def handle_data(self, data):

@@ -66,6 +66,7 @@ def test_links_lead_to_pages_code_or_copies(book, tmp_path):
         "08_fire.ipynb#The-question": "08_fire.ipynb#the-question",
         "../../docs/notation.md": "../notation.md",
         "../../minisnn/ops/lif.py": "../source/minisnn/ops/lif.py.md",
+        "../../minisnn/ops/lif.py#L7": "line:../source/minisnn/ops/lif.py.html#L-7",
         "../../minisnn/ops": "../source/minisnn/ops/index.md",
         "../exercises/07_lif.ipynb": "path:../files/chapters/exercises/07_lif.ipynb",
         "../../docs/results/demo.png": "../files/docs/results/demo.png",
@@ -86,9 +87,9 @@ def test_every_page_has_a_place_in_the_contents(book):
         book.contents(["index", "odd/page"])
 
 
-GOOD = """<html><head><link rel="stylesheet" href="s.css"></head><body style="background: url('p.png')"><h1 id="top">A</h1>
-<a href="#top">up</a> <a href="b.html#there">b</a> <a href="https://example.org">web</a> <img src="p.png" alt="a picture">
-<script src="s.js"></script></body></html>"""
+GOOD = """<html><head><link rel="stylesheet" href="s.css"></head><body style="background: url('p.png')">
+<h1 id="top">A</h1> <a href="#top">up</a> <a href="b.html#there">b</a> <a href="https://example.org">web</a>
+<img src="p.png" alt="a picture"> <script src="s.js"></script></body></html>"""
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,8 @@ LOOK = """async () => {
     if (root.scrollWidth > innerWidth) {
         const wide = [...document.body.querySelectorAll("*")].filter(
             e => e.getBoundingClientRect().right > innerWidth + 1 && !isCut(e.parentElement));
-        faults.push("the page scrolls sideways: " + wide.map(e => e.tagName + "." + e.className).join(", ").slice(0, 200));
+        const names = wide.map(e => e.tagName + "." + e.className).join(", ");
+        faults.push("the page scrolls sideways: " + names.slice(0, 200));
     }
     for (const e of document.images)
         if (e.src && e.complete && !e.naturalWidth) faults.push("a picture is broken: " + e.src.slice(0, 80));
@@ -233,7 +235,7 @@ def test_pages_are_right_in_a_browser(chromium, address, page, size, schemes):
 
 
 @pytest.mark.book
-def test_search_finds(chromium, address):
+def test_search_in_a_browser_finds(chromium, address):
     tab = chromium.new_page()
     tab.goto(address + "search.html?q=surrogate")
     tab.wait_for_selector("#search-results li a")
@@ -263,7 +265,7 @@ SEEN = """<html><body style="background: white"><main><p>text</p>BODY</main></bo
         ("<script>console.error('oh')</script>", "console: oh"),
         ("<script>nothing()</script>", "nothing is not defined"),
         ('<span class="math">\\(x\\)</span>', "not rendered: \\(x\\)"),
-        ('<style>body { background: black !important }</style>', "is dark"),
+        ("<style>body { background: black !important }</style>", "is dark"),
     ],
 )
 def test_faults_in_a_browser_are_found(chromium, tmp_path, body, said):

@@ -4,16 +4,22 @@ project = "minisnn"
 author = "The minisnn authors"
 copyright = author  # noqa: A001 - Sphinx's name
 root_doc = "index"
-extensions = ["myst_nb", "sphinx-mathjax-offline"]  # the second brings MathJax and its fonts: nothing from a CDN
+extensions = [
+    "myst_nb",
+    "sphinx-mathjax-offline",
+]  # the second brings MathJax and its fonts: nothing from a CDN
 exclude_patterns = ["files"]  # code and data that pages include or offer
 nitpicky = True
 
 # Notebooks are shown with the outputs that `make chapters` gave them; nothing is executed twice.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # would come from a CDN; a static picture stands beside each widget
+nb_ipywidgets_js: dict[
+    str, dict[str, str]
+] = {}  # would come from a CDN; a static picture stands beside each widget
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_fence_as_directive = ["math"]  # ```math, as git hosts write it
+myst_url_schemes = {"http": None, "https": None, "mailto": None, "line": "{{path}}#{{fragment}}"}  # of code
 myst_heading_anchors = 6
 myst_dmath_double_inline = True
 
