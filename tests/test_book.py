@@ -146,6 +146,18 @@ def test_style_sheets_load_nothing_from_elsewhere():
     assert [sheet for sheet in sheets if built_pages.foreign(sheet)] == []
 
 
+@pytest.mark.book
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapters_show_goals_self_tests_and_exercises(page):
+    source = (ROOT / page).with_suffix(".md").read_text(encoding="utf-8")
+    built, text = built_pages.read(BOOK / page), (BOOK / page).read_text(encoding="utf-8")
+    assert ("**After this chapter you can**" in source) == (
+        'admonition-title">After this chapter you can<' in text
+    )
+    assert ("\n## Self-test\n" in source) == ("self-test" in built.ids)
+    assert [link for link in built.links if link.endswith(Path(page).stem + ".ipynb")]
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
@@ -184,6 +196,7 @@ def address():
 
 
 LOOK = """async () => {
+    document.querySelectorAll("details").forEach(e => e.open = true);
     if (window.MathJax) await MathJax.startup.promise;
     await document.fonts.ready;
     await new Promise(then => requestAnimationFrame(() => setTimeout(then, 60)));  // the theme hears of the dark
