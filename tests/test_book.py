@@ -1,17 +1,15 @@
 """The book: what is gathered for it, and every page that `make book` built, read as a file and seen in Chromium."""
 
-import contextlib
-import functools
-import http.server
 import os
 import re
 import shutil
-import threading
 from itertools import pairwise
 from pathlib import Path
 
 import built_pages
+import nbformat
 import pytest
+from browsing import faults, served
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "build" / "book"
@@ -35,28 +33,42 @@ def gathered(book, tmp_path):
     return tmp_path
 
 
-def solutions():
-    """What teacher/ knows and a student should find out: the code of every solution, on one line."""
+def written():
+    """What teacher/ knows and a student should find out: the code of every solution."""
     import tasks  # of chapters/, which scripts/book.py puts on the path
 
     for path in sorted((ROOT / "teacher").glob("*.py")):
         for name, text in tasks._segments(path.read_text(encoding="utf-8")).items():
-            line = " ".join(text.split())
-            if name not in ("NOTES", "MINUTES", "ANSWERS") and len(line) > 30:
-                yield line
+            if name not in ("NOTES", "MINUTES", "ANSWERS") and len(text) > 30:
+                yield text
+
+
+def solutions():
+    """The same, each on one line."""
+    return (" ".join(text.split()) for text in written())
+
+
+def plain(path):
+    """The text of a page, of a notebook or of code, on one line."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+    return " ".join(text.split())
 
 
 def test_no_solution_is_in_the_book(gathered):
-    texts = {
-        path: " ".join(path.read_text(encoding="utf-8").replace("\\n", "\n").split())
-        for path in gathered.rglob("*")
-        if path.suffix in (".md", ".ipynb", ".py")
-    }
+    texts = {path: plain(path) for path in gathered.rglob("*") if path.suffix in (".md", ".ipynb")}
     hidden = list(solutions())
     assert len(texts) > 60
     assert len(hidden) > 3
     assert [path for path, text in texts.items() if any(line in text for line in hidden)] == []
     assert not [path for path in gathered.rglob("*") if "teacher" in path.relative_to(gathered).parts]
+
+
+def test_a_solution_in_a_notebook_would_be_found(gathered, tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1\n\n" + next(written()))])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    assert any(line in plain(tmp_path / "a.ipynb") for line in solutions())
 
 
 def test_links_lead_to_pages_code_or_copies(book, tmp_path):
@@ -158,23 +170,6 @@ def test_chapters_show_goals_self_tests_and_exercises(page):
     assert [link for link in built.links if link.endswith(Path(page).stem + ".ipynb")]
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-@contextlib.contextmanager
-def served(folder):
-    """The address at which a folder is served."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium: of the system, or Playwright's."""
@@ -193,51 +188,6 @@ def chromium():
 def address():
     with served(BOOK) as where:
         yield where
-
-
-LOOK = """async () => {
-    document.querySelectorAll("details").forEach(e => e.open = true);
-    if (window.MathJax) await MathJax.startup.promise;
-    await document.fonts.ready;
-    await new Promise(then => requestAnimationFrame(() => setTimeout(then, 60)));  // the theme hears of the dark
-    const faults = [], style = e => getComputedStyle(e), root = document.documentElement;
-    const isCut = e => e != root && (style(e).overflowX != "visible" || isCut(e.parentElement));
-    for (const e of document.querySelectorAll("main .math, article .math"))
-        if (!e.querySelector("mjx-container") || e.querySelector("mjx-merror"))
-            faults.push("a formula is not rendered: " + e.textContent.trim().slice(0, 60));
-    if (root.scrollWidth > innerWidth) {
-        const wide = [...document.body.querySelectorAll("*")].filter(
-            e => e.getBoundingClientRect().right > innerWidth + 1 && !isCut(e.parentElement));
-        const names = wide.map(e => e.tagName + "." + e.className).join(", ");
-        faults.push("the page scrolls sideways: " + names.slice(0, 200));
-    }
-    for (const e of document.images)
-        if (e.src && e.complete && !e.naturalWidth) faults.push("a picture is broken: " + e.src.slice(0, 80));
-    const [r, g, b] = style(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
-    const isDark = r + g + b < 3 * 128;
-    if (isDark != matchMedia("(prefers-color-scheme: dark)").matches) faults.push(isDark ? "is dark" : "is not dark");
-    return faults;
-}"""
-
-
-def faults(chromium, where, page, size, schemes):
-    """All that is wrong with a page in a window of this size: errors, requests to other hosts, what does not fit."""
-    found = []
-    width, height = size
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=schemes[0])
-    tab = context.new_page()
-    here = (where, "data:", "blob:")
-    tab.route(lambda url: not url.startswith(here), lambda route: route.abort())
-    tab.on("request", lambda r: r.url.startswith(here) or found.append(f"asks for {r.url}"))
-    tab.on("console", lambda m: m.type == "error" and found.append(f"console: {m.text}"))
-    tab.on("pageerror", lambda error: found.append(f"script: {error}"))
-    tab.on("response", lambda r: r.ok or found.append(f"{r.status} {r.url}"))
-    tab.goto(where + page, wait_until="load")
-    for scheme in schemes:
-        tab.emulate_media(color_scheme=scheme)
-        found += [f"{scheme}: {fault}" for fault in tab.evaluate(LOOK)]
-    context.close()
-    return found
 
 
 @pytest.mark.book

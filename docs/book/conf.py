@@ -14,6 +14,8 @@ nitpicky = True
 # Notebooks are shown with the outputs that `make chapters` gave them; nothing is executed twice.
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code"  # of cells with the tag hide-input
+nb_code_prompt_hide = "Hide the code"
 nb_ipywidgets_js: dict[
     str, dict[str, str]
 ] = {}  # would come from a CDN; a static picture stands beside each widget
