@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -126,6 +126,8 @@ class Gathering:
 
     def stand_in(self, there: Path) -> str:
         """Where in the book a file or folder of the repository is, of which no page is made by hand."""
+        if there.is_relative_to(ROOT / "teacher"):
+            raise ValueError(f"a page links to {there}, and solutions are not in the book")
         if there not in self.done:
             path = there.relative_to(ROOT).as_posix()
             if there.is_dir() or (there.suffix in CODE and there.is_file()):
@@ -144,7 +146,7 @@ class Gathering:
         title = there.relative_to(ROOT).as_posix()
         lines = ["---", "orphan: true", "nosearch: true", "---", f"# `{title}`", ""]
         if there.is_dir():
-            inside = [path for path in tracked(there) if path.parent == there and path.stat().st_size]
+            inside = sorted(path for path in there.iterdir() if path.is_file() and path.stat().st_size)
             lines += [f"- [`{path.name}`]({self.moved(str(path), there, name)})" for path in inside]
         else:
             lines += ["``````{raw} html", highlighted(there), "``````"]
@@ -165,15 +167,9 @@ def _box(goals: re.Match[str]) -> str:
     return f":::{{admonition}} After this chapter you can\n:class: tip\n\n{goals[1]}\n:::"
 
 
-def tracked(folder: Path) -> list[Path]:
-    """The files of a folder that belong to the repository."""
-    skip = {"__pycache__", ".ipynb_checkpoints"}
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not skip & {*path.parts})
-
-
-def contents(names: Iterator[str] | object) -> str:
+def contents(names: Iterable[str]) -> str:
     """The table of contents, part by part; nothing of it is shown on the page itself."""
-    left, lines = sorted(names), []  # type: ignore[call-overload]
+    left, lines = sorted(names), []
     left.remove("index")
     for caption, patterns in PARTS.items():
         inside = []
@@ -190,13 +186,28 @@ def contents(names: Iterator[str] | object) -> str:
     return "\n".join([*lines, ""])
 
 
+def prune_mathjax() -> None:
+    """Leave of MathJax what the pages load: one script, its fonts, what it adds for rare commands."""
+    folder = HTML / "_static" / "mathjax"
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not name.startswith(
+            ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
+        ):
+            path.unlink()
+
+
 def main() -> int:
     """Gather the pages and build the book. Warnings are errors."""
     for folder in (PAGES, HTML, CACHE):
         shutil.rmtree(folder, ignore_errors=True)
     Gathering(PAGES).run()
     sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-c", BOOK, "-d", CACHE]
-    return subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, HTML])
+    failed = subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, HTML])
+    prune_mathjax()
+    if not failed:
+        print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
+    return failed
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def test_links_lead_to_pages_code_or_copies(book, tmp_path):
         assert gathering.moved(target, source, name) == moved
     text = "see [solutions](../teacher), [one](../teacher/07_lif.py) and $`x`$"
     assert gathering.text(text, source, name) == "see solutions, one and $x$"
+    with pytest.raises(ValueError, match="solutions are not in the book"):
+        gathering.text('<a href="../../teacher/07_lif.py">one</a>', source, name)
 
 
 def test_every_page_has_a_place_in_the_contents(book):
