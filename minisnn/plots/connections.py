@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from zlib import crc32
 
 import numpy as np
@@ -81,6 +82,9 @@ def film(
     html = FuncAnimation(ax.figure, draw, frames=len(masks) - 1).to_jshtml(fps)
     html = re.sub(r"<link[^>]*>", "", html)  # loads an icon font from the internet
     html = re.sub(r'<i class="fa fa-([\w-]+?)( fa-flip-horizontal)?"></i>', _sign, html)
+    html = html.replace(
+        "<img ", f'<img alt="An animation, from {escape(titles[0])} to {escape(titles[-1])}." '
+    )
     name = re.search(r"_anim_img(\w+)", html)
     assert name
     html = html.replace(name[1], "NAME")  # random, different in each run
