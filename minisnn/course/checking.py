@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -15,6 +16,15 @@ from minisnn.course.legacy import check as legacy_check
 from minisnn.course.shrink import shrink
 from minisnn.course.task import AnyTask, Case, Choice, Number, Task, Verdict
 from minisnn.course.trial import trouble
+
+_NOTHING = {
+    "RESUME",
+    "NOP",
+    "POP_TOP",
+    "LOAD_CONST",
+    "RETURN_VALUE",
+    "RETURN_CONST",
+}  # "return None", in any Python
 
 
 def check(*legacy: Any, **answers: Any) -> None:
@@ -111,16 +121,9 @@ def _is_number(answer: Any) -> bool:
 
 
 def _is_stub(answer: Callable[..., Any]) -> bool:
-    """Whether a function has nothing but `...` in it."""
+    """Whether a function has nothing but `...` or `pass` in it, and perhaps a docstring."""
     code = getattr(answer, "__code__", None)
-    return (
-        code is not None
-        and not code.co_names
-        and all(
-            constant is None or constant is Ellipsis or constant == answer.__doc__
-            for constant in code.co_consts
-        )
-    )
+    return code is not None and {i.opname for i in dis.get_instructions(code)} <= _NOTHING
 
 
 def _makes_sense(task: Task, case: Case) -> bool:

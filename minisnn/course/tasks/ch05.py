@@ -21,15 +21,15 @@ from minisnn.course.declare import choice, number, task
 
 
 def _first(z_in, w):
-    """The first zero of F(z) = U(z) - z, bracketed between two arrivals and found by SciPy; infinite if there is none."""
+    """The first zero of F(z) = U(z) - z, bracketed between arrivals and found by SciPy; infinite if there is none."""
 
-    def F(z):
+    def line(z):
         return float((np.maximum(0, z - z_in) * w).sum() - z)
 
     arrivals = [*np.unique(z_in), 1e6]
     for low, high in itertools.pairwise(arrivals):
-        if F(low) < 0 <= F(high):
-            return brentq(F, low, high, xtol=1e-13, rtol=8.9e-16)
+        if line(low) < 0 <= line(high):
+            return brentq(line, low, high, xtol=1e-13, rtol=8.9e-16)
     return np.inf
 
 
