@@ -72,7 +72,7 @@ def _judge_function(task: Task, answer: Any) -> Verdict:
     smallest = shrink(failing[0], lambda case: _makes_sense(task, case) and _fails(task, answer, case))
     lines = [
         f"{task.name}: not right yet. {_call(task, smallest)}",
-        f"{trouble(task, answer, smallest)}.",
+        _sentence(trouble(task, answer, smallest)),
         f"{len(failing)} of {len(cases)} cases fail." if len(cases) > 1 else "",
         mistake.sentence if mistake else "",
     ]
@@ -111,6 +111,10 @@ def _judge_choice(task: Choice, answer: Any) -> Verdict:
             return Verdict(False, text, mistake.name)
     letters = ", ".join(f'"{letter}"' for letter in task.letters)
     return Verdict(False, f"{task.name}: one of {letters} is asked for, this is {show(answer)}.")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _is_number(answer: Any) -> bool:
