@@ -159,8 +159,8 @@ def overflows(outputs, labels):
 # explore: which is right when it stops?
 (
     choice(10, "explore", "right_when_it_stops", "a")
-    .wrong("b", "Read the right chart once more: which colour is on top at 0.9?", "The picture")
-    .wrong("c", "Read the right chart at 0.9: the two points lie apart.")
+    .wrong("b", "Read the right chart once more: which colour is on top at 0.4?", "The picture")
+    .wrong("c", "Read the right chart at 0.4: the two points lie apart. They meet at higher thresholds.")
 )
 
 
