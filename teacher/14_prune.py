@@ -8,7 +8,7 @@ MINUTES = {
     "pruned_by_set": 3,
     "set_shares": 12,
     "prune_smallest": 6,
-    "filters_divided": 5,
+    "filters_scaled": 5,
     "share_of_the_sum": 12,
 }
 NOTES = """\
@@ -49,7 +49,7 @@ def prune_smallest_2(weight, mask, count):
     return np.array(sorted(positions[:count]), int)
 
 
-filters_divided = "b"
+filters_scaled = "b"
 
 
 def share_of_the_sum(f):

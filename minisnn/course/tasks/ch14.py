@@ -150,7 +150,7 @@ def largest(weight, mask, count):
 
 # explore: the same function, another mask
 (
-    choice(14, "explore", "filters_divided", "b")
+    choice(14, "explore", "filters_scaled", "b")
     .wrong(
         "a",
         "The network computes the same, but the rule reads weights. The curves part.",
