@@ -161,7 +161,9 @@ def values_filter(x, w, points):
     products = []
     for n, point in enumerate(points):
         others = [other for k, other in enumerate(points) if k != n]
-        basis = np.append(np.atleast_1d(np.poly(others))[::-1], 0.0) / np.prod([point - other for other in others])
+        basis = np.append(np.atleast_1d(np.poly(others))[::-1], 0.0) / np.prod(
+            [point - other for other in others]
+        )
         products.append(np.polyval(w[::-1], point) * (basis @ x))
     products.append(w[-1] * (np.poly(points)[::-1] @ x))
     return np.array(products), np.correlate(x, w, "valid")
