@@ -1,12 +1,14 @@
 """Chapter 17, channel scores: solutions, each in a second form, and what to know when it is taught."""
 
+import math
+
 import numpy as np
 
 MINUTES = {
     "score_of_four_steps": 4,
     "relative_score": 10,
     "channel_scores": 6,
-    "emptied_layer": 4,
+    "deciding_exponent": 6,
     "inhibited": 12,
 }
 NOTES = """\
@@ -41,7 +43,7 @@ def channel_scores_2(u, a):
     return scores.sum(0) / len(scores)
 
 
-emptied_layer = "c"
+deciding_exponent = math.log(2) / math.log(64 / 4)
 
 
 def inhibited(I, decay, T):

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-MINUTES = {"channels_on": 3, "carried": 10, "updated": 6, "width_without_signal": 6, "passed_on": 15}
+MINUTES = {"channels_on": 3, "carried": 10, "updated": 6, "width_of_most_signal": 8, "passed_on": 15}
 NOTES = """\
 The trap is the best five minutes of the course: zero everything, and ask which gradients are left. Students tend to say
 β and stop there. Then ask what an optimiser with momentum does in the next step. A small network does not show whether
 regrowth helps; say so."""
 ANSWERS = (
-    "The filter and γ; either of them alone may be 0, and β in any case.",
+    "The filter and γ. One alone would not do: then the other has a gradient. β does not matter.",
     "Because γ can move either way: the loss falls along one of the two directions.",
     "Channels that are on score more than 0, masked ones score 0, and as many are kept as are on.",
 )
@@ -41,7 +41,7 @@ def updated_2(scores, dgamma, kept, regrown):
     return np.array([k in on for k in range(len(scores))])
 
 
-width_without_signal = 1.0
+width_of_most_signal = 2.0
 
 
 def passed_on(g, alpha):

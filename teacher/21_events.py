@@ -7,7 +7,9 @@ import numpy as np
 MINUTES = {"events_of_a_rise": 3, "surface": 12, "frames_by_number": 8, "worst_change": 6, "jitter": 12}
 NOTES = """\
 Pass one line of bytes round and let the class decode it before you show the code. `F[i] += 1` surprises everyone who
-has not met it. The explore task is a good place to ask what an accuracy proves, and what it does not."""
+has not met it.
+The explore task is a good place to ask what an accuracy proves. With a quarter of the events left out, multiply the
+frames by 4/3: from 75 to 90 %. What the net missed was the scale."""
 ANSWERS = (
     "The cloud changes the logarithm of every pixel while one looks; at a constant half of the light nothing changes.",
     "100 in each of the first nine, 103 in the last.",
@@ -46,7 +48,7 @@ def frames_by_number_2(y, x, on, T, size):
     return np.bincount(place, minlength=T * size * size * 2).reshape(T, size, size, 2).astype(float)
 
 
-worst_change = "c"
+worst_change = "b"
 
 
 def jitter(theta, rise, sigma):

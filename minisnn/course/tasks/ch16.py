@@ -98,8 +98,7 @@ def rewired_mask(weight, mask, score, n):
     """Sets, one position at a time."""
     active = {k for k in range(len(mask)) if mask[k]}
     for _ in range(n):
-        active.remove(min(active, key=lambda k: (abs(weight[k]), k)) if active else None)
-        # those pruned earlier in this loop must not be looked at again: they are no longer in the set
+        active.remove(min(active, key=lambda k: (abs(weight[k]), k)))
     for _ in range(n):
         active.add(max(set(range(len(mask))) - active, key=lambda k: (score[k], -k)))
     return np.isin(np.arange(len(mask)), list(active))
@@ -127,8 +126,8 @@ def _(rng):
         )
 
 
-def _rewire(weight, mask, score, n, largest=False, among=None, sign=1, forget=False):
-    size = np.where(mask, (-1 if largest else 1) * abs(weight), np.inf)
+def _rewire(weight, mask, score, n, size=abs, among=None, sign=1, forget=False):
+    size = np.where(mask, size(weight), np.inf)
     new = mask.copy()
     new[np.argsort(size, kind="stable")[:n]] = False
     free = np.flatnonzero(~new if among is None else among)
@@ -148,7 +147,15 @@ def planted(weight, mask, score, n):
 
 @rewired_mask.wrong("the largest weights are pruned", "Break it: a rewiring that loses connections")
 def prunes_largest(weight, mask, score, n):
-    return _rewire(weight, mask, score, n, largest=True)
+    return _rewire(weight, mask, score, n, size=lambda w: -abs(w))
+
+
+@rewired_mask.wrong(
+    "the lowest weights are pruned, not the smallest in size: a strong negative weight counts",
+    "Break it: a rewiring that loses connections",
+)
+def signed_size(weight, mask, score, n):
+    return _rewire(weight, mask, score, n, size=lambda w: w)
 
 
 @rewired_mask.wrong("the lowest scores grow", "Break it: a rewiring that loses connections")
@@ -235,6 +242,17 @@ def free_before(N, active, fractions):
 )
 def from_all(N, active, fractions):
     return _chance(N, active, fractions, lambda f: N)
+
+
+@still_active.wrong(
+    "those just pruned are left out among those that may grow: they are free, and may grow at once",
+    "The derivation",
+)
+def not_at_once(N, active, fractions):
+    p = 1.0
+    for f in fractions:
+        p = p * (1 - f) + (1 - p) * f * active / (N - active + f * active)
+    return p
 
 
 @still_active.wrong("fractions are added up, where what is left must be multiplied")

@@ -1,8 +1,10 @@
 """The tasks of chapter 17, channel scores."""
 
+import math
+
 import numpy as np
 
-from minisnn.course.declare import choice, number, task
+from minisnn.course.declare import number, task
 from minisnn.ops.neuron import integrate_and_fire
 from minisnn.ops.score import potential_magnitude
 
@@ -135,9 +137,17 @@ def no_inhibition(u, a):
 
 # explore: between sum and mean
 (
-    choice(17, "explore", "emptied_layer", "c")
-    .wrong("a", "Its curve rises: large maps have large sums.", "The derivation")
-    .wrong("b", "Its curve does not end at 1.")
+    number(17, "explore", "deciding_exponent", 0.25, rtol=1e-6)
+    .usual(
+        0.125, "the factor of 16 is multiplied by x, where it is raised to the power of x", "The derivation"
+    )
+    .usual(0.5, "the larger maps are taken to have 4 times the positions of the smaller", "The derivation")
+    .usual(1 / 6, "only the larger maps are counted: both are raised to the power of x", "The derivation")
+    .usual(4, "the two logarithms are divided the wrong way round")
+    .usual(
+        math.log(2), "this is the logarithm of the scores' factor; how does it compare with that of the maps?"
+    )
+    .usual(1, "this is the L1 norm; the maps decide at a smaller exponent already")
 )
 
 

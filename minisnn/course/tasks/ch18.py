@@ -149,16 +149,16 @@ def smallest(scores, dgamma, kept, regrown):
     return _update(scores, -abs(dgamma), kept, regrown)
 
 
-# explore: how wide must the surrogate be?
+# explore: how wide should the surrogate be? The slope (1 - 1/w)/w is largest at w = 2
 (
-    number(18, "explore", "width_without_signal", 1.0, rtol=1e-6)
+    number(18, "explore", "width_of_most_signal", 2.0, rtol=1e-6)
     .usual(
-        2.0,
-        "the width is taken for both sides together: a triangle of width 1 reaches from -1 to 1 around the threshold",
+        1.0, "this is where the signal begins: the triangle ends at the resting potential", "The derivation"
     )
-    .usual(0.5, "half of the width is taken for the whole; look where the curve leaves 0")
-    .usual(0.0, "any width is taken to reach the resting potential; look at the left end of the curve")
-    .usual(1.1, "this is the first point above 0; the exact number lies before it")
+    .usual(4.0, "the triangle's two sides together are taken for its width, which is that of one side")
+    .usual(5.0, "the widest triangle is taken to give most; look at the right end of the curve")
+    .usual(0.5, "the highest triangle is taken; it does not reach the resting potential", "The derivation")
+    .usual(0.25, "this is the slope at that width, not the width")
 )
 
 

@@ -142,10 +142,10 @@ def mirrored(y, x, on, T, size):
 
 # explore: which change costs most?
 (
-    choice(21, "explore", "worst_change", "c")
-    .wrong("a", "The first two bars differ by little.")
-    .wrong("b", "Its bar is far from the lowest: this net is nearly indifferent to the direction of time.")
-    .wrong("d", "Its bar is far from the lowest: the net adds up what it sees.")
+    choice(21, "explore", "worst_change", "b")
+    .wrong("a", "Its bar is nearly as high as that of the frames in order.")
+    .wrong("c", "Its bar is nearly as high as that of the frames in order: the net adds up what it sees.")
+    .wrong("d", "It costs a few points, as printed there. Read the bars once more.", "Break it")
 )
 
 
