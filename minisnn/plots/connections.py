@@ -42,12 +42,12 @@ def receptive_fields(
 def turnover(
     ax: Axes, before: np.ndarray, after: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
-    """Connections of the first neurons that were pruned, grew and stayed. Masks: [H*W, M] bool."""
+    """Connections of the first neurons that were pruned, grown and kept. Masks: [H*W, M] bool."""
     colours = ListedColormap(["white", RED, BLUE, GREY, "black"])  # neither, before, after, both, frame
     sheet = tiles(before + 2 * after.astype(int), image, shape, frame=4)
     ax.imshow(sheet, cmap=colours, vmin=0, vmax=4, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    for name, colour in (("died", RED), ("grew", BLUE), ("stayed", GREY)):
+    for name, colour in (("pruned", RED), ("grown", BLUE), ("kept", GREY)):
         ax.plot([], [], "s", color=colour, label=name)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
     return ax
