@@ -206,16 +206,6 @@ def from_nought(epochs, batches, t_iter, alpha, t_end):
     )
 
 
-@fractions_of_a_run.wrong("an epoch too many is counted: the first one has none before it")
-def epoch_too_many(epochs, batches, t_iter, alpha, t_end):
-    return _run(
-        epochs,
-        batches,
-        lambda e, t: ((e + 1) * batches + t) % t_iter == 0,
-        lambda e, t: _fraction((e + 1) * batches + t, alpha, t_end),
-    )
-
-
 @fractions_of_a_run.wrong("the cosine is not stopped at `t_end`: it rises again", "Break it")
 def not_stopped(epochs, batches, t_iter, alpha, t_end):
     at = np.arange(t_iter, epochs * batches + 1, t_iter)
@@ -281,13 +271,6 @@ def flat_end(nu, alpha, t_end):
 @cubic_fraction.wrong("only the start is flat, not the end", "The derivation")
 def flat_start(nu, alpha, t_end):
     return alpha * (1 - _part(nu, t_end) ** 3)
-
-
-@cubic_fraction.wrong(
-    "this is a parabola: with three coefficients one of the four properties is lost", "The derivation"
-)
-def parabola(nu, alpha, t_end):
-    return alpha * (1 - _part(nu, t_end)) ** 2
 
 
 @cubic_fraction.wrong("it rises from 0 to α", "The derivation")
