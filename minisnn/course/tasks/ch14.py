@@ -75,6 +75,12 @@ def floor(count, zeros, negatives, positives):
     return _shares(count, zeros, negatives, positives, math.floor)
 
 
+@set_shares.wrong("the share of the positives is rounded, and the negatives get the rest", "The derivation")
+def other_sign(count, zeros, negatives, positives):
+    k_zero, k_pos, k_neg = _shares(count, zeros, positives, negatives)
+    return k_zero, k_neg, k_pos
+
+
 @set_shares.wrong("zeros are pruned last; they go first", "The derivation")
 def zeros_last(count, zeros, negatives, positives):
     return _shares(count, zeros, negatives, positives, zeros_first=False)
@@ -136,6 +142,12 @@ def signed(weight, mask, count):
 @prune_smallest.wrong("positions without a connection are pruned, too: they hold a 0", "The question")
 def inactive_too(weight, mask, count):
     return _lowest(abs(weight), np.ones_like(mask), count)
+
+
+@prune_smallest.wrong("positions are counted among the connections only, and not in the whole layer")
+def among_connections(weight, mask, count):
+    size = abs(weight[mask])
+    return np.sort(np.argsort(size, kind="stable")[:count])
 
 
 @prune_smallest.wrong("of equals the last goes", "The derivation")

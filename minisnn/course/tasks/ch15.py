@@ -164,6 +164,11 @@ def among_all(gradient, mask, count):
     return _top(abs(gradient), np.zeros_like(mask), count)
 
 
+@grow_largest.wrong("positions are counted among the free ones only, and not in the whole layer")
+def among_free(gradient, mask, count):
+    return np.sort(np.argsort(-abs(gradient[~mask]), kind="stable")[:count])
+
+
 @grow_largest.wrong("of equal gradients the last is taken, not the first")
 def ties_to_the_last(gradient, mask, count):
     return _top(abs(gradient), mask, count, last=True)
@@ -213,6 +218,18 @@ def not_squared(gradient, mask, count, lr):
 @expected_fall.wrong("active positions are counted among those that can grow", "The derivation")
 def all_positions(gradient, mask, count, lr):
     return lr * count * (gradient**2).mean()
+
+
+@expected_fall.wrong("the mean is squared: it is the squares that are averaged", "The derivation")
+def squared_mean(gradient, mask, count, lr):
+    return lr * count * gradient[~mask].mean() ** 2
+
+
+@expected_fall.wrong(
+    "a free position is taken to be drawn with count / N: active positions cannot be drawn", "The question"
+)
+def drawn_from_all(gradient, mask, count, lr):
+    return lr * count * (gradient[~mask] ** 2).sum() / len(gradient)
 
 
 @expected_fall.wrong("the number that grow is left out: this is the worth of one connection")
