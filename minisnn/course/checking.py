@@ -12,7 +12,6 @@ import numpy as np
 from minisnn.course.compare import difference, show
 from minisnn.course.declare import all_tasks
 from minisnn.course.diagnose import diagnose
-from minisnn.course.legacy import check as legacy_check
 from minisnn.course.shrink import shrink
 from minisnn.course.task import AnyTask, Case, Choice, Number, Task, Verdict
 from minisnn.course.trial import trouble
@@ -27,16 +26,13 @@ _NOTHING = {
 }  # "return None", in any Python
 
 
-def check(*legacy: Any, **answers: Any) -> None:
+def check(**answers: Any) -> None:
     """Print whether the answers are right: `check(half_life=6.6)`, or `check(steps_to_fire=steps_to_fire)`.
 
     What is printed for a wrong function: the first case that fails, made as small as can be; the element and both
     values there; how many cases fail; the mistake's name if it is a usual one, and what to read again.
     Raises LookupError for a name that no task has.
     """
-    if legacy:
-        legacy_check(*legacy, **answers)
-        return
     for name, answer in answers.items():
         print(judge(name, answer).text)
 
@@ -153,4 +149,5 @@ def _call(task: Task, case: Case) -> str:
     one_line = ", ".join(arguments)
     if len(one_line) < 80 and "\n" not in one_line:
         return f"With {one_line}"
-    return "With\n" + "\n".join("  " + line.replace("\n", "\n  ") for line in arguments)
+    indented = (line.replace("\n", "\n" + " " * (line.index("=") + 4)) for line in arguments)
+    return "With\n" + "\n".join(f"  {line}" for line in indented)
