@@ -196,3 +196,10 @@ def test_check_prints_and_knows_its_names(capsys):
     assert capsys.readouterr().out == "half_arrived: right.\n"
     with pytest.raises(LookupError, match="no task is called 'half_arived': did you mean 'half_arrived'"):
         judge("half_arived", 1)
+
+
+def test_check_returns_points_where_nbgrader_reads_them(monkeypatch):
+    assert check(half_arrived=1) is None
+    monkeypatch.setenv("MINISNN_POINTS", "1")
+    assert check(half_arrived=math.log(2), less_than_one="a") == 1.0
+    assert check(half_arrived=0) == 0.0
