@@ -1,4 +1,4 @@
-"""How many connections are replaced, and when (ESL Eq. 2, chapter 02)."""
+"""How many connections are replaced, and when (ESL Eq. 2, chapter 02). Learning rates are in training/optim.py."""
 
 from __future__ import annotations
 
