@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  brings a BLAS of its own: loaded later, no test of threads would know it
 from hypothesis import settings
 from matplotlib.figure import Figure
 from strict_array import xp as strict

@@ -58,8 +58,11 @@ def generator(name: str, rng: object) -> np.random.Generator:
 
 
 def kind_of(value: object) -> str:
-    """A plain value as it is written, anything else by the name of its class."""
+    """A plain value as it is written, an array by dtype and shape, anything else by the name of its class."""
     plain = isinstance(value, (str, bytes, int, float, complex)) or value is None
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if not plain and dtype and shape:
+        return f"an array of {dtype} with the shape {shape}"
     return repr(value) if plain else f"an object of type {type(value).__name__}"
 
 

@@ -26,9 +26,8 @@ from minisnn.arguments import check
 from minisnn.backend import Array
 
 Job = TypeVar("Job")
-LARGER = (
-    4  # threads get blocks this much larger: handing over the interpreter lock costs more than a slower cache
-)
+# Threads get blocks this much larger: handing over the interpreter lock costs more than a slower cache.
+LARGER = 4
 ON_DEVICE = 1 << 28  # elements of a block on a GPU: a GiB of float32
 
 
@@ -137,7 +136,7 @@ def keep_memory() -> None:
     """From now on this process keeps the memory that arrays free, and reuses it (glibc only).
 
     By default the memory of large arrays is returned to the system, which must map and clear fresh pages for every new
-    array. `training.fit` calls this.
+    array. `Run.finish` calls this for a fast network.
     """
     with suppress(AttributeError, OSError, TypeError):  # no glibc: macOS, Windows
         mallopt = ctypes.CDLL(None).mallopt
@@ -153,9 +152,7 @@ _limits: dict[object, int] = {}  # open `use_threads` contexts, in order: unique
 _before: tuple[int, ...] = ()  # BLAS's own number of threads, by library, while any context is open
 
 # These belong to one thread, and are copied to the pool's threads with its work.
-_own: ContextVar[tuple[object, ...]] = ContextVar(
-    "_own", default=()
-)  # keys of the contexts that it has opened
+_own: ContextVar[tuple[object, ...]] = ContextVar("_own", default=())  # keys of contexts it has opened
 _chosen: ContextVar[int] = ContextVar("_chosen", default=0)  # set by `use_threads`
 _in_pool: ContextVar[bool] = ContextVar("_in_pool", default=False)
 

@@ -25,9 +25,7 @@ from minisnn.ops import first_spike as plain
 from minisnn.ops.first_spike import EPS, Z_MAX, FirstSpikeCache, checked
 
 FEW_TIMES = 32  # up to this many distinct input times, one matrix product for each is fastest
-ON_DEVICE = (
-    1 << 26
-)  # entries of one array [B, N, M] on a device, of which there are some ten: 256 MiB of float32
+ON_DEVICE = 1 << 26  # entries of one array [B, N, M] on a device, of some ten: 256 MiB of float32
 BLOCK = 1 << 14  # elements worked on at a time: about 64 KiB in float32, which stays in cache
 
 

@@ -63,7 +63,7 @@ def _real(x: float) -> str:
     return f"real({float(x)!r})"
 
 
-SLOPES = {  # h(x), each a line of surrogate.py; constants are computed in double there and here
+SLOPES = {  # h(x), each a line of its file in ops/surrogate; constants are computed in double there and here
     Triangle: "h = (fabs(x) - real($gamma)) * real(-1 / ($gamma * $gamma)); h = h < 0 ? 0 : h;",
     Rectangle: "h = fabs(x) < real($width / 2) ? real(1 / $width) : 0;",
     Sigmoid: "const real e = exp(fabs(x) * real(-$alpha)); h = e * real($alpha) / ((e + 1) * (e + 1));",

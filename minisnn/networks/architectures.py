@@ -51,8 +51,7 @@ def first_spike_mlp(
 def mlp(
     shape: Shape, n_classes: int, T: int | None, neuron: Neuron = ESL_STYLE.neuron, width: float = 1.0
 ) -> Sequential:
-    """ESL's multi-spike network, 784-800-10; the paper does not give its hidden size; this is that of its first-spike
-    net.
+    """ESL's multi-spike network, 784-800-10. The paper does not give its hidden size: this is the first-spike net's.
 
     Arguments as in `from_notation`; width: multiplies the hidden layer.
     """

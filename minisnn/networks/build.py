@@ -23,8 +23,7 @@ def build(
 ) -> tuple[Sequential, str]:  # fmt: skip
     """A network for inputs of a shape, and the paper whose training it has: its own, or ESL's for a notation.
 
-    net: a name of `NETWORKS`, a notation, a network or its text (`to_text`), or a function as `network` registers
-    them.
+    net: a name of `NETWORKS`, a notation, a network or its text (`to_text`), or a function as `network` registers them.
     shape: (H, W, C) of an image or frame. T: time steps of static images, None for sequences. paper: whose neurons and
     training in place of its own. width: multiplies the channels and units of all layers but the last. neuron: fields of
     `Neuron` that differ from the paper's. Raises NotationError for what cannot be built, or does not end in n_classes.
@@ -32,11 +31,8 @@ def build(
     if isinstance(net, Sequential) or (isinstance(net, str) and net.startswith("{")):
         if width != 1 or neuron:
             raise NotationError("width and neurons need a name or a notation: a network's text has its own")
-        found, name, own = (
-            net if isinstance(net, Sequential) else _from_text(net, shape),
-            "the network",
-            "esl",
-        )
+        found = net if isinstance(net, Sequential) else _from_text(net, shape)
+        name, own = "the network", "esl"
     elif not isinstance(net, str) or net in NETWORKS:
         known = [a for a in NETWORKS.values() if a.builder is net]
         builder, own = NETWORKS[net] if isinstance(net, str) else known[0] if known else (net, "esl")
@@ -47,19 +43,12 @@ def build(
         name, own = repr(net), "esl"
         style = STYLES[paper or own]
         style = replace(style, neuron=replace(style.neuron, **neuron or {}))
-        if net.startswith("{"):
-            if width != 1 or neuron:
-                raise NotationError(
-                    "width and neurons need a name or a notation: a network's text has its own"
-                )
-            found = _from_text(net, shape)
-        elif "-" not in net and not TOKEN.fullmatch(net):
+        if "-" not in net and not TOKEN.fullmatch(net):
             raise NotationError(
                 f"net must be one of {', '.join(NETWORKS)}, a notation such as 64C3-AP2-10FC, or module:name of your "
                 f"own, found {net!r}{nearest(net, NETWORKS)}"
             )
-        else:
-            found = from_notation(widened(net, width), shape, T, style)
+        found = from_notation(widened(net, width), shape, T, style)
     if found.out(shape) != (n_classes,):
         raise NotationError(
             f"{name} ends with {found.out(shape)[0]} outputs, but there are {n_classes} classes"

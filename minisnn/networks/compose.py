@@ -16,7 +16,7 @@ from minisnn.networks.stages.base import Arrays, Shape, Stage
 class Sequential(Stage):
     """Named stages, one after the other. Keys of params, grads and buffers read `stage.name`.
 
-    A network is one of these. See `stages.Stage` for its methods; the cache is that of every stage, by its name.
+    A network is one of these. See `Stage` for its methods; the cache is that of every stage, by its name.
     """
 
     stages: tuple[tuple[str, Stage], ...] = ()
@@ -67,7 +67,7 @@ class Sequential(Stage):
 class Residual(Stage):
     """main(x) + shortcut(x); an empty shortcut is x itself (He et al. 2016).
 
-    Keys read `main.stage.name`, `shortcut.stage.name`. See `stages.Stage` for its methods. `out` raises ValueError
+    Keys read `main.stage.name`, `shortcut.stage.name`. See `Stage` for its methods. `out` raises ValueError
     where the branches' shapes differ.
     """
 

@@ -96,7 +96,7 @@ def measure(
     - Analog inputs cost macs instead of synops: the image, and a residual sum of real numbers that a convolution
       reads. A static image is counted once, not T times, before and after `Repeat`.
     - mean(fc) = fc(mean): for a linear layer after `MeanOverTime` the spikes before the mean are counted, over all T.
-    - Stages declare what they emit (`stages.EMITS`), by default real numbers, and count what reaches their weights.
+    - Stages declare what they emit (`base.EMITS`), by default real numbers, and count what reaches their weights.
     - A first-spike neuron reads the inputs that arrive before it fires, or all inputs if it never fires.
 
     x: the network's input, [T or 1, B, ...], or z_in [B, N] of first-spike layers. masks: of weights, bool; a weight

@@ -50,10 +50,10 @@ def first_spike_forward(z_in: Array, weight: Array) -> tuple[Array, FirstSpikeCa
     order = z_in.argsort(1)
     z, w = xp.take_along_axis(z_in, order, 1)[:, :, None], weight[order]
     z_next = xp.concatenate([z[:, 1:], xp.full_like(z[:, :1], Z_MAX)], 1)
-    A, B = w.cumsum(1), (w * z).cumsum(1)  # [B, N, M]: over the first 1, 2, ... inputs
+    A, Q = w.cumsum(1), (w * z).cumsum(1)  # [B, N, M]: over the first 1, 2, ... inputs
     rises = A - 1 > EPS
     slope = xp.where(rises, A - 1, xp.inf)
-    z_j = xp.where(rises, B / slope, xp.inf)
+    z_j = xp.where(rises, Q / slope, xp.inf)
     fires = z_j <= z_next
     first, never = fires.argmax(1)[:, None], ~fires.any(1)
     z_out, slope = (xp.take_along_axis(a, first, 1)[:, 0] for a in (z_j, slope))

@@ -1,11 +1,11 @@
 r"""Neurons that integrate, leak, fire and reset: ESL Eq. 7-9, SCA Eq. 1-3, and their backward through time.
 
-    charge  u_t = r + decay (v_{t-1} - r) + gain I_t,   v_0 = r   (chapters 07, 11)
-    fire    a_t = 1[u_t > v_th]                                   (chapter 08)
-    reset   v_t = (1 - a_t) u_t + a_t v_reset    hard             (chapter 09)
+    charge  u_t = v_rest + decay (v_{t-1} - v_rest) + gain I_t,   v_0 = v_rest   (chapters 07, 11)
+    fire    a_t = 1[u_t > v_th]                                                  (chapter 08)
+    reset   v_t = (1 - a_t) u_t + a_t v_reset    hard                            (chapter 09)
             v_t = u_t - v_th a_t                 soft
 
-where r, the potential at rest, is v_reset, or 0 with the soft reset. ESL's and TET's neuron has
+where v_rest, the potential at rest, is v_reset, or 0 with the soft reset. ESL's and TET's neuron has
 decay = tau and gain = 1; a leak with time constant tau_m in SpikingJelly's sense has
 decay = 1 - 1 / tau_m, and gain = 1 / tau_m if the input decays too; without a leak, decay = 1.
 Time is the first axis.
@@ -37,10 +37,10 @@ class LIFCache(NamedTuple):
 def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tuple[Array, LIFCache]:
     r"""Spikes of neurons over time (ESL Eq. 7-9, SCA Eq. 1; chapters 07-09 and 11).
 
-    $$ u_t = r + \lambda (v_{t-1} - r) + g I_t, \qquad a_t = \Theta(u_t - V_{th}), \qquad
-       v_t = (1 - a_t) u_t + a_t V_{reset} $$
+    $$ u_t = V_\mathrm{rest} + \tau (v_{t-1} - V_\mathrm{rest}) + \kappa I_t, \qquad
+       a_t = \Theta(u_t - V_\mathrm{th}), \qquad v_t = (1 - a_t) u_t + a_t V_\mathrm{reset} $$
 
-    current: [T, ...] floating, in the unit of the threshold. neuron: see `Neuron`; lambda is its decay, g its gain.
+    current: [T, ...] floating, in the unit of the threshold. neuron: see `Neuron`; tau is its decay, kappa its gain.
     score: one of `SCORES`, the measure of channels' activity that the cache holds; None measures nothing.
     Returns spikes, bool of the same shape (floating if the neuron is smooth), and the cache.
     Raises ValueError for another dtype, an array without time, or an unknown score.
@@ -65,10 +65,10 @@ def lif_forward(current: Array, neuron: Neuron, score: str | None = None) -> tup
 def lif_backward(dspikes: Array, cache: LIFCache) -> Array:
     r"""Gradient of `lif_forward`, backwards through time (SCA Eq. 3, chapter 09; the surrogate's slope is h).
 
-    $$ \delta_t = g_t h_t + \lambda \delta_{t+1} \bigl[(1 - a_t) + (V_{reset} - u_t) h_t\bigr], \qquad
-       \frac{\partial L}{\partial I_t} = g \, \delta_t $$
+    $$ \delta_t = g_t h_t + \tau \delta_{t+1} \bigl[(1 - a_t) + (V_\mathrm{reset} - u_t) h_t\bigr], \qquad
+       \frac{\partial L}{\partial I_t} = \kappa \, \delta_t $$
 
-    with g_t = dspikes; g, without an index, is the gain. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the
+    with g_t = dspikes. Soft reset: 1 - V_th h_t in the brackets. detach_reset: the
     terms with h_t in the brackets are left out. dspikes: [T, ...] floating, of the spikes' shape. Returns dcurrent
     [T, ...] in the potential's dtype. Raises ValueError for another shape or dtype.
     """

@@ -1,6 +1,6 @@
 r"""LIF neurons that learn how much they leak (PLIF; Fang et al. 2021, Eq. 8 and 10).
 
-    charge  u_t = v_{t-1} + k (I_t - (v_{t-1} - r)),   k = sigmoid(a) = 1 / tau_m
+    charge  u_t = v_{t-1} + k (I_t - (v_{t-1} - v_rest)),   k = sigmoid(a) = 1 / tau_m
 
 fire and reset as in lif.py. It is the neuron there with decay = 1 - k and gain = k; what is new is the
 gradient for a, one number for a whole layer.
@@ -39,7 +39,7 @@ def plif_forward(
 ) -> tuple[Array, PLIFCache]:
     r"""Spikes of neurons with a learnable leak (Fang et al. 2021).
 
-    $$ u_t = v_{t-1} + k \bigl(I_t - (v_{t-1} - r)\bigr), \qquad k = \frac{1}{1 + e^{-a}} $$
+    $$ u_t = v_{t-1} + k \bigl(I_t - (v_{t-1} - V_\mathrm{rest})\bigr), \qquad k = \frac{1}{1 + e^{-a}} $$
 
     current: [T, ...] floating, in the unit of the threshold. a: [1] floating, of the whole layer; 0 is tau_m = 2.
     neuron: threshold, reset and surrogate; its decay and gain are not used. score: see `lif_forward`. Returns spikes,
@@ -57,7 +57,7 @@ def plif_forward(
 def plif_backward(dspikes: Array, cache: PLIFCache) -> tuple[Array, Array]:
     r"""Gradients of `plif_forward`: dcurrent [T, ...] and da [1].
 
-    $$ \frac{\partial L}{\partial a} = k (1 - k) \sum_t \delta_t \bigl(I_t - (v_{t-1} - r)\bigr), \qquad
+    $$ \frac{\partial L}{\partial a} = k (1 - k) \sum_t \delta_t \bigl(I_t - (v_{t-1} - V_\mathrm{rest})\bigr), \qquad
        \frac{\partial L}{\partial I_t} = k \, \delta_t $$
 
     with delta_t as in `lif_backward`, summed over all neurons and samples. dspikes: [T, ...] floating, of the spikes'
@@ -66,7 +66,7 @@ def plif_backward(dspikes: Array, cache: PLIFCache) -> tuple[Array, Array]:
     current, k, (u, spikes, neuron, _) = cache
     dspikes, xp = cotangent("dspikes", dspikes, u.shape, u), array_module(u)
     dcurrent = lif_backward(dspikes, cache.lif)
-    v = neuron.reset(u, spikes) - neuron.rest  # v_t - r
-    before = xp.concatenate([xp.zeros_like(v[:1]), v[:-1]])  # v_{t-1} - r
+    v = neuron.reset(u, spikes) - neuron.rest  # v_t - v_rest
+    before = xp.concatenate([xp.zeros_like(v[:1]), v[:-1]])  # v_{t-1} - v_rest
     da = (1 - k) * (dcurrent * (current - before)).sum()
     return dcurrent, da.reshape(1)

@@ -31,8 +31,8 @@ class RecurrentLIFCache(NamedTuple):
 def recurrent_lif_forward(x: Array, weight: Array, neuron: Neuron) -> tuple[Array, RecurrentLIFCache]:
     r"""Spikes of a layer whose neurons are connected among each other.
 
-    $$ I_t = x_t + a_{t-1} W, \qquad u_t = r + \lambda (v_{t-1} - r) + g I_t, \qquad
-       a_t = \Theta(u_t - V_{th}) $$
+    $$ I_t = x_t + a_{t-1} W, \qquad u_t = V_\mathrm{rest} + \tau (v_{t-1} - V_\mathrm{rest}) + \kappa I_t, \qquad
+       a_t = \Theta(u_t - V_\mathrm{th}) $$
 
     x: [T, B, N] floating, currents from below, in the unit of the threshold. weight: W [N, N] of the same dtype, from
     neuron i to neuron j; neuron: see `lif_forward`, as for the reset. Returns spikes [T, B, N], bool (floating if the
@@ -56,8 +56,8 @@ def recurrent_lif_forward(x: Array, weight: Array, neuron: Neuron) -> tuple[Arra
 def recurrent_lif_backward(dspikes: Array, cache: RecurrentLIFCache) -> tuple[Array, Array]:
     r"""Gradients of `recurrent_lif_forward`: dx [T, B, N] and dweight [N, N].
 
-    $$ \delta_t = \Bigl(\frac{\partial L}{\partial a_t} + g\,\delta_{t+1} W^\top\Bigr) h_t
-       + \lambda \delta_{t+1} \frac{dv_t}{du_t}, \qquad dx_t = g \delta_t, \qquad
+    $$ \delta_t = \Bigl(\frac{\partial L}{\partial a_t} + \kappa\,\delta_{t+1} W^\top\Bigr) h_t
+       + \tau \delta_{t+1} \frac{dv_t}{du_t}, \qquad dx_t = \kappa \delta_t, \qquad
        dW = \sum_{t > 1} a_{t-1}^\top dx_t $$
 
     with dv_t / du_t as in `lif_backward`: a spike acts on the next step through the reset and through W. dspikes:

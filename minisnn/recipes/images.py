@@ -25,6 +25,7 @@ from minisnn.networks.describe import to_text
 from minisnn.networks.notation import STYLES
 from minisnn.networks.registry import NETWORKS
 from minisnn.ops.surrogate import SURROGATES, Surrogate
+from minisnn.ops.surrogate.base import check_slope
 from minisnn.recipes.base import FEW, Recipe
 from minisnn.recipes.settings import Named, setting
 from minisnn.structure.learner import StructureLearner
@@ -190,6 +191,8 @@ class Images(Recipe):
             made = lookup.called("surrogate", surrogate) if isinstance(surrogate, type) else surrogate
             fits = hasattr(made, "step") and hasattr(made, "slope")
             check("surrogate", repr(self.surrogate), fits, "something with a step and a slope")
+            if self.device == "cpu":  # one for a GPU alone may take no array of NumPy
+                check_slope(made)
             changes["surrogate"] = made
         return changes
 

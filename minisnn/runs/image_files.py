@@ -15,12 +15,7 @@ from data_loaders.formats.pictures import SUFFIXES, decode
 from minisnn.runs.prediction import as_batch
 
 ARRAYS = (".npy", ".npz")
-NPZ = (
-    "images",
-    "labels",
-    "class_names",
-    "max_value",
-)  # arrays that an .npz may hold, as one of own data has them
+NPZ = ("images", "labels", "class_names", "max_value")  # what an .npz may hold, as for own data
 
 
 def as_images(images: Any, info: DataInfo) -> np.ndarray:

@@ -99,9 +99,9 @@ def load(folder: str | PathLike[str], device: str | None = None, **own: Any) -> 
     """The run in a folder, as of its last checkpoint. The data set is not needed.
 
     device: "cpu" or "gpu" in place of the one that it was trained on. A recipe's class, loss and network of your own
-    are imported; rules, learners, optimisers and surrogates of
-    your own are not imported: to read a run they are not needed. own: these, if you hand them over. Raises
-    FileNotFoundError if there is no run, ValueError for files that are damaged or do not belong together.
+    are imported; rules, learners, optimisers and surrogates are not: to read a run they are not needed. own: these, if
+    you hand them over. Raises FileNotFoundError if there is no run, ValueError for files that are damaged or do not
+    belong together.
     """
     return _load(path("folder", folder), device, own, reads_only=True)
 

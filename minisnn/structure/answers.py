@@ -1,7 +1,7 @@
-"""Check what a rule returns, so that the number of connections is exact with any rule.
+"""Check what rules and learners return, so that the number of connections is exact with any rule.
 
 A rule that returns too few positions, repeated ones or foreign ones would silently change the number of connections.
-Each function raises one ValueError that names the rule, the layer, what was found and what was expected.
+Each function raises one ValueError that names the rule or learner, the layer, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from minisnn.arguments import check, kind_of, whole
 from minisnn.backend import Array, array_module, is_array, to_host
-from minisnn.lookup import unwrapped
+from minisnn.lookup import shown, unwrapped
 from minisnn.structure.redistribute import Layers, is_right_on_average
 
 
@@ -109,3 +110,26 @@ def checked_mask(sample: Callable[..., Any], layer: str, found: object, shape: t
         what = type(found).__name__ if mask is None else f"{mask.dtype} {mask.shape}"
         raise ValueError(f"sampler {name_of(sample)}, {layer}: it returned {what}; expected bool {shape}")
     return mask
+
+
+def checked_replaced(
+    learner: object, found: object, params: Mapping[str, Array], masks: Mapping[str, Array]
+) -> int:
+    """How many connections a learner says it replaced.
+
+    Raises ValueError unless that is a whole number, and each mask it left is bool and has its weight's shape.
+    """
+    for key, mask in masks.items():
+        if key not in params:
+            raise ValueError(
+                f"learner {shown(learner)}: it made a mask of {key}, and there is no such weight"
+            )
+        shape = params[key].shape
+        if not is_array(mask) or mask.dtype != bool or mask.shape != shape:
+            check(
+                f"the mask of {key} that the learner {shown(learner)} left",
+                kind_of(mask),
+                False,
+                f"bool {shape}",
+            )
+    return whole(f"what after_step of the learner {shown(learner)} returns", found)

@@ -1,6 +1,6 @@
 """Which channels belong together: a walk from the filters that make them to everything that reads them.
 
-Each stage says what it does to channels (`stages.CHANNELS`). Two things are more than one stage's:
+Each stage says what it does to channels (`CHANNELS` in networks/stages/base.py). Two things are more than one stage's:
 
 a residual sum  ties the channels of its branches: channel k is removed from both or from neither
 batch norm on a residual stream, not behind a convolution, makes a selection: a branch may lose a
@@ -46,9 +46,7 @@ class ChannelGroup:
 
     size: int
     positions: int
-    fixed: bool = (
-        False  # cannot be pruned: inputs, outputs, units of linear layers, channels that cannot be silenced
-    )
+    fixed: bool = False  # cannot be pruned: inputs, outputs, linear units, what cannot be silenced
     source: int | None = None  # the group that these are a selection of
     index: tuple[int, ...] = ()  # of them among the source's
     convs: list[str] = field(default_factory=list)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from minisnn.networks.compose import Sequential, activities
 from minisnn.notices import warn
 from minisnn.structure.channel_graph import Channels
 from minisnn.structure.learner import StructureLearner, structure_rng
+from minisnn.structure.schedule import round_down
 from minisnn.training.state import TrainingState
 
 Vectors = Mapping[str, np.ndarray]  # one number for every channel: [C] by the layer's key
@@ -33,8 +33,7 @@ def channel_counts(n: int, p: float, q: float) -> tuple[int, int]:
     """
     if not (p >= 0 and q >= 0 and p + q < 1):
         raise ValueError(f"p and q must be 0 or more and p + q below 1, found p = {p}, q = {q}")
-    near = 1e-9  # (1 - .05 - .05) * 100 is a little less than 90
-    return floor((1 - p - q) * n + near), floor(q * n + near)
+    return round_down((1 - p - q) * n), round_down(q * n)
 
 
 def keep_most_active(scores: Vectors, count: int) -> Masks:

@@ -14,13 +14,9 @@ from minisnn.backend import Array, array_module
 from minisnn.lookup import register
 from minisnn.structure.learner import LEARNERS, SparseLearner, bias_corrected, structure_rng, times_sign
 from minisnn.structure.masks import exact_mask
+from minisnn.structure.schedule import round_down
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
-
-
-def _down(x: float) -> int:
-    """Round down, tolerating rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
-    return int(x + 1e-9)
 
 
 @register(LEARNERS, "deep-r")
@@ -59,7 +55,7 @@ class DeepR(SparseLearner):
 
     l1: float = 1e-5
     temperature: float = 0.0
-    sample: Callable[..., np.ndarray] = field(default=partial(exact_mask, whole=_down))
+    sample: Callable[..., np.ndarray] = field(default=partial(exact_mask, whole=round_down))
     noise: float = 0.0
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
 from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
 from minisnn.structure.schedule import cosine_fraction, round_up
-from minisnn.training.optim import Optimizer
+from minisnn.training.optim import Optimizer, pushed
 from minisnn.training.state import TrainingState
 
 
@@ -166,7 +166,7 @@ class Evolve(SparseLearner):
             count = round_up(fraction * active)
             if count and active < mask.size:
                 self._seen(state, key)
-                momenta[key] = optimizer.momentum(state.moments[key])
+                momenta[key] = pushed(optimizer, state.moments[key], key, weight)
                 momentum = float((momenta[key] * mask).sum()) / active
                 pruned[key] = prune_layer(weight, mask, count, self.prune, key)
                 layers[key] = Layer(count, mask.size - active + count, momentum)

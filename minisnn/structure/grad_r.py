@@ -55,10 +55,9 @@ def alpha_to_reach(
 
     Adam's normalised steps move it by x L besides, where x, from -1 to 1, is the mean over training of the weight's
     normalised gradient, against its sign. A connection is active at the end if |w_0| / L + x > alpha: alpha is the
-    (1 - d)-quantile of |w_0| / L + x. Here x is assumed normal with mean 0 and standard deviation `spread`, the same
-    for all
-    weights, which is the only thing not known before training. For long trainings L is large and the initial weights
-    hardly matter, for short ones they decide.
+    (1 - d)-quantile of |w_0| / L + x. Here x, the only thing not known before training, is assumed normal with mean 0
+    and standard deviation `spread`, the same for all weights. For long trainings L is large and the initial weights
+    hardly matter; for short ones they decide.
 
     density: d, above 0 and at most 1/2. weights: the initial ones of all layers that are to be sparse, floating. lr:
     eta, its mean over training if there is a schedule. iterations: K. beta1: Adam's. spread: 0.35 was chosen on
@@ -99,8 +98,7 @@ class GradR(SparseLearner):
        - a_k\,\alpha\, \mathrm{sign}(\theta_{k-1} - \mu), \qquad a_k = \frac{\eta}{1 - \beta_1^k} $$
 
     where m and v are Adam's moments, so that the first two terms are Adam's step on u = s theta. Training starts dense.
-    A weight that is 0 at the start has no sign: it stays 0 and masked. `.latent` keeps u where the weight is
-    masked.
+    A weight that is 0 at the start has no sign: it stays 0 and masked. `.latent` keeps u where the weight is masked.
 
     densities: 1 - p by key of params, one value for all of them, above 0 and at most 1/2. Hand over every weight of the
         network, the first and the last layer too, as the authors do: GradR(dict.fromkeys(keys, density), alpha).

@@ -6,7 +6,7 @@ statistics: what is known of every position of the layer, active or not. candida
 inactive positions, ascending, those just pruned included. count: exactly how many of them grow.
 positions: [count] indices into the flattened weight. Random numbers are drawn on the host and ties go to the
 lowest index, so the same statistics give the same masks on every array library. What a rule returns is
-checked in `evolve.py`. `register` gives a rule the name that recipes and the command line have for it.
+checked in `answers.py`. `register` gives a rule the name that recipes and the command line have for it.
 """
 
 from __future__ import annotations

@@ -26,9 +26,8 @@ class Training(NamedTuple):
     epochs: int
     optimizer: Optimizer
     lr: Callable[[int], float]  # of the epoch
-    weights: Callable[[], Mapping[str, Array]] | None = (
-        None  # initial ones of a LIF network, by key of params
-    )
+    # initial ones of a LIF network, by key of params
+    weights: Callable[[], Mapping[str, Array]] | None = None
 
 
 class StructureLearner:

@@ -34,8 +34,8 @@ def erk_densities(shapes: Shapes, density: float) -> dict[str, float]:
     $$ p_l = e \frac{\sum \mathrm{shape}_l}{\prod \mathrm{shape}_l}, \qquad \sum_l p_l N_l = d \sum_l N_l $$
 
     N_l is the product of layer l's shape. shapes: of the weights, by key; density: d, of all weights together. Returns
-    p_l by key. Layers whose p_l would exceed 1 are dense, and e is solved again for
-    the others. Raises ValueError unless 0 < density <= 1.
+    p_l by key. Layers whose p_l would exceed 1 are dense, and e is solved again for the others. Raises ValueError
+    unless 0 < density <= 1.
     """
     return _solved(lambda shape: sum(shape) / prod(shape), shapes, density)
 

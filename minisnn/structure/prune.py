@@ -4,8 +4,8 @@
 
 weight: any shape. mask: bool, the same shape. count: exactly how many of the active connections to prune.
 positions: [count] indices into the flattened weight. Equal weights are pruned in order of their index, so
-the same weights give the same masks on every array library. What a rule returns is checked in `evolve.py`. `register`
-gives a rule the name that recipes and the command line have for it.
+the same weights give the same masks on every array library. What a rule returns is checked in `answers.py`.
+`register` gives a rule the name that recipes and the command line have for it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     rule(layers, rng) -> counts
 
 layers: what is known of each sparse layer, by key. counts: how many connections grow there, by the same keys, never
-more than are free, and in all as many as were lost unless the rule is `right_on_average`. `evolve.py` checks that.
+more than are free, and in all as many as were lost unless the rule is `right_on_average`. `answers.py` checks that.
 ESL does not say how; its Fig. 3b shows layers whose densities change, which `return_what_was_lost` cannot do and the
 other two can. `register` gives a rule its name.
 """

@@ -1,8 +1,8 @@
-"""How many connections are replaced, and when (ESL Eq. 2, chapter 02)."""
+"""How many connections are replaced, and when (ESL Eq. 2, chapter 02). Learning rates are in training/optim.py."""
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil, floor, inf
 
 import numpy as np
 
@@ -34,3 +34,8 @@ def cosine_fraction(t: Array, alpha: float, t_end: float, eta_min: float = 0.0) 
 def round_up(x: float) -> int:
     """The smallest integer not below x, tolerating rounding errors: 0.07 * 100 = 7.000000000000001 gives 7."""
     return ceil(x - 1e-9)
+
+
+def round_down(x: float) -> int:
+    """The largest integer not above x, tolerating rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
+    return floor(x + 1e-9)

@@ -82,7 +82,7 @@ def load(path: Path) -> TrainingState:
         ) from error
     for (
         name
-    ) in arrays:  # in the order in which they were saved: a resumed run goes on with the same dictionaries
+    ) in arrays:  # in the order in which they were saved, so that a resumed run has the same dictionaries
         group, _, key = name.partition("/")
         if group == "moments":
             key = key.rpartition("/")[0]

@@ -17,7 +17,9 @@ from minisnn.batches.interface import Samples, Splits
 from minisnn.batches.prefetch import prefetch
 from minisnn.networks.compose import firing_rates
 from minisnn.notices import warn_of_silence
+from minisnn.structure.answers import checked_replaced
 from minisnn.training.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
+from minisnn.training.optim import first_moments, stepped
 from minisnn.training.setup import Setup
 from minisnn.training.state import TrainingState
 
@@ -44,7 +46,7 @@ def start(setup: Setup, seed: int, dtype: Any = np.float32) -> TrainingState:
         for arrays in setup.net.init(rngs.pop("weights"), setup.shape)
     )
     state = TrainingState(params, buffers, rngs=rngs)
-    state.moments = setup.optimizer.init(state.params)
+    state.moments = first_moments(setup.optimizer, state.params)
     setup.learner.start(state)
     return state
 
@@ -93,8 +95,9 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
         state.buffers = buffers
         raise _diverged(setup, state, (images, labels), grads, lr) or FloatingPointError(when)
     state.iteration += 1
-    setup.optimizer.step(state.params, grads, state.moments, lr, state.iteration)
+    stepped(setup.optimizer, state.params, grads, state.moments, lr, state.iteration)
     replaced = setup.learner.after_step(state, grads, setup.optimizer, lr)
+    replaced = checked_replaced(setup.learner, replaced, state.params, state.masks)
     for key, mask in state.masks.items():
         state.params[key] *= mask
     return Step(float(loss), correct, replaced, firing)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import ClassVar, Protocol
 
-from minisnn.backend import Array, array_module
-from minisnn.lookup import register
+from minisnn.arguments import check, kind_of
+from minisnn.backend import Array, array_module, is_array
+from minisnn.lookup import register, shown
 
 Arrays = dict[str, Array]
 Moments = dict[str, tuple[Array, ...]]
@@ -33,6 +34,39 @@ class Optimizer(Protocol):
 
     def momentum(self, moment: tuple[Array, ...]) -> Array:
         """How strongly the optimiser pushes each weight, >= 0: the score of momentum growth."""
+
+
+def first_moments(optimizer: Optimizer, params: Arrays) -> Moments:
+    """What `init` returns. Raises ValueError unless it holds, for each parameter, a tuple of arrays of its shape."""
+    found: object = optimizer.init(params)
+    what = f"what init of the optimizer {shown(optimizer)} returns"
+    check(what, kind_of(found), isinstance(found, dict), "a dictionary with the keys of the parameters")
+    assert isinstance(found, dict)
+    for key, w in params.items():
+        moment = found.get(key)
+        fits = isinstance(moment, tuple) and all(is_array(m) and m.shape == w.shape for m in moment)
+        check(f"{what} for {key}", kind_of(moment), fits, f"a tuple of arrays of the shape {w.shape}")
+    return found
+
+
+def stepped(optimizer: Optimizer, params: Arrays, grads: Arrays, moments: Moments, lr: float, k: int) -> None:
+    """One step. Raises ValueError if a parameter then has another shape or dtype."""
+    before = {key: (w.shape, w.dtype) for key, w in params.items()}
+    optimizer.step(params, grads, moments, lr, k)
+    for key, (shape, dtype) in before.items():
+        w: Array = params.get(key)
+        if not (is_array(w) and w.shape == shape and w.dtype == dtype):
+            what = f"{key} after a step of the optimizer {shown(optimizer)}"
+            check(what, kind_of(w), False, f"as before, {dtype} with the shape {shape}")
+
+
+def pushed(optimizer: Optimizer, moment: tuple[Array, ...], key: str, weight: Array) -> Array:
+    """What `momentum` returns for one weight. Raises ValueError unless it is floating and of the weight's shape."""
+    found = optimizer.momentum(moment)
+    fits = is_array(found) and found.dtype.kind == "f" and found.shape == weight.shape
+    what = f"what momentum of the optimizer {shown(optimizer)} returns for {key}"
+    check(what, kind_of(found), fits, f"floating, with the shape {weight.shape}")
+    return found
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {}

@@ -55,9 +55,7 @@ class Arrivals(NamedTuple):
     """The events that reach one weight of a stage, for `cost.measure`."""
 
     events: float  # how many, of all samples and time steps
-    reached: (
-        Array  # how many of them each entry of the weight meets; of a shape that broadcasts to the weight's
-    )
+    reached: Array  # how many of them each entry of the weight meets, broadcast to its shape
     neurons: int  # that may send them, of one sample
     samples: int
     only: bool = False  # events and never real numbers, whatever the stage before emits

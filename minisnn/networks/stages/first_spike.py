@@ -64,8 +64,6 @@ class FirstSpike(Plain):
         xp = array_module(x)
         came = cache.z_in < Z_MAX
         z_in, reached = xp.where(came, cache.z_in, xp.inf)[:, :, None], xp.zeros(cache.weight.shape, int)
-        for z_i, z_j in zip(
-            z_in, cache.z_out, strict=True
-        ):  # one sample at a time: [B, N, M] may be too large
+        for z_i, z_j in zip(z_in, cache.z_out, strict=True):  # by samples: [B, N, M] may be too large
             reached += z_i < z_j
         return Arrivals(float(came.sum()), reached, x.shape[-1], len(x), only=True)

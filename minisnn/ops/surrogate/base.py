@@ -13,9 +13,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from minisnn.arguments import check, floating, number
-from minisnn.backend import Array
-from minisnn.lookup import register
+from minisnn.arguments import check, floating, kind_of, number
+from minisnn.backend import Array, is_array
+from minisnn.lookup import register, shown
 
 
 class Surrogate(Protocol):
@@ -56,3 +56,12 @@ def floats(x: Array) -> Array:
 def positive(name: str, value: float) -> None:
     """Raise ValueError, naming the field, unless it is above 0."""
     check(name, value, number(name, value) > 0, "above 0")
+
+
+def check_slope(surrogate: Surrogate) -> None:
+    """Try the slope at a few points. Raises ValueError unless it returns finite floating numbers of their shape."""
+    x = np.linspace(-1, 1, 5, dtype="float32")
+    what, found = f"what slope of the surrogate {shown(surrogate)} returns", surrogate.slope(x)
+    fits = is_array(found) and found.dtype.char in "fd" and found.shape == x.shape
+    check(what, kind_of(found), fits, f"float32 or float64, of its argument's shape {x.shape}")
+    check(what, found.tolist(), np.isfinite(found).all(), "finite")
