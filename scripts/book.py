@@ -38,7 +38,7 @@ PARTS = {  # what the contents show, in order; a page of docs/ that is not named
     "To use": ["snippets", "data", "extend", "grids"],
     "Every function": ["reference/index", "reference/*"],
     "Evidence": ["results/index", "speed"],
-    "To teach": ["teaching"],
+    "To teach": ["teaching", "site"],
     "How it is built": ["design", "*"],
 }
 LINK_TO_TEACHER = re.compile(r"\[([^\]]+)\]\((?:\.\./)*teacher(?:/[^)]*)?\)")

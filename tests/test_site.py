@@ -23,6 +23,19 @@ CELLS = """() => jupyterapp.shell.currentWidget.content.model.toJSON().cells
     .filter(c => c.cell_type == 'code')
     .map(c => ({source: [c.source].flat().join(''), tags: c.metadata.tags || [], count: c.execution_count,
                 outputs: c.outputs}))"""
+ANSWER = """async ([name, answer]) => {
+    const {content, sessionContext} = jupyterapp.shell.currentWidget;
+    const place = tag => content.model.cells.length && [...Array(content.model.cells.length).keys()].find(n => {
+        const cell = content.model.cells.get(n), tags = cell.getMetadata('tags') || [];
+        return tags.includes(tag) && cell.sharedModel.source.includes(name);
+    });
+    content.model.cells.get(place('task')).sharedModel.setSource(`${name} = ${answer}`);
+    for (const tag of ['task', 'check']) {
+        content.activeCellIndex = place(tag);
+        await jupyterapp.commands.execute('notebook:run-cell');
+    }
+    return {outputs: content.model.cells.get(place('check')).toJSON().outputs};
+}"""
 STATUS = "() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status"
 MINUTES = 60_000  # in milliseconds
 
@@ -181,6 +194,16 @@ def test_the_book_opens_the_notebook_of_its_chapter(tab, address):
     tab.click("text=open this chapter in your browser")
     tab.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.content?.model?.cells?.length > 3")
     assert "07 The leaky membrane" in tab.inner_text(".jp-Notebook")
+
+
+@pytest.mark.site
+def test_a_wrong_answer_is_named_and_the_right_one_passes(tab, address):
+    """As a student: the cells before a task, then an answer that divides the wrong way round, then the right one."""
+    opened(tab, address, "07_lif.ipynb")
+    run_all(tab)
+    for answer, said in (("math.log(0.8) / math.log(0.1)", "the fraction stands upside down"),
+                         ("math.log(0.1) / math.log(0.8)", "steps_to_a_tenth: right.")):  # fmt: skip
+        assert said in shown(tab.evaluate(ANSWER, ["steps_to_a_tenth", answer]))
 
 
 @pytest.mark.site
