@@ -102,6 +102,7 @@ def lite(out: Path, extra: Iterable[Path], local: bool) -> str:
         "jupyter-config-data": {
             "appName": "minisnn",
             "exposeAppInBrowser": True,  # for the tests
+            "faviconUrl": "./../favicon.svg",
             "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
         },
     }

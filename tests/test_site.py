@@ -36,6 +36,11 @@ ANSWER = """async ([name, answer]) => {
     }
     return {outputs: content.model.cells.get(place('check')).toJSON().outputs};
 }"""
+SCROLL = """text => {
+    const {content} = jupyterapp.shell.currentWidget, cells = [...content.model.cells];
+    content.activeCellIndex = cells.findIndex(cell => cell.sharedModel.source.includes(text));
+    return content.scrollToItem(content.activeCellIndex);
+}"""
 STATUS = "() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status"
 MINUTES = 60_000  # in milliseconds
 
@@ -194,6 +199,23 @@ def test_the_book_opens_the_notebook_of_its_chapter(tab, address):
     tab.click("text=open this chapter in your browser")
     tab.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.content?.model?.cells?.length > 3")
     assert "07 The leaky membrane" in tab.inner_text(".jp-Notebook")
+
+
+@pytest.mark.site
+def test_sliders_move_the_picture(tab, address):
+    opened(tab, address, "07_lif.ipynb")
+    run_all(tab)
+    tab.evaluate(SCROLL, "touch(firing")
+    picture = tab.locator(".widget-output img, .jupyter-widgets img")
+    picture.first.wait_for()
+    before = picture.first.get_attribute("src")
+    handle = tab.locator(".noUi-handle, .ui-slider-handle, .jupyter-widget-slider [role=slider]").first
+    handle.focus()
+    for _ in range(3):
+        handle.press("ArrowRight")
+    tab.wait_for_function(
+        "src => document.querySelector('.widget-output img, .jupyter-widgets img')?.src != src", arg=before
+    )
 
 
 @pytest.mark.site
