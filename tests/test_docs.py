@@ -244,6 +244,15 @@ def test_no_file_and_no_function_is_long():
                 assert lines <= 40, f"{path}: {node.name} has {lines} lines"
 
 
+def test_every_fast_file_says_where_it_is_explained_and_what_holds_it():
+    for path in (ROOT / "minisnn/faster").glob("[!_]*.py"):
+        head = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert re.search(r"[Cc]hapters? \d\d|docs/design\.md", head), path
+        held = re.findall(r"tests/test_\w+\.py", head)
+        assert held, path
+        assert all((ROOT / test).is_file() for test in held), path
+
+
 def test_only_the_fast_walk_knows_stages_by_their_class():
     """Elsewhere stages are asked: they carry their facts. Only those made of stages are known, by whoever walks."""
     stages = {

@@ -2,7 +2,8 @@
 
 Every NumPy call reads and writes main memory. If all steps are done for one block before the next, the block stays in
 the cache and main memory is read once. Threads work on different blocks at the same time, because NumPy and BLAS
-release the interpreter lock while they compute. On a GPU one block holds everything.
+release the interpreter lock while they compute. On a GPU one block holds everything. docs/design.md, "Speed", says
+what else there is to it; tests/test_blocks.py holds what threads must not do.
 """
 
 from __future__ import annotations

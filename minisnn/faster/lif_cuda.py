@@ -3,7 +3,7 @@
 CuPy runs `integrate` as some five kernels for every step, and each of them carries its arrays to
 memory and back. Here one thread follows one neuron through time, its state in a register: every
 input is read once, every output written once. Equations and order of operations are those of
-lif.py, so that spikes agree bit for bit; tests/test_lif_cuda.py holds them equal.
+lif.py, so that spikes agree bit for bit (docs/design.md, "Speed"); tests/test_lif_cuda.py holds them equal.
 To read a kernel, print(lif_cuda_source(Neuron(), "float32")).
 """
 

@@ -1,7 +1,7 @@
 """The stages of a fast network: those of a plain one with fast pairs, and those that stand for several.
 
 What they gain is said in the files of their pairs; `walk.py` puts them in the place of plain ones, and
-tests/test_faster.py holds the networks equal.
+tests/test_faster.py holds the networks equal (docs/design.md, "Speed").
 """
 
 from __future__ import annotations
