@@ -11,7 +11,7 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters slides bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters book slides bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -25,10 +25,10 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
-	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types"
+	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types and not book"
 
 slow: .venv/dev  ## run the tests that are a second line of defence
-	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types"
+	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types and not book"
 
 execute: .venv/dev  ## run every chapter, cell by cell
 	$(PYTEST) -n auto --dist worksteal -m chapters tests/test_chapters.py
@@ -45,6 +45,10 @@ types: .venv/dev  ## check the types of the library, and of what imports it
 
 chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 	$(BIN)/python chapters/build.py
+
+book: .venv/book  ## build the book in build/book, open index.html there, and look at every page in Chromium
+	$(ONE_THREAD) $(BIN)/python scripts/book.py
+	$(PYTEST) -n auto --dist worksteal -m book tests/test_book.py
 
 slides: .venv/dev  ## write the chapters as slides into build/slides
 	$(BIN)/python chapters/slides.py
@@ -74,6 +78,12 @@ clean:
 .venv/dev: .venv/python pyproject.toml requirements.lock
 	$(INSTALL) -e '.[dev]'
 	touch $@ .venv/user .venv/notebooks
+
+.venv/book: .venv/dev  # without Chromium the book is built, but no page is opened
+	$(INSTALL) -e '.[book]'
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		$(BIN)/playwright install --only-shell chromium || echo "No Chromium: its tests will be skipped"
+	touch $@
 
 .venv/torch: .venv/dev  # CI's oracle. PyPI's build for Linux is large; PIP_EXTRA_INDEX_URL can name one for CPUs
 	$(INSTALL) 'torch==2.13.0'

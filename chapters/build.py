@@ -5,8 +5,7 @@
 Writes three notebooks of each: notebooks/NN_topic.ipynb, executed, to read; exercises/NN_topic.ipynb, to work
 through; and, where teacher/NN_topic.py has the solutions, teacher/notebooks/NN_topic.ipynb with them. Cells with the
 tag `task` are for an answer, cells with the tag `check` look at it: neither is executed in the copy to read.
-In a chapter without such tags, what stands between `# solution: HINT` and `# end solution` is replaced by
-`raise NotImplementedError("HINT")`. Writes start.ipynb, the page that `make lab` opens, and the tables of README.md
+Writes start.ipynb, the page that `make lab` opens, and the tables of README.md
 and docs/teaching.md, too: all are made of the chapters' titles, their `question:` and the line with the reading time
 and what they build on.
 """
@@ -31,7 +30,6 @@ import tasks  # noqa: E402 - a neighbour, also where a test loads this file by i
 import teaching  # noqa: E402
 
 TEACHER = HERE.parent / "teacher"
-SOLUTION = re.compile(r"^( *)# solution: (.*?)\n.*?^ *# end solution *$", re.MULTILINE | re.DOTALL)
 CODE_OR_LINK = re.compile(
     r"(```.*?```|`[^`]*`)"  # code is left alone
     r"|(\]\(<?|^\[[^\]]+\]: *|\b(?:href|src)=\")([^\s()<>\"]+)",  # [text](target), [name]: target, HTML
@@ -51,7 +49,7 @@ library, draws it, breaks it on purpose, and ends with exercises.
 1. Run the cell below: click on it and press Shift and Enter. It says whether everything is in place.
 2. Open the notebook [{first}](notebooks/{file}) and run its cells one by one, in the same way.
 3. Open its [exercises](exercises/{file}): the same text, with cells that wait for your answer. It stands in place of
-   each `...` or `raise NotImplementedError(...)`; the check below says what is wrong, and with which case.
+   each `...`; the check below says what is wrong, with the smallest case that shows it.
    Save it under a name of your own ("File", "Save Notebook As…"): `make chapters` writes the exercises anew.
 4. Go on with any chapter whose last column is empty or holds only chapters that you know."""
 SETUP = """\
@@ -234,15 +232,6 @@ def reading(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return execute(tasks.skipped(notebook))
 
 
-def exercise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same without outputs and solutions."""
-    notebook = tasks.gradable(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.source = SOLUTION.sub(r'\1raise NotImplementedError("\2")', cell.source)
-    return notebook
-
-
 def main(numbers: list[str]) -> None:
     """Build the chapters of these numbers, or all; and the pages that lead to them."""
     readme = HERE / "README.md"
@@ -253,16 +242,12 @@ def main(numbers: list[str]) -> None:
     for source in sources():
         if numbers and source.name[:2] not in numbers:
             continue
-        for folder, make in (("exercises", exercise), ("notebooks", reading)):
+        for folder, make in (("exercises", tasks.gradable), ("notebooks", reading)):
             path = HERE / folder / f"{source.stem}.ipynb"
             path.parent.mkdir(exist_ok=True)
             nbformat.write(make(read(source, folder)), path)
-        if (solutions := TEACHER / f"{source.stem}.py").exists():
-            path = TEACHER / "notebooks" / f"{source.stem}.ipynb"
-            path.parent.mkdir(exist_ok=True)
-            nbformat.write(
-                execute(_number(tasks.solved(read(source, "../teacher/notebooks"), solutions))), path
-            )
+        notebook = tasks.solved(read(source, "../teacher/notebooks"), TEACHER / f"{source.stem}.py")
+        nbformat.write(execute(_number(notebook)), TEACHER / "notebooks" / f"{source.stem}.ipynb")
         print(f"{source.name}: built")
 
 

@@ -67,6 +67,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "lif speed": speed(),
             "lif memory": memory(),
             "oracles": oracles(),
+            "gpu": gpu(),
         },
         RESULTS.parent / "speed.md": {"lif speed": speed()},
     }
@@ -96,6 +97,34 @@ def speed() -> str:
         f"Time of a step as a fraction of the other library's, medians and quartiles of interleaved steps; below 1 is "
         f"faster. One {machine['processor']}, {machine['cores']} cores, {machine['BLAS']}, NumPy {machine['numpy']}, "
         f"PyTorch {machine['torch']}, SpikingJelly {machine['spikingjelly']}, snnTorch {machine['snntorch']}; float32.",
+    ]
+    return "\n".join(lines)
+
+
+def gpu() -> str:
+    """A training step on a card beside PyTorch and SpikingJelly there: a Markdown table."""
+    report = json.loads((RESULTS / "bench_gpu.json").read_text())
+    lines = [
+        "| training step | minisnn / ms | minisnn / PyTorch | minisnn / SpikingJelly | gradients, card against CPU |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for case, result in report["cases"].items():
+        ratios = [
+            f"{r['median']:.2f} ({r['lower quartile']:.2f} to {r['upper quartile']:.2f})"
+            for r in result["minisnn / other"].values()
+        ]
+        error = result["card against CPU, float64"]["gradients"]
+        lines.append(
+            f"| {case}, T={result['T']}, B={result['B']} | {result['milliseconds']['minisnn']:.1f} | "
+            f"{' | '.join(ratios)} | {error:.0e} |"
+        )
+    ms, machine = report["first-spike 784-800-10, card and CPU"]["milliseconds"], report["machine"]
+    lines += [
+        "",
+        f"Medians and quartiles of interleaved steps, float32, TF32 off; below 1 is faster. The last column is the "
+        f"largest difference in float64. One step of the first-spike network takes {ms['gpu']:.1f} ms on the card and "
+        f"{ms['cpu']:.1f} ms on one of its machine's cores. {machine['GPU']}, CuPy {machine['cupy']}, PyTorch "
+        f"{machine['torch']}, SpikingJelly {machine['spikingjelly']} (PyTorch backend).",
     ]
     return "\n".join(lines)
 

@@ -28,9 +28,15 @@ spec.loader.exec_module(build)
 CHAPTERS = build.sources()
 chapters = pytest.mark.parametrize("source", CHAPTERS, ids=lambda path: path.stem)
 MAY_IMPORT = {"numpy", "matplotlib", "minisnn", "data_loaders"} | sys.stdlib_module_names
-HEADINGS = ("The question", "The derivation", "The picture", "Break it", "Exercise", "What the papers say")
-CONVERTED = [source for source in CHAPTERS if (build.TEACHER / f"{source.stem}.py").exists()]
-converted = pytest.mark.parametrize("source", CONVERTED, ids=lambda path: path.stem)
+HEADINGS = (
+    "The question",
+    "The derivation",
+    "The picture",
+    "Break it",
+    "Exercises",
+    "Self-test",
+    "What the papers say",
+)
 
 
 def code(notebook):
@@ -59,10 +65,9 @@ def test_there_are_chapters_without_gaps_in_their_names():
 @chapters
 def test_source(source):
     text = source.read_text(encoding="utf-8").split("---\n", 2)[2]  # what stands below the front matter
-    assert 150 <= text.count("\n") <= (560 if source in CONVERTED else 312)
+    assert 150 <= text.count("\n") <= 560, "a chapter is 150 to 560 lines"
     for heading in HEADINGS:
         assert re.search(rf"^## .*{heading}", text, re.MULTILINE), f'no section "{heading}"'
-    assert ("# solution: " in text) == (source not in CONVERTED)
     cells = code(build.read(source, "notebooks"))
     tree = ast.parse("\n".join(cells))
     nodes = list(ast.walk(tree))
@@ -125,22 +130,19 @@ def test_runs(source, shown, monkeypatch, capsys):
     module = ModuleType(source.stem)
     monkeypatch.setitem(sys.modules, source.stem, module)
     notebook = build.read(source, "notebooks")
-    if source in CONVERTED:
-        notebook = build.tasks.solved(notebook, build.TEACHER / f"{source.stem}.py")
+    notebook = build.tasks.solved(notebook, build.TEACHER / f"{source.stem}.py")
     for n, cell in enumerate(code(notebook)):
         run_cell(cell, f"{source.name}, code cell {n}", module.__dict__)
     assert sum(shown) > 0, "draws nothing"
     printed = capsys.readouterr()
     assert not printed.err, "warns"
-    if source in CONVERTED:
-        for name, task in all_tasks(int(source.name[:2])).items():
-            assert f"{name}: right" in printed.out, name
-            assert printed.out.count(f"{name}: ") == (2 if isinstance(task, Task) else 1)
+    for name, task in all_tasks(int(source.name[:2])).items():
+        assert printed.out.count(f"{name}: right") == (2 if isinstance(task, Task) else 1), name
 
 
 @chapters
 def test_built_notebooks_have_the_same_source(source):
-    for folder, make in (("notebooks", lambda notebook: notebook), ("exercises", build.exercise)):
+    for folder, make in (("notebooks", lambda notebook: notebook), ("exercises", build.tasks.gradable)):
         expected = make(build.read(source, folder))
         built = nbformat.read(ROOT / folder / f"{source.stem}.ipynb", as_version=4)
         nbformat.validate(built)
@@ -151,7 +153,7 @@ def test_built_notebooks_have_the_same_source(source):
         assert executed == (folder == "notebooks")
 
 
-@converted
+@chapters
 def test_tasks_of_a_chapter(source):
     """Every task is asked once, under its grade, with hints that fold; goals, self-test and alternative texts."""
     known = all_tasks(int(source.name[:2]))
@@ -183,11 +185,11 @@ def test_tasks_of_a_chapter(source):
             assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40, cell.source
 
 
-@converted
+@chapters
 def test_no_solution_is_public(source):
     teacher = (build.TEACHER / f"{source.stem}.py").read_text(encoding="utf-8")
     known = all_tasks(int(source.name[:2]))
-    for folder, make in (("notebooks", lambda notebook: notebook), ("exercises", build.exercise)):
+    for folder, make in (("notebooks", lambda notebook: notebook), ("exercises", build.tasks.gradable)):
         text = json.dumps(make(build.read(source, folder)))
         for node in ast.parse(teacher).body:
             if isinstance(node, ast.FunctionDef) and node.name.removesuffix("_2") in known:
@@ -195,7 +197,7 @@ def test_no_solution_is_public(source):
                 assert json.dumps(body)[1:-1] not in text, node.name
 
 
-@converted
+@chapters
 def test_teachers_copy_has_the_same_source(source):
     expected = build.tasks.solved(
         build.read(source, "../teacher/notebooks"), build.TEACHER / f"{source.stem}.py"
@@ -203,23 +205,6 @@ def test_teachers_copy_has_the_same_source(source):
     built = nbformat.read(build.TEACHER / "notebooks" / f"{source.stem}.ipynb", as_version=4)
     nbformat.validate(built)
     assert [c.source for c in built.cells] == [c.source for c in expected.cells], "run `make chapters`"
-
-
-@pytest.mark.parametrize("source", [s for s in CHAPTERS if s not in CONVERTED], ids=lambda path: path.stem)
-def test_exercises_hide_the_solution_and_keep_the_checks(source):
-    fresh = build.read(source, "exercises")
-    whole, exercise = code(fresh), code(build.exercise(fresh))
-    assert len(whole) == len(exercise)
-    changed = [(a, b) for a, b in zip(whole, exercise, strict=True) if a != b]
-    assert changed
-    for before, after in changed:
-        assert "# solution" not in after
-        ast.parse(after)
-        hints = re.findall(r"# solution: (.*)", before)
-        assert [n.exc.args[0].value for n in ast.walk(ast.parse(after)) if isinstance(n, ast.Raise)][
-            -len(hints) :
-        ] == hints
-    assert "check(" in "".join(exercise)
 
 
 def test_index_is_made_of_the_chapters():

@@ -40,6 +40,7 @@ from minisnn.networks.stages.weights import Conv
 from minisnn.notices import MinisnnWarning
 from minisnn.ops.neuron import Neuron
 from minisnn.recipes import ESL_MLP_DEFAULTS, LIF_DEFAULTS, SCA_VGG16_DEFAULTS
+from minisnn.recipes.base import DEVICES
 from minisnn.runs.run import Run
 from minisnn.training import loop
 from minisnn.training.optim import Adam
@@ -55,8 +56,13 @@ def close(a, b):
 
 
 def check_twins(xp, net, shape, x, rng):
-    """Outputs, gradients, running statistics and firing rates, in training and in evaluation."""
-    twin = fast(net, shape)
+    """Outputs, gradients, running statistics and firing rates, in training and in evaluation, for either device."""
+    for device in DEVICES:
+        check_twin(xp, net, fast(net, shape, device), shape, x, rng)
+
+
+def check_twin(xp, net, twin, shape, x, rng):
+    """One of the networks that `fast` makes against the plain one."""
     seed = int(rng.integers(1 << 32))
     (params, buffers), (p, b) = (n.init(np.random.default_rng(seed), shape) for n in (net, twin))
     for ours, theirs in ((params, p), (buffers, b)):
@@ -203,6 +209,18 @@ def test_what_is_replaced():
         ("conv4", twin["conv4"]), ("bn4", NormLIF(bn, lif, "lif4")),
         ("pool2", FastSumPool(2)), ("flatten", Flatten()), ("fc1", Scaled(twin["fc1"], 1 / 4)), ("lif5", twin["lif5"]),
         ("fc2", twin["fc2"]),
+    )  # fmt: skip
+
+
+def test_what_is_replaced_for_a_gpu():
+    """No transforms, and neurons of their own: fewer kernels to start, and the card's own products are fast."""
+    shape = (16, 16, 8)
+    net = fast(from_notation("8C3-AP2-16C3-10FC", shape, 4), shape, "gpu")
+    twin = dict(twins(from_notation("8C3-AP2-16C3-10FC", shape, 4)).stages)
+    assert net.stages == (
+        ("conv1", twin["conv1"]), ("bn1", replace(twin["bn1"], copies=4)), ("repeat", Repeat(4)),
+        ("lif1", twin["lif1"]), ("pool1", FastSumPool(2)), ("conv2", Scaled(twin["conv2"], 1 / 4)),
+        ("bn2", twin["bn2"]), ("lif2", twin["lif2"]), ("flatten", Flatten()), ("fc1", twin["fc1"]),
     )  # fmt: skip
 
 

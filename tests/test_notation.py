@@ -1,7 +1,4 @@
-"""docs/notation.md says what every symbol means, and the formulas obey it: no symbol without a meaning, none with two.
-
-A chapter that obeys stands in CONVERTED. The rest of the files still write the letters that they had.
-"""
+"""docs/notation.md says what every symbol means, and formulas obey it: no symbol without a meaning, none with two."""
 
 import re
 from pathlib import Path
@@ -11,11 +8,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8")
-CONVERTED = sorted(
-    {"docs/design.md", "chapters/02_cosine_fraction.md"}
-    | {f"chapters/{file.stem}.md" for file in (ROOT / "teacher").glob("*.py")}
-)
-
+FILES = [
+    "docs/design.md",
+    *(f"chapters/{file.name}" for file in sorted((ROOT / "chapters").glob("[0-9]*.md"))),
+]
 DECORATIONS = {"hat", "tilde", "bar", "mathcal", "mathbb", "mathbf", "mathsf"}
 GREEK = re.findall(
     r"\w+",
@@ -175,7 +171,7 @@ def test_the_page_knows_its_own_symbols():
             assert unknown(formula, known(chapter)) == [], (chapter, formula)
 
 
-@pytest.mark.parametrize("file", CONVERTED)
+@pytest.mark.parametrize("file", FILES)
 def test_every_symbol_has_a_meaning(file):
     text = (ROOT / file).read_text(encoding="utf-8")
     found = {formula: unknown(formula, known(file)) for formula in formulas(text)}

@@ -331,3 +331,11 @@ def test_a_picture_to_touch_has_sliders_in_a_live_notebook(monkeypatch):
     drawn = []
     plots.touch(lambda decay: drawn.append(decay), decay=(0.0, 1.0, 0.5))
     assert drawn == [0.5]
+
+
+def test_an_animation_is_described_and_is_the_same_each_time():
+    masks = [np.eye(4, 6) > n for n in range(3)]
+    films = [plots.film(picture()[1], masks, ['1 "a"', "2"], (2, 2), (2, 3)).html for _ in range(2)]
+    assert films[0] == films[1]
+    assert '<img alt="An animation, from 1 &quot;a&quot; to 2." id="_anim_img' in films[0]
+    assert "http" not in films[0]

@@ -121,6 +121,8 @@ def test_a_misspelt_name_says_which_is_meant():
 def public_functions():
     """(file, name) of every function at the top of a file."""
     for path in SOURCES:
+        if path.parent.name == "tasks":
+            continue  # the oracles bear the names of what is asked for
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 yield path, node.name

@@ -11,6 +11,7 @@ from minisnn.commands import (
     demo,
     doctor,
     evaluate,
+    grade,
     inspect,
     predict,
     reproduce,
@@ -19,5 +20,5 @@ from minisnn.commands import (
     train,
 )
 
-COMMANDS = (demo, doctor, train, predict, evaluate, inspect, sweep, compare, slim, reproduce, data)
+COMMANDS = (demo, doctor, train, predict, evaluate, inspect, sweep, compare, slim, reproduce, data, grade)
 """In the order of the help."""

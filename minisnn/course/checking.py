@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -11,24 +13,34 @@ import numpy as np
 from minisnn.course.compare import difference, show
 from minisnn.course.declare import all_tasks
 from minisnn.course.diagnose import diagnose
-from minisnn.course.legacy import check as legacy_check
 from minisnn.course.shrink import shrink
 from minisnn.course.task import AnyTask, Case, Choice, Number, Task, Verdict
 from minisnn.course.trial import trouble
 
+_NOTHING = {
+    "RESUME",
+    "NOP",
+    "POP_TOP",
+    "LOAD_CONST",
+    "RETURN_VALUE",
+    "RETURN_CONST",
+}  # "return None", in any Python
 
-def check(*legacy: Any, **answers: Any) -> None:
+
+def check(**answers: Any) -> float | None:
     """Print whether the answers are right: `check(half_life=6.6)`, or `check(steps_to_fire=steps_to_fire)`.
 
     What is printed for a wrong function: the first case that fails, made as small as can be; the element and both
     values there; how many cases fail; the mistake's name if it is a usual one, and what to read again.
-    Raises LookupError for a name that no task has.
+    Returns nothing, as a notebook would show it; or the points, if the environment variable MINISNN_POINTS is set, as
+    nbgrader reads them. Raises LookupError for a name that no task has.
     """
-    if legacy:
-        legacy_check(*legacy, **answers)
-        return
-    for name, answer in answers.items():
-        print(judge(name, answer).text)
+    verdicts = {name: judge(name, answer) for name, answer in answers.items()}
+    for verdict in verdicts.values():
+        print(verdict.text)
+    if not os.environ.get("MINISNN_POINTS"):
+        return None
+    return float(sum(all_tasks()[name].points for name, verdict in verdicts.items() if verdict.right))
 
 
 def judge(name: str, answer: Any) -> Verdict:
@@ -62,7 +74,7 @@ def _judge_function(task: Task, answer: Any) -> Verdict:
     smallest = shrink(failing[0], lambda case: _makes_sense(task, case) and _fails(task, answer, case))
     lines = [
         f"{task.name}: not right yet. {_call(task, smallest)}",
-        f"{trouble(task, answer, smallest)}.",
+        _sentence(trouble(task, answer, smallest)),
         f"{len(failing)} of {len(cases)} cases fail." if len(cases) > 1 else "",
         mistake.sentence if mistake else "",
     ]
@@ -103,6 +115,10 @@ def _judge_choice(task: Choice, answer: Any) -> Verdict:
     return Verdict(False, f"{task.name}: one of {letters} is asked for, this is {show(answer)}.")
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
+
+
 def _is_number(answer: Any) -> bool:
     try:
         return np.asarray(answer).dtype.kind in "biuf"
@@ -111,15 +127,11 @@ def _is_number(answer: Any) -> bool:
 
 
 def _is_stub(answer: Callable[..., Any]) -> bool:
-    """Whether a function has nothing but `...` in it."""
+    """Whether a function has nothing but `...` or `pass` in it, and perhaps a docstring."""
     code = getattr(answer, "__code__", None)
-    return (
-        code is not None
-        and not code.co_names
-        and all(
-            constant is None or constant is Ellipsis or constant == answer.__doc__
-            for constant in code.co_consts
-        )
+    return code is not None and all(
+        i.opname in _NOTHING and (i.opname != "LOAD_CONST" or i.argval in (None, ..., answer.__doc__))
+        for i in dis.get_instructions(code)
     )
 
 
@@ -143,4 +155,5 @@ def _call(task: Task, case: Case) -> str:
     one_line = ", ".join(arguments)
     if len(one_line) < 80 and "\n" not in one_line:
         return f"With {one_line}"
-    return "With\n" + "\n".join("  " + line.replace("\n", "\n  ") for line in arguments)
+    indented = (line.replace("\n", "\n" + " " * (line.index("=") + 4)) for line in arguments)
+    return "With\n" + "\n".join(f"  {line}" for line in indented)

@@ -37,9 +37,8 @@ def _arrays(found: np.ndarray, right: np.ndarray, rtol: float, atol: float) -> s
         return f"it should have the shape {right.shape}, but has {found.shape}"
     a, b = found.astype(float), right.astype(float)
     with np.errstate(invalid="ignore"):
-        agree = (a == b) | (np.isnan(a) & np.isnan(b)) | (abs(a - b) <= atol + rtol * abs(b))
-        agree |= np.isinf(b) & (a == b)
-    agree &= np.isinf(a) == np.isinf(b)
+        near = np.isfinite(a) & np.isfinite(b) & (abs(a - b) <= atol + rtol * abs(b))
+        agree = (a == b) | (np.isnan(a) & np.isnan(b)) | near
     if agree.all():
         return ""
     first = tuple(int(i) for i in np.argwhere(~agree)[0])

@@ -19,11 +19,12 @@ def diagnose(
 ) -> Mistake | None:
     """The mistake that explains every failing case, or nothing. Declared mistakes come first.
 
-    Of several that do, the one wins that agrees with the answer at the other cases, too.
+    It must agree with the answer at the other cases, too, or be the only one that explains the failing ones, and not
+    by chance: a wrong name is worse than none.
     """
     explains = [m for m in task.mistakes if _agrees(task, function, m.answer, failing)]
-    if explains:
-        everywhere = [m for m in explains if _agrees(task, function, m.answer, cases)]
+    everywhere = [m for m in explains if _agrees(task, function, m.answer, cases)]
+    if everywhere or (len(explains) == 1 and len(failing) > 2):
         return (everywhere or explains)[0]
     return _general(task, function, failing)
 
@@ -47,6 +48,8 @@ def _kind(trouble: str) -> str:
 
 def _general(task: Task, function: Callable[..., Any], failing: Sequence[Case]) -> Mistake | None:
     """A mistake of any task that explains the answer at all failing cases."""
+    if len(failing) < 2:
+        return None  # one case proves nothing
     found, right = [], []
     for case in failing:
         outcome = call(function, case, task.parameters)
@@ -78,6 +81,10 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and np.allclose(a, b, _LOOSE, 1e-12, equal_nan=True)
 
 
+def _whole(b: np.ndarray) -> bool:
+    return bool((b == np.rint(b)).all())
+
+
 def _numbers(value: Any) -> bool:
     try:
         return np.asarray(value).dtype.kind in "iuf"
@@ -103,6 +110,6 @@ _GENERAL: list[tuple[str, str, Callable[[np.ndarray, np.ndarray], bool]]] = [
     ("reversed", "an axis runs backwards", _along_some_axis(np.flip)),
     ("late", "everything comes one step late", _along_some_axis(lambda b, axis: np.roll(b, 1, axis))),
     ("early", "everything comes one step early", _along_some_axis(lambda b, axis: np.roll(b, -1, axis))),
-    ("rounded up", "a number is rounded up that should be rounded down", lambda a, b: _close(a, b + 1)),
-    ("rounded down", "the result is one too small", lambda a, b: _close(a, b - 1)),
+    ("rounded up", "a number is rounded up that should be rounded down", lambda a, b: _whole(b) and _close(a, b + 1)),
+    ("rounded down", "the result is one too small", lambda a, b: _whole(b) and _close(a, b - 1)),
 ]  # fmt: skip

@@ -17,7 +17,7 @@ GRADES = {
     "derive": 3,
 }  # and what each is worth, in points
 Case = tuple[Any, ...]  # the arguments of one call
-Cases = Callable[[np.random.Generator], Iterable[Case]]
+Cases = Callable[[np.random.Generator], Iterable[Any]]  # tuples of arguments
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ class Task:
         return list(inspect.signature(self.oracle).parameters)
 
     def all_cases(self) -> list[Case]:
-        """The cases: the same at every call."""
-        return [tuple(case) for case in self.cases(np.random.default_rng(self.chapter))]
+        """The cases: the same at every call. What is no tuple is the one argument."""
+        cases = self.cases(np.random.default_rng(self.chapter))
+        return [case if isinstance(case, tuple) else (case,) for case in cases]
 
 
 @dataclass

@@ -7,6 +7,8 @@ ops/norm.py.
 
 from __future__ import annotations
 
+import numpy as np
+
 from minisnn.arguments import cotangent
 from minisnn.backend import Array, array_module
 from minisnn.faster.blocks import each, numbered, split
@@ -93,8 +95,8 @@ def affine(norm: BatchNormCache, beta: Array) -> tuple[Array, Array]:
 
 
 def wide(vectors: tuple[Array, ...], blocks: list[slice]) -> tuple[Array, ...]:
-    """[C] each -> [rows of a block, C]: with short rows, arrays of equal shape are combined much faster."""
-    rows = blocks[0].stop if blocks else 0
+    """[C] each -> [rows of a block, C]: NumPy combines arrays of equal shape much faster where rows are short."""
+    rows = blocks[0].stop if blocks and isinstance(vectors[0], np.ndarray) else 1
     return tuple(array_module(z).repeat(z[None], rows, 0) for z in vectors)
 
 

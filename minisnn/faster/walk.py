@@ -29,18 +29,21 @@ FEW_CHANNELS = 8  # with fewer the transforms of Winograd's way cost more than t
 SMALL_MAP = 4  # on smaller ones the kernels' transforms do
 
 
-def fast(net: Sequential, shape: Shape) -> Sequential:
+def fast(net: Sequential, shape: Shape, device: str = "cpu") -> Sequential:
     """A network that computes what `net` does, to rounding, for inputs of this shape (docs/design.md, "Speed").
 
-    shape: of one sample. Stages are replaced, joined or exchanged; parameters and buffers keep their keys. It has no
-    text, and no costs can be measured on it: take `net` for these. Stages of your own stay as they are.
+    shape: of one sample. device: "cpu" or "gpu", where the arrays will live. Either network runs on both, but a GPU is
+    faster without Winograd's transforms, and with batch norm and neurons apart. Stages are replaced, joined or
+    exchanged; parameters and buffers keep their keys. It has no text, and no costs can be measured on it: take `net`
+    for these. Stages of your own stay as they are.
     """
     stages = _static_first(list(net.stages))
     stages = _pool_sums(stages)
-    stages = _norm_and_neurons(stages)
+    if device == "cpu":
+        stages = _norm_and_neurons(stages)
     done: list[Named] = []
     for name, stage in stages:
-        done.append((name, _faster(stage, shape)))
+        done.append((name, _faster(stage, shape, device)))
         shape = stage.out(shape)
     return Held(tuple(done))
 
@@ -92,16 +95,17 @@ def _norm_and_neurons(stages: list[Named]) -> list[Named]:
     return done
 
 
-def _faster(stage: Stage, shape: Shape) -> Stage:
+def _faster(stage: Stage, shape: Shape, device: str) -> Stage:
     """The fast twin of a single stage, or of what it contains."""
     if isinstance(stage, Scaled):
-        return replace(stage, stage=_faster(stage.stage, shape))
+        return replace(stage, stage=_faster(stage.stage, shape, device))
     if isinstance(stage, Sequential):
-        return fast(stage, shape)
+        return fast(stage, shape, device)
     if isinstance(stage, Residual):
-        return Residual(fast(stage.main, shape), fast(stage.shortcut, shape))
+        return Residual(fast(stage.main, shape, device), fast(stage.shortcut, shape, device))
     if (
-        isinstance(stage, Conv)
+        device == "cpu"
+        and isinstance(stage, Conv)
         and (stage.k, stage.stride, stage.padding) == (3, 1, 1)
         and shape[2] >= FEW_CHANNELS
         and min(shape[:2]) >= SMALL_MAP

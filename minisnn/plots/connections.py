@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from zlib import crc32
 
 import numpy as np
@@ -41,12 +42,12 @@ def receptive_fields(
 def turnover(
     ax: Axes, before: np.ndarray, after: np.ndarray, image: tuple[int, int], shape: tuple[int, int] = (4, 6)
 ) -> Axes:
-    """Connections of the first neurons that were pruned, grew and stayed. Masks: [H*W, M] bool."""
+    """Connections of the first neurons that were pruned, grown and kept. Masks: [H*W, M] bool."""
     colours = ListedColormap(["white", RED, BLUE, GREY, "black"])  # neither, before, after, both, frame
     sheet = tiles(before + 2 * after.astype(int), image, shape, frame=4)
     ax.imshow(sheet, cmap=colours, vmin=0, vmax=4, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    for name, colour in (("died", RED), ("grew", BLUE), ("stayed", GREY)):
+    for name, colour in (("pruned", RED), ("grown", BLUE), ("kept", GREY)):
         ax.plot([], [], "s", color=colour, label=name)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
     return ax
@@ -81,6 +82,9 @@ def film(
     html = FuncAnimation(ax.figure, draw, frames=len(masks) - 1).to_jshtml(fps)
     html = re.sub(r"<link[^>]*>", "", html)  # loads an icon font from the internet
     html = re.sub(r'<i class="fa fa-([\w-]+?)( fa-flip-horizontal)?"></i>', _sign, html)
+    html = html.replace(
+        "<img ", f'<img alt="An animation, from {escape(titles[0])} to {escape(titles[-1])}." '
+    )
     name = re.search(r"_anim_img(\w+)", html)
     assert name
     html = html.replace(name[1], "NAME")  # random, different in each run

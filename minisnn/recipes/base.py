@@ -143,7 +143,7 @@ class Recipe(Settings):
         """The setup of a plain network, with fast twins in place of network and optimiser unless `fast` is False."""
         if not self.fast:
             return setup
-        net, optimizer = faster.fast(setup.net, setup.shape), adam.twin(setup.optimizer)
+        net, optimizer = faster.fast(setup.net, setup.shape, setup.device), adam.twin(setup.optimizer)
         return replace(setup, net=net, optimizer=optimizer, around=hold_blas)
 
     def as_run(self, plain: Sequential) -> Sequential:
