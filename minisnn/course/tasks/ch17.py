@@ -79,6 +79,18 @@ def not_from_reset(u, a, v_th, v_reset):
     return a + abs(np.where(a, v_reset, u)) / (v_th - v_reset)
 
 
+@relative_score.wrong("potentials have no unit: divide them", "Core: a score without units")
+def no_unit(u, a, v_th, v_reset):
+    return a + abs(np.where(a, 0, u - v_reset))
+
+
+@relative_score.wrong(
+    "a neuron that fires is reset to 0, where it is reset to $V_\\mathrm{reset}$", "The derivation"
+)
+def reset_to_zero(u, a, v_th, v_reset):
+    return a + abs(np.where(a, 0, u) - v_reset) / (v_th - v_reset)
+
+
 # break it: potentials that cancel
 @task(17, "break it", valid=lambda u, a: u.shape == a.shape and u.ndim == 5 and a.dtype == bool)
 def channel_scores(u, a):
@@ -133,6 +145,18 @@ def no_spikes(u, a):
 @channel_scores.wrong("inhibition is left out: potentials below 0 count, too", "The derivation")
 def no_inhibition(u, a):
     return (a + np.where(a, 0, np.maximum(u, 0))).mean(_OVER)
+
+
+@channel_scores.wrong("everything is added up: a score is a mean", "The question")
+def summed_up(u, a):
+    return (a + abs(np.where(a, 0, u))).sum(_OVER)
+
+
+@channel_scores.wrong(
+    "the magnitude is taken of the mean over the steps: within a neuron potentials cancel still"
+)
+def mean_over_steps(u, a):
+    return a.mean(_OVER) + abs(np.where(a, 0, u).mean(0)).mean((0, 1, 2))
 
 
 # explore: between sum and mean
@@ -200,3 +224,10 @@ def last(I, decay, T):
 @inhibited.wrong("the magnitude is left out")
 def negative(I, decay, T):
     return -inhibited(I, decay, T)
+
+
+@inhibited.wrong(
+    "the current is multiplied by $1 - τ$, where it comes in whole", "Derive: inhibition with a leak"
+)
+def weighted(I, decay, T):
+    return (1 - decay) * inhibited(I, decay, T)
