@@ -170,3 +170,22 @@ def one_too_few(f, n):
 @weights_left.wrong("both ends are counted as one convolution")
 def ends_once(f, n):
     return (f + (n - 1) * f**2) / (n + 1)
+
+
+@weights_left.wrong(
+    "n convolutions are cut on both sides: it is one less", "Derive: a chain that keeps its ends"
+)
+def one_too_many(f, n):
+    return (2 * f + n * f**2) / (n + 1)
+
+
+@weights_left.wrong(
+    "the first and the last are not cut at all: each has a side that is cut", "The derivation"
+)
+def ends_whole(f, n):
+    return (2 + (n - 1) * f**2) / (n + 1)
+
+
+@weights_left.wrong("this is the fraction that goes, not the one that is left")
+def what_goes(f, n):
+    return 1 - weights_left(f, n)
