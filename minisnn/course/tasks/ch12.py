@@ -186,7 +186,7 @@ def _maps(x, w, points, infinity=True):
 
 
 @values_filter.wrong(
-    "the coefficients of the input are taken, not what $\\mathbf B^\\top$ makes of them",
+    "the coefficients of the input are taken, not what Bᵀ makes of them",
     "The derivation of Winograd's algorithm",
 )
 def values_of_both(x, w, points):
@@ -195,7 +195,7 @@ def values_of_both(x, w, points):
     return products, A.T @ products
 
 
-@values_filter.wrong("$\\mathbf B$ is not transposed", "The derivation of Winograd's algorithm")
+@values_filter.wrong("B is not transposed", "The derivation of Winograd's algorithm")
 def not_transposed(x, w, points):
     G, A, S = _maps(x, w, points)
     products = (G @ w) * np.linalg.solve(S, x)

@@ -93,13 +93,13 @@ def no_beta(weight, gamma, beta, mean, var):
     return _folded(weight, -mean * a, a)
 
 
-@one_layer.wrong("$10^{-5}$ is left out", "The question")
+@one_layer.wrong("10⁻⁵ is left out", "The question")
 def no_epsilon_here(weight, gamma, beta, mean, var):
     a = gamma / np.sqrt(var)
     return _folded(weight, beta - mean * a, a)
 
 
-@one_layer.wrong("$10^{-5}$ is added to the root: it stands below it", "The question")
+@one_layer.wrong("10⁻⁵ is added to the root: it stands below it", "The question")
 def epsilon_outside(weight, gamma, beta, mean, var):
     a = gamma / (np.sqrt(var) + 1e-5)
     return _folded(weight, beta - mean * a, a)
@@ -166,12 +166,12 @@ def unbiased(x):
     return _norm(x, (0, 1), ddof=1)
 
 
-@normalised.wrong("$10^{-5}$ is left out, and a constant channel is divided by 0", "The question")
+@normalised.wrong("10⁻⁵ is left out, and a constant channel is divided by 0", "The question")
 def no_epsilon(x):
     return _norm(x, (0, 1), eps=0)
 
 
-@normalised.wrong("$10^{-5}$ is added to the root: it stands below it", "The question")
+@normalised.wrong("10⁻⁵ is added to the root: it stands below it", "The question")
 def epsilon_beside(x):
     return (x - x.mean((0, 1))) / (x.std((0, 1)) + 1e-5)
 
@@ -260,7 +260,7 @@ def no_gamma_rms(x, gamma, g):
     return _rms(x, 1.0, g)
 
 
-@rms_backward.wrong("the correction has $x$ where it has $\\hat x$", "The derivation")
+@rms_backward.wrong("the correction has x where it has x̂", "The derivation")
 def not_normalised(x, gamma, g):
     r = 1 / np.sqrt(np.mean(x**2) + 1e-5)
     return gamma * r * (g - x * (g @ x) / len(x))

@@ -248,7 +248,7 @@ def up_to_f(f):
     return 1 - (1 + f) * math.exp(-f)
 
 
-@share_of_the_sum.wrong("the factor $1 - f$ before the logarithm is left out")
+@share_of_the_sum.wrong("the factor 1 − f before the logarithm is left out")
 def no_factor(f):
     return f + math.log(1 - f)
 

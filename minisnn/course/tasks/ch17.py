@@ -84,9 +84,7 @@ def no_unit(u, a, v_th, v_reset):
     return a + abs(np.where(a, 0, u - v_reset))
 
 
-@relative_score.wrong(
-    "a neuron that fires is reset to 0, where it is reset to $V_\\mathrm{reset}$", "The derivation"
-)
+@relative_score.wrong("a neuron that fires is reset to 0, where it is reset to V_reset", "The derivation")
 def reset_to_zero(u, a, v_th, v_reset):
     return a + abs(np.where(a, 0, u) - v_reset) / (v_th - v_reset)
 
@@ -211,7 +209,7 @@ def summed(I, decay, T):
     return inhibited(I, decay, T) * T
 
 
-@inhibited.wrong("the first potential is taken to be 0: the current of step 1 is in $u_1$", "The derivation")
+@inhibited.wrong("the first potential is taken to be 0: the current of step 1 is in u₁", "The derivation")
 def one_late(I, decay, T):
     return I / (1 - decay) * (1 - (1 - decay**T) / (T * (1 - decay)))
 
@@ -227,7 +225,7 @@ def negative(I, decay, T):
 
 
 @inhibited.wrong(
-    "the current is multiplied by $1 - τ$, where it comes in whole", "Derive: inhibition with a leak"
+    "the current is multiplied by 1 − τ, where it comes in whole", "Derive: inhibition with a leak"
 )
 def weighted(I, decay, T):
     return (1 - decay) * inhibited(I, decay, T)

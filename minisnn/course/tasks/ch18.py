@@ -239,6 +239,6 @@ def mean(g, alpha):
     return passed_on(g, alpha) / len(g)
 
 
-@passed_on.wrong("α is left out inside the sigmoid: its argument is $-α V_\\mathrm{th}$", "The derivation")
+@passed_on.wrong("α is left out inside the sigmoid: its argument is −α V_th", "The derivation")
 def no_alpha_inside(g, alpha):
     return alpha * _slope(1.0) * (g * np.arange(1, len(g) + 1)).sum()

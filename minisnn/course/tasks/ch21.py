@@ -223,12 +223,12 @@ def negative(theta, rise, sigma):
     return sigma * math.sqrt(theta**2 + (1 - theta) ** 2) / rise
 
 
-@jitter.wrong("the error of $Λ_0$ is left out", "The gradients, checked")
+@jitter.wrong("the error of Λ₀ is left out", "The gradients, checked")
 def last_only(theta, rise, sigma):
     return sigma * theta / abs(rise)
 
 
-@jitter.wrong("the error of $Λ_1$ is left out", "The gradients, checked")
+@jitter.wrong("the error of Λ₁ is left out", "The gradients, checked")
 def first_only(theta, rise, sigma):
     return sigma * (1 - theta) / abs(rise)
 
