@@ -122,6 +122,12 @@ def all_zeros(count, zeros, negatives, positives):
     return zeros, k_neg, rest - k_neg
 
 
+@set_shares.wrong("negatives and positives have changed places", "Core: the shares of SET")
+def swapped(count, zeros, negatives, positives):
+    k_zero, k_neg, k_pos = _shares(count, zeros, negatives, positives)
+    return k_zero, k_pos, k_neg
+
+
 # break it: a threshold
 @task(14, "break it", valid=lambda weight, mask, count: len(weight) == len(mask) and 0 <= count <= mask.sum())
 def prune_smallest(weight, mask, count):

@@ -16,6 +16,7 @@ from minisnn.ops.score import potential_magnitude
     .usual(3.2, "the steps are added up: a score is a mean", "The question")
     .usual(0.5, "only spikes are counted: this is the firing rate", "The derivation")
     .usual(1.5, "the neuron is never reset", "The derivation")
+    .usual(1.0, "the threshold is subtracted, where the neuron is reset to 0", "The derivation")
 )
 
 

@@ -76,6 +76,11 @@ def no_neuron(beta, weight, T):
     return np.outer(np.full(T, beta), weight.sum(0))
 
 
+@remains.wrong("the neuron fires a step late: the current is added first, then the potential is compared")
+def late(beta, weight, T):
+    return np.vstack([0 * weight[:1], _volleys(beta, weight, T)[:-1]])
+
+
 # break it: the rows of a linear layer after Flatten
 @task(
     19, "break it", valid=lambda weight, mask: len(mask) > 0 and len(weight) % len(mask) == 0 and mask.any()
