@@ -1,6 +1,7 @@
 """Write chapters as slides: `python chapters/slides.py [NN ...]` makes build/slides/NN_topic.html.
 
-They are made of the built notebooks. A slide begins at every heading, and below it the parts appear one by one. The
+They are made of the built notebooks. A slide begins at every heading, and below it the parts appear one by one. Long
+code has a slide of its own, a picture stands without the code that draws it, and what is still too long scrolls. The
 pages load reveal.js and MathJax from the network; `--reveal FOLDER` names a copy of reveal.js to use in its place.
 """
 
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import nbformat
 from nbconvert import SlidesExporter
+from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "slides"
 HEADING = re.compile(
     r"^(?=#{1,3} |\*\*[A-Z][^*\n]{2,40}\.\*\*)", re.MULTILINE
 )  # "## …", and a paragraph's title in bold
+LONG = 16  # lines of code that fit below a text
+DRAWN = "picture-alone"  # the tag of cells whose code is left out
 
 
 def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -31,16 +35,23 @@ def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         )
         for part in parts:
             piece = cell if part is None else nbformat.v4.new_markdown_cell(part)
-            piece.metadata["slideshow"] = {"slide_type": _kind(part)}
+            piece.metadata["slideshow"] = {"slide_type": _kind(part, piece.source)}
+            if part is None and _draws(piece):
+                piece.metadata["slideshow"] = {"slide_type": "fragment"}
+                piece.metadata["tags"] = [*piece.metadata.get("tags", []), DRAWN]
             cells.append(piece)
     notebook.cells = cells
     return notebook
 
 
-def _kind(text: str | None) -> str:
-    """Chapters and sections go to the right, what is below them downwards; code follows its text."""
+def _draws(cell: nbformat.NotebookNode) -> bool:
+    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def _kind(text: str | None, code: str) -> str:
+    """Chapters and sections go to the right, what is below them downwards; code follows its text, if there is room."""
     if text is None:
-        return "fragment"
+        return "subslide" if code.count("\n") >= LONG else "fragment"
     return "slide" if text.startswith(("# ", "## ")) else "subslide"
 
 
@@ -52,7 +63,8 @@ def main() -> None:
     parser.add_argument("chapters", nargs="*", metavar="NN")
     parser.add_argument("--reveal", help="a folder or an address with reveal.js")
     arguments = parser.parse_args()
-    exporter = SlidesExporter()
+    left_out = {"enabled": True, "remove_input_tags": {DRAWN}}
+    exporter = SlidesExporter(config=Config(TagRemovePreprocessor=left_out), reveal_scroll=True)
     if arguments.reveal:
         exporter.reveal_url_prefix = arguments.reveal
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,10 @@ def solved(notebook: nbformat.NotebookNode, solutions: Path) -> nbformat.Noteboo
     imports = _imports(source)
     for cell in notebook.cells[1:]:
         if id(cell) in names:
-            costs = (f"`{n}`: {module.MINUTES[n]} minutes, {known[n].points} points" for n in names[id(cell)])
+            costs = (
+                f"`{n}`: {module.MINUTES[n]} minutes, {known[n].points} point{'s' * (known[n].points > 1)}"
+                for n in names[id(cell)]
+            )
             cells.append(make.new_markdown_cell(f"**Solution.** {', '.join(costs)}."))
             cell.source = imports + "\n\n\n".join(parts[name] for name in names[id(cell)])
             imports = ""

@@ -271,6 +271,15 @@ def test_slides_begin_at_headings():
     kinds = [cell.metadata.slideshow.slide_type for cell in cells]
     assert kinds == ["slide", "slide", "subslide", "subslide", "fragment"]
     assert "".join(cell.source for cell in cells[:-1]) == source
+    drawn = make.new_code_cell("1\n" * 30, outputs=[make.new_output("display_data", {"image/png": ""})])
+    notebook = make.new_notebook(cells=[make.new_code_cell("1\n" * 30), drawn])
+    long, picture = slides.slides(notebook).cells
+    assert (long.metadata.slideshow.slide_type, picture.metadata.slideshow.slide_type) == (
+        "subslide",
+        "fragment",
+    )
+    assert slides.DRAWN in picture.metadata.tags
+    assert slides.DRAWN not in long.metadata.get("tags", [])
 
 
 TARGET = """---

@@ -76,6 +76,32 @@ def test_answers_of_all_kinds_are_refused_in_words(answer, text):
     assert verdict.text.splitlines()[0].startswith("rows_scaled: not right yet. With x = [[1.]]")
 
 
+def _helper(x):
+    return x[99]
+
+
+def test_a_crash_in_a_helper_is_reported_where_it_was_called():
+    def calls(x, factor):
+        several = 2 * factor
+
+        def inner(rows):
+            return _helper(rows)
+
+        return several * inner(x)
+
+    def calls_at_once(x, factor):
+        x = 2 * x
+        return _helper(x)
+
+    assert "it raises IndexError in its line 5: " in said(calls).text
+    assert "it raises IndexError in its line 3: " in said(calls_at_once).text
+
+
+def test_a_case_is_shown_without_empty_lines():
+    task = Task("cube", 0, "core", lambda x: x, cases=lambda rng: [(np.ones((2, 2, 2)),)])
+    assert "" not in [line.strip() for line in said(lambda x: -x, task).text.splitlines()]
+
+
 def test_a_stub_is_not_answered_yet():
     def empty(x, factor):
         """What is asked for."""

@@ -93,7 +93,8 @@ def _kind(value: Any) -> str:
 def show(value: Any) -> str:
     """A value as a student would type it, short if it is large."""
     if isinstance(value, np.ndarray) and value.ndim:
-        return np.array2string(value, threshold=60, edgeitems=3, separator=", ", max_line_width=100)
+        text = np.array2string(value, threshold=60, edgeitems=3, separator=", ", max_line_width=100)
+        return "\n".join(line for line in text.splitlines() if line.strip())  # none between its matrices
     if isinstance(value, (np.generic, np.ndarray)):
         return repr(value.item())
     return repr(value)

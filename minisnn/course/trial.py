@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,15 +48,21 @@ def trouble(task: Task, function: Callable[..., Any], case: Case) -> str:
 
 
 def _crash(function: Callable[..., Any], error: Exception) -> str:
-    """ "It raises …", with the line of the student's function where that happened."""
+    """ "It raises …", with the line of the student's function where that happened, or where it called what raised."""
     code = getattr(function, "__code__", None)
     lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-        if code and frame.filename == code.co_filename and frame.lineno
+        frame.lineno - code.co_firstlineno + 1 for frame in traceback.extract_tb(error.__traceback__)
+        if code and frame.filename == code.co_filename and code.co_firstlineno <= (frame.lineno or 0) <= _end(code)
     ]  # fmt: skip
-    where = f" in its line {lines[-1] - code.co_firstlineno + 1}" if code and lines else ""
+    where = f" in its line {lines[-1]}" if lines else ""
     text = f": {error}" if str(error) else ""
     return f"it raises {type(error).__name__}{where}{text}"
+
+
+def _end(code: CodeType) -> int:
+    """The last line of a function, and of those inside it."""
+    inner = (_end(part) for part in code.co_consts if isinstance(part, CodeType))
+    return max(*(line or 0 for _, _, line in code.co_lines()), *inner, code.co_firstlineno)
 
 
 def _same(one: Any, other: Any) -> bool:

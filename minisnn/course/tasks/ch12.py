@@ -5,13 +5,14 @@ from scipy.signal import correlate2d
 
 from minisnn.course.declare import number, task
 
-# warm-up: 12 rows, kernel 3, padding 2, stride 4
+# warm-up: 11 rows, kernel 5, padding 2, stride 3
 (
     number(12, "warm-up", "rows_of_the_output", 4)
-    .usual(3, "the first position is not counted, or the padding is left out", "The derivation")
-    .usual(4.25, "the number is not rounded down: what is left over belongs to no patch", "The derivation")
+    .usual(3, "the first position is not counted, or the padding is missing on a side", "The derivation")
+    .usual(13 / 3, "the number is not rounded down: what is left over belongs to no patch", "The derivation")
     .usual(5, "the number is rounded up, or the kernel's length is not subtracted", "The derivation")
-    .usual(14, "the stride is left out", "The derivation")
+    .usual(6, "the kernel's length is not subtracted", "The derivation")
+    .usual(11, "the stride is left out", "The derivation")
 )
 
 
@@ -185,7 +186,7 @@ def _maps(x, w, points, infinity=True):
 
 
 @values_filter.wrong(
-    "the coefficients of the input are taken, not what $\\mathbf B^\\top$ makes of them",
+    "the coefficients of the input are taken, not what Bᵀ makes of them",
     "The derivation of Winograd's algorithm",
 )
 def values_of_both(x, w, points):
@@ -194,7 +195,7 @@ def values_of_both(x, w, points):
     return products, A.T @ products
 
 
-@values_filter.wrong("$\\mathbf B$ is not transposed", "The derivation of Winograd's algorithm")
+@values_filter.wrong("B is not transposed", "The derivation of Winograd's algorithm")
 def not_transposed(x, w, points):
     G, A, S = _maps(x, w, points)
     products = (G @ w) * np.linalg.solve(S, x)
@@ -225,3 +226,13 @@ def direct(x, w, points):
     return np.concatenate([w * x[j : j + len(w)] for j in range(len(x) - len(w) + 1)]), np.correlate(
         x, w, "valid"
     )
+
+
+@values_filter.wrong(
+    "`np.vander` begins with the highest power, and the row for ∞ with the lowest: say `increasing=True`"
+)
+def highest_first(x, w, points):
+    sizes = len(w), len(x) - len(w) + 1, len(x)
+    G, A, S = (np.vstack([np.vander(points, n), np.eye(n)[-1]]) for n in sizes)
+    products = (G @ w) * np.linalg.solve(S.T, x)
+    return products, A.T @ products

@@ -87,6 +87,32 @@ def plus(weight, gamma, beta, mean, var):
     return _folded(weight, beta + mean * a, a)
 
 
+@one_layer.wrong("β is left out of the bias", "The question")
+def no_beta(weight, gamma, beta, mean, var):
+    a = gamma / np.sqrt(var + 1e-5)
+    return _folded(weight, -mean * a, a)
+
+
+@one_layer.wrong("10⁻⁵ is left out", "The question")
+def no_epsilon_here(weight, gamma, beta, mean, var):
+    a = gamma / np.sqrt(var)
+    return _folded(weight, beta - mean * a, a)
+
+
+@one_layer.wrong("10⁻⁵ is added to the root: it stands below it", "The question")
+def epsilon_outside(weight, gamma, beta, mean, var):
+    a = gamma / (np.sqrt(var) + 1e-5)
+    return _folded(weight, beta - mean * a, a)
+
+
+@one_layer.wrong(
+    "the bias is the first row: it belongs below the weights", "Core: folded into the layer before"
+)
+def bias_first(weight, gamma, beta, mean, var):
+    a = gamma / np.sqrt(var + 1e-5)
+    return np.vstack([beta - mean * a, weight * a])
+
+
 # break it: over what?
 @task(13, "break it", rtol=1e-6, atol=1e-9, valid=lambda x: x.ndim == 3 and x.shape[0] * x.shape[1] > 1)
 def normalised(x):
@@ -140,9 +166,28 @@ def unbiased(x):
     return _norm(x, (0, 1), ddof=1)
 
 
-@normalised.wrong("$10^{-5}$ is left out, and a constant channel is divided by 0", "The question")
+@normalised.wrong("10⁻⁵ is left out, and a constant channel is divided by 0", "The question")
 def no_epsilon(x):
     return _norm(x, (0, 1), eps=0)
+
+
+@normalised.wrong("10⁻⁵ is added to the root: it stands below it", "The question")
+def epsilon_beside(x):
+    return (x - x.mean((0, 1))) / (x.std((0, 1)) + 1e-5)
+
+
+@normalised.wrong(
+    "the mean is taken over time and batch, but the variance still over the batch", "The question"
+)
+def mean_only(x):
+    return (x - x.mean((0, 1))) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+
+
+@normalised.wrong(
+    "the variance is taken over time and batch, but the mean still over the batch", "The question"
+)
+def variance_only(x):
+    return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var((0, 1)) + 1e-5)
 
 
 # explore: how good is the mean of a batch?
@@ -215,7 +260,12 @@ def no_gamma_rms(x, gamma, g):
     return _rms(x, 1.0, g)
 
 
-@rms_backward.wrong("the correction has $x$ where it has $\\hat x$", "The derivation")
+@rms_backward.wrong("the correction has x where it has x̂", "The derivation")
 def not_normalised(x, gamma, g):
     r = 1 / np.sqrt(np.mean(x**2) + 1e-5)
     return gamma * r * (g - x * (g @ x) / len(x))
+
+
+@rms_backward.wrong("of the two corrections the wrong one is left: that of the mean", "The derivation")
+def other_correction(x, gamma, g):
+    return _rms(x, gamma, g, mean=1.0, last=0.0)

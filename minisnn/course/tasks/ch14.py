@@ -100,6 +100,34 @@ def zero_by_zero(count, zeros, negatives, positives):
     return k_zero, k_neg, count - k_zero - k_neg
 
 
+@set_shares.wrong("both shares are rounded, so that their sum may be off", "The derivation")
+def both_rounded(count, zeros, negatives, positives):
+    k_zero, k_neg, _ = _shares(count, zeros, negatives, positives)
+    return k_zero, k_neg, round((count - k_zero) * positives / max(1, negatives + positives))
+
+
+@set_shares.wrong(
+    "the share is one of all weights, zeros among them: only signed ones count", "The derivation"
+)
+def share_of_all(count, zeros, negatives, positives):
+    k_zero = min(count, zeros)
+    k_neg = round(count * negatives / max(1, zeros + negatives + positives))
+    return k_zero, k_neg, count - k_zero - k_neg
+
+
+@set_shares.wrong("all zeros go, even where fewer are to be pruned", "The derivation")
+def all_zeros(count, zeros, negatives, positives):
+    rest = max(0, count - zeros)
+    k_neg = round(rest * negatives / max(1, negatives + positives))
+    return zeros, k_neg, rest - k_neg
+
+
+@set_shares.wrong("negatives and positives have changed places", "Core: the shares of SET")
+def swapped(count, zeros, negatives, positives):
+    k_zero, k_neg, k_pos = _shares(count, zeros, negatives, positives)
+    return k_zero, k_pos, k_neg
+
+
 # break it: a threshold
 @task(14, "break it", valid=lambda weight, mask, count: len(weight) == len(mask) and 0 <= count <= mask.sum())
 def prune_smallest(weight, mask, count):
@@ -117,9 +145,12 @@ def _(rng):
     yield np.array([-2.0, 1.0]), both, 1
     yield np.array([0.0, 1.0, -2.0]), np.array([False, True, True]), 1
     yield np.array([1.0, 2.0]), both, 0
+    yield np.array([2.0, 2.0, 1.0]), np.ones(3, bool), 2
     for _ in range(16):
         mask = rng.random(8) < 0.7
         yield mask * rng.integers(-3, 4, 8).astype(float), mask, int(rng.integers(mask.sum() + 1))
+    for count in (1, 2, 3) * 2:  # NumPy's quick sort is stable up to 16 elements
+        yield rng.integers(-2, 3, 40).astype(float), np.ones(40, bool), count
 
 
 def _lowest(score, mask, count, last=False):
@@ -158,6 +189,24 @@ def ties_to_the_last(weight, mask, count):
 @prune_smallest.wrong("the largest weights go", "The question")
 def largest(weight, mask, count):
     return _lowest(-abs(weight), mask, count)
+
+
+@prune_smallest.wrong(
+    "of all up to the threshold the first go, so that a smaller weight behind them may stay"
+)
+def first_up_to_it(weight, mask, count):
+    return planted(weight, mask, count)[:count]
+
+
+@prune_smallest.wrong("what is as large as the threshold stays, also the one that it comes from", "Break it")
+def below_it(weight, mask, count):
+    size = np.where(mask, abs(weight), np.inf)
+    return np.flatnonzero(size < np.sort(size)[count - 1]) if count else np.array([], int)
+
+
+@prune_smallest.wrong("positions stand in the order of their weights", "Break it: a threshold")
+def unsorted(weight, mask, count):
+    return np.argsort(np.where(mask, abs(weight), np.inf), kind="stable")[:count]
 
 
 # explore: the same function, another mask
@@ -205,7 +254,7 @@ def up_to_f(f):
     return 1 - (1 + f) * math.exp(-f)
 
 
-@share_of_the_sum.wrong("the factor $1 - f$ before the logarithm is left out")
+@share_of_the_sum.wrong("the factor 1 − f before the logarithm is left out")
 def no_factor(f):
     return f + math.log(1 - f)
 
@@ -218,3 +267,11 @@ def what_stays(f):
 @share_of_the_sum.wrong("a sign is lost: the logarithm of a number below 1 is negative")
 def sign(f):
     return f - (1 - f) * math.log(1 - f)
+
+
+@share_of_the_sum.wrong(
+    "f is taken for the share of the weights that are larger than x: it is that of the smaller ones",
+    "Derive: how much goes?",
+)
+def larger_ones(f):
+    return 1 - f * (1 - np.log(f))

@@ -35,7 +35,7 @@ def absent_gradient(z_in, w, i):
         changed = np.array(w, float)
         changed[i] += step
         moved.append(_first(z_in, changed))
-    return 0.0 if math.isinf(moved[0]) else (moved[0] - moved[1]) / (2 * h)
+    return 0.0 if math.isinf(moved[0]) else round((moved[0] - moved[1]) / (2 * h), 8)
 
 
 def _first(z_in, w):
@@ -111,6 +111,14 @@ def silent_is_nan(z_in, w, i):
 
 
 @absent_gradient.wrong(
+    "a neuron that never fires is not looked for: its gradient is 0, and here it is infinite"
+)
+def silent_is_infinite(z_in, w, i):
+    A = w.sum()
+    return _by_formula(z_in, w, i) if math.isfinite(_first(z_in, w)) else -math.inf / (A - 1)
+
+
+@absent_gradient.wrong(
     "an absent synapse is taken to have no gradient: that of its weight is not 0", "The derivation"
 )
 def masked(z_in, w, i):
@@ -177,6 +185,16 @@ def ties_to_the_last(gradient, mask, count):
 @grow_largest.wrong("the gradient is masked before it is read: free positions then have none", "Break it")
 def masked_gradient(gradient, mask, count):
     return _top(abs(gradient * mask), mask, count)
+
+
+@grow_largest.wrong("active positions are marked by −∞, whose magnitude is the largest of all")
+def infinite_size(gradient, mask, count):
+    return _top(abs(np.where(mask, -np.inf, gradient)), np.zeros_like(mask), count)
+
+
+@grow_largest.wrong("positions stand in the order of their gradients")
+def unsorted(gradient, mask, count):
+    return np.argsort(-np.where(mask, -np.inf, abs(gradient)), kind="stable")[:count]
 
 
 # explore: what a larger batch does

@@ -88,6 +88,18 @@ def last_first(lost, momentum):
     return shares(lost, momentum[::-1])[::-1]
 
 
+@shares.wrong("shares are left as fractions: connections are whole", "Core: shared by momentum")
+def fractions_left(lost, momentum):
+    return _exact(lost, momentum)
+
+
+@shares.wrong("all that is left over goes to one layer: each gets one at most", "Core: shared by momentum")
+def all_to_one(lost, momentum):
+    counts = floored(lost, momentum)
+    counts[np.argmax(_exact(lost, momentum) - counts)] += lost.sum() - counts.sum()
+    return counts
+
+
 # break it: a rewiring that loses connections
 @task(
     16,
@@ -116,12 +128,13 @@ def _(rng):
         np.array([5.0, 1.0, 1.0, 2.0]),
         2,
     )
+    yield np.array([1.0, 0.0, 0.0]), np.array([True, False, False]), np.array([-1.0, 1.0, -2.0]), 1
     for _ in range(16):
         mask = rng.random(7) < rng.choice([0.3, 0.8])
         yield (
             mask * rng.normal(size=7),
             mask,
-            rng.permutation(7).astype(float),
+            rng.permutation(7) - 3.0,
             int(rng.integers(mask.sum() + 1)),
         )
 
@@ -173,6 +186,25 @@ def among_all(weight, mask, score, n):
 @rewired_mask.wrong("what is pruned is not switched off", "The derivation")
 def not_switched_off(weight, mask, score, n):
     return _rewire(weight, mask, score, n, forget=True)
+
+
+@rewired_mask.wrong("scores are compared by size: a negative one is low")
+def size_of_scores(weight, mask, score, n):
+    return _rewire(weight, mask, abs(score), n)
+
+
+@rewired_mask.wrong(
+    "fewer are pruned where too few were free before: n go, and are free themselves", "The derivation"
+)
+def prunes_fewer(weight, mask, score, n):
+    return _rewire(weight, mask, score, min(n, (~mask).sum()), among=~mask)
+
+
+@rewired_mask.wrong("the number is made up by the first pruned, whatever their scores", "The derivation")
+def refilled(weight, mask, score, n):
+    new = planted(weight, mask, score, n)
+    new[np.argsort(np.where(mask, abs(weight), np.inf))[: mask.sum() - new.sum()]] = True
+    return new
 
 
 # explore: how long do the first connections last?

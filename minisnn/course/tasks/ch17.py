@@ -16,6 +16,7 @@ from minisnn.ops.score import potential_magnitude
     .usual(3.2, "the steps are added up: a score is a mean", "The question")
     .usual(0.5, "only spikes are counted: this is the firing rate", "The derivation")
     .usual(1.5, "the neuron is never reset", "The derivation")
+    .usual(1.0, "the threshold is subtracted, where the neuron is reset to 0", "The derivation")
 )
 
 
@@ -79,6 +80,16 @@ def not_from_reset(u, a, v_th, v_reset):
     return a + abs(np.where(a, v_reset, u)) / (v_th - v_reset)
 
 
+@relative_score.wrong("potentials have no unit: divide them", "Core: a score without units")
+def no_unit(u, a, v_th, v_reset):
+    return a + abs(np.where(a, 0, u - v_reset))
+
+
+@relative_score.wrong("a neuron that fires is reset to 0, where it is reset to V_reset", "The derivation")
+def reset_to_zero(u, a, v_th, v_reset):
+    return a + abs(np.where(a, 0, u) - v_reset) / (v_th - v_reset)
+
+
 # break it: potentials that cancel
 @task(17, "break it", valid=lambda u, a: u.shape == a.shape and u.ndim == 5 and a.dtype == bool)
 def channel_scores(u, a):
@@ -135,6 +146,18 @@ def no_inhibition(u, a):
     return (a + np.where(a, 0, np.maximum(u, 0))).mean(_OVER)
 
 
+@channel_scores.wrong("everything is added up: a score is a mean", "The question")
+def summed_up(u, a):
+    return (a + abs(np.where(a, 0, u))).sum(_OVER)
+
+
+@channel_scores.wrong(
+    "the magnitude is taken of the mean over the steps: within a neuron potentials cancel still"
+)
+def mean_over_steps(u, a):
+    return a.mean(_OVER) + abs(np.where(a, 0, u).mean(0)).mean((0, 1, 2))
+
+
 # explore: between sum and mean
 (
     number(17, "explore", "deciding_exponent", 0.25, rtol=1e-6)
@@ -187,7 +210,7 @@ def summed(I, decay, T):
     return inhibited(I, decay, T) * T
 
 
-@inhibited.wrong("the first potential is taken to be 0: the current of step 1 is in $u_1$", "The derivation")
+@inhibited.wrong("the first potential is taken to be 0: the current of step 1 is in u₁", "The derivation")
 def one_late(I, decay, T):
     return I / (1 - decay) * (1 - (1 - decay**T) / (T * (1 - decay)))
 
@@ -200,3 +223,10 @@ def last(I, decay, T):
 @inhibited.wrong("the magnitude is left out")
 def negative(I, decay, T):
     return -inhibited(I, decay, T)
+
+
+@inhibited.wrong(
+    "the current is multiplied by 1 − τ, where it comes in whole", "Derive: inhibition with a leak"
+)
+def weighted(I, decay, T):
+    return (1 - decay) * inhibited(I, decay, T)

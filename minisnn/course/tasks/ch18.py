@@ -79,6 +79,11 @@ def no_decay(m, lr, mu, steps):
     return -lr * m * mu * steps
 
 
+@carried.wrong("the learning rate is left out", "The derivation")
+def no_rate(m, lr, mu, steps):
+    return carried(m, 1.0, mu, steps)
+
+
 # break it: an update of one layer
 @task(
     18,
@@ -110,6 +115,7 @@ def _(rng):
     yield np.array([3.0, 1.0, 2.0]), np.array([3.0, 2.0, 1.0]), 1, 1
     yield np.array([3.0, 1.0, 2.0]), np.array([3.0, -2.0, 1.0]), 1, 1
     yield np.array([3.0, 1.0, 2.0]), np.array([3.0, -2.0, 1.0]), 1, 0
+    yield np.array([3.0, 1.0, 2.0]), np.array([3.0, 0.0, 1.0]), 1, 2
     for _ in range(12):
         n = int(rng.integers(3, 9))
         kept = int(rng.integers(1, n))
@@ -149,6 +155,20 @@ def smallest(scores, dgamma, kept, regrown):
     return _update(scores, -abs(dgamma), kept, regrown)
 
 
+@updated.wrong("the kept channels are given the gradient 0, which another may have, too: leave them out")
+def zero_for_kept(scores, dgamma, kept, regrown):
+    mask = _update(scores, dgamma, kept, 0)
+    mask[np.argsort(-np.where(mask, 0, abs(dgamma)), kind="stable")[:regrown]] = True
+    return mask
+
+
+@updated.wrong("positions are counted among the other channels only, and not in the whole layer")
+def among_others(scores, dgamma, kept, regrown):
+    mask = _update(scores, dgamma, kept, 0)
+    mask[np.argsort(-abs(dgamma[~mask]))[:regrown]] = True
+    return mask
+
+
 # explore: how wide should the surrogate be? The slope (1 - 1/w)/w is largest at w = 2
 (
     number(18, "explore", "width_of_most_signal", 2.0, rtol=1e-6)
@@ -159,6 +179,8 @@ def smallest(scores, dgamma, kept, regrown):
     .usual(5.0, "the widest triangle is taken to give most; look at the right end of the curve")
     .usual(0.5, "the highest triangle is taken; it does not reach the resting potential", "The derivation")
     .usual(0.25, "this is the slope at that width, not the width")
+    .usual(2.05, "a point of the curve is read off: the peak lies beside it")
+    .usual(1.9, "a point of the curve is read off: the peak lies beside it")
 )
 
 
@@ -215,3 +237,8 @@ def no_alpha(g, alpha):
 @passed_on.wrong("the mean over the steps is taken, where their sum is asked for")
 def mean(g, alpha):
     return passed_on(g, alpha) / len(g)
+
+
+@passed_on.wrong("α is left out inside the sigmoid: its argument is −α V_th", "The derivation")
+def no_alpha_inside(g, alpha):
+    return alpha * _slope(1.0) * (g * np.arange(1, len(g) + 1)).sum()

@@ -76,6 +76,11 @@ def no_neuron(beta, weight, T):
     return np.outer(np.full(T, beta), weight.sum(0))
 
 
+@remains.wrong("the neuron fires a step late: the current is added first, then the potential is compared")
+def late(beta, weight, T):
+    return np.vstack([0 * weight[:1], _volleys(beta, weight, T)[:-1]])
+
+
 # break it: the rows of a linear layer after Flatten
 @task(
     19, "break it", valid=lambda weight, mask: len(mask) > 0 and len(weight) % len(mask) == 0 and mask.any()
@@ -170,3 +175,22 @@ def one_too_few(f, n):
 @weights_left.wrong("both ends are counted as one convolution")
 def ends_once(f, n):
     return (f + (n - 1) * f**2) / (n + 1)
+
+
+@weights_left.wrong(
+    "n convolutions are cut on both sides: it is one less", "Derive: a chain that keeps its ends"
+)
+def one_too_many(f, n):
+    return (2 * f + n * f**2) / (n + 1)
+
+
+@weights_left.wrong(
+    "the first and the last are not cut at all: each has a side that is cut", "The derivation"
+)
+def ends_whole(f, n):
+    return (2 + (n - 1) * f**2) / (n + 1)
+
+
+@weights_left.wrong("this is the fraction that goes, not the one that is left")
+def what_goes(f, n):
+    return 1 - weights_left(f, n)

@@ -122,6 +122,18 @@ def per_sample(x, mask):
     return ((x > 0) @ mask.astype(int)).sum() / x.shape[1]
 
 
+@linear_synops.wrong(
+    'bools are multiplied by bools: NumPy\'s sum of products is then an "or", 1 at most. Turn one of them into numbers'
+)
+def bool_product(x, mask):
+    return ((x != 0) @ mask).sum()
+
+
+@linear_synops.wrong("values are rounded: after a pool small values are events, too", "Break it")
+def rounded(x, mask):
+    return (np.round(x) @ mask).sum()
+
+
 # explore: small maps
 (
     number(20, "explore", "estimate_too_high", 2.25)

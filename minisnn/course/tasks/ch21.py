@@ -82,6 +82,23 @@ def summed(times, y, x, on, t, tau, size):
     return found
 
 
+@surface.wrong(
+    "the exponent has the wrong sign: the older an event, the less is left", "Core: the time surface"
+)
+def growing(times, y, x, on, t, tau, size):
+    last = _last(times, y, x, on, t, size)
+    return np.where(np.isfinite(last), np.exp((t - last) / tau), 0)
+
+
+@surface.wrong("a bool is used as an index, where NumPy takes it for a mask: turn it into 0 or 1")
+def bool_index(times, y, x, on, t, tau, size):
+    found = np.zeros((size, size, 2))
+    for t_n, row, column, kind in zip(times, y, x, on, strict=True):
+        if t_n <= t:
+            found[row, column, kind] = np.exp(-(t - t_n) / tau)
+    return found
+
+
 def _last(times, y, x, on, until, size):
     last = np.full((size, size, 2), -np.inf)
     for t_n, row, column, kind in zip(times, y, x, on, strict=True):
@@ -140,6 +157,15 @@ def mirrored(y, x, on, T, size):
     return frames_by_number(x, y, on, T, size)
 
 
+@frames_by_number.wrong(
+    "the events left over are shared among the frames: the last one takes them", "The derivation"
+)
+def shared_out(y, x, on, T, size):
+    F, n = np.zeros((T, size, size, 2)), len(y)
+    np.add.at(F, (np.arange(n) * T // n, y, x, on.astype(int)), 1)
+    return F
+
+
 # explore: which change costs most?
 (
     choice(21, "explore", "worst_change", "b")
@@ -151,7 +177,7 @@ def mirrored(y, x, on, T, size):
 
 # derive: the jitter of an event
 @task(
-    21, "derive", rtol=1e-5, atol=1e-9, valid=lambda theta, rise, sigma: abs(rise) > 0.05 and 0 <= theta <= 1
+    21, "derive", rtol=1e-5, atol=1e-8, valid=lambda theta, rise, sigma: abs(rise) > 0.05 and 0 <= theta <= 1
 )
 def jitter(theta, rise, sigma):
     """Central differences of θ, by both ends; the variances added up."""
@@ -161,7 +187,7 @@ def jitter(theta, rise, sigma):
 
     h = 1e-5 * abs(rise)
     slopes = [(crossing(h, 0) - crossing(-h, 0)) / (2 * h), (crossing(0, h) - crossing(0, -h)) / (2 * h)]
-    return sigma * math.hypot(*slopes)
+    return round(sigma * math.hypot(*slopes), 9)
 
 
 @jitter.cases
@@ -197,12 +223,12 @@ def negative(theta, rise, sigma):
     return sigma * math.sqrt(theta**2 + (1 - theta) ** 2) / rise
 
 
-@jitter.wrong("the error of $Λ_0$ is left out", "The gradients, checked")
+@jitter.wrong("the error of Λ₀ is left out", "The gradients, checked")
 def last_only(theta, rise, sigma):
     return sigma * theta / abs(rise)
 
 
-@jitter.wrong("the error of $Λ_1$ is left out", "The gradients, checked")
+@jitter.wrong("the error of Λ₁ is left out", "The gradients, checked")
 def first_only(theta, rise, sigma):
     return sigma * (1 - theta) / abs(rise)
 
