@@ -139,7 +139,8 @@ def build(local: Path | None) -> None:
         pyodide(local, SITE / "pyodide")
     address = lite(SITE / "lite", found, local is not None)
     book = [sys.executable, ROOT / "scripts" / "book.py", "--out", SITE / "book", "--launch", LAUNCH]
-    subprocess.check_call(book)
+    if subprocess.call(book):
+        raise SiteError("the book could not be built: its warnings stand above")
     shutil.copytree(ROOT / "docs" / "site", SITE, dirs_exist_ok=True)
     shutil.copytree(ROOT / "playground", SITE / "playground", ignore=shutil.ignore_patterns("__pycache__"))
     first = [f"../wheels/{wheel.name}" for wheel in found if wheel.name.startswith(("minisnn-", "tqdm-"))]
@@ -157,6 +158,7 @@ def main() -> int:
     try:
         build(arguments.pyodide)
     except SiteError as error:
+        shutil.rmtree(SITE, ignore_errors=True)  # half a site is none
         print(f"site: {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) / 2**20
