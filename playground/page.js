@@ -43,7 +43,7 @@ async function start() {
                 answers.get(data.id)(data.found);
                 answers.delete(data.id);
             } else if (data.failed) {
-                failed(data.isNetwork ? undefined : `Python did not start: ${data.failed}.`);
+                failed(data.isOffline ? undefined : `Python did not start: ${data.failed}.`);
             } else if (data.ready) {
                 ready();
             } else {

@@ -4,6 +4,7 @@ import functools
 import gc
 import importlib.util
 import os
+import shutil
 import sys
 from dataclasses import replace
 
@@ -127,3 +128,17 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="module")  # as long as it is open, an event loop runs: tests of notebooks could not start theirs
+def chromium():
+    """A headless Chromium: of the system, or Playwright's."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright comes with `make book`")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as p:
+        if not found and not os.path.exists(p.chromium.executable_path):
+            pytest.skip("no Chromium: install one, or run `.venv/bin/playwright install chromium`")
+        browser = p.chromium.launch(executable_path=found)
+        yield browser
+        browser.close()
