@@ -69,7 +69,7 @@ function report() {
     const all = now.channels.flatMap(layer => layer.kept), kept = all.filter(Boolean).length;
     points = points.filter(p => p.removed != now.removed || p.epochs != now.epochs).concat(now);
     $("channels-text").textContent = `${kept} of ${all.length} channels are left: ${percent(now.accuracy, 1)} right, at `
-        + `${number(now.synops)} SynOps an image, ${percent(100 * now.synops / whole.synops)} of the whole network’s. The first layer, `
+        + `${number(now.synops)} SynOps an image, ${percent(100 * now.synops / whole.synops, now.synops < 0.01 * whole.synops ? 1 : 0)} of the whole network’s. The first layer, `
         + `which reads the image itself, adds ${number(now.macs)} multiplications with additions; together about ${number(now.nanojoules)}\u00a0nJ in 45\u00a0nm.`
         + (now.epochs ? ` It was trained for ${now.epochs} more epoch${now.epochs > 1 ? "s" : ""}.` : "");
     draw.forEach(paint => paint());

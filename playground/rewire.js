@@ -44,7 +44,8 @@ function report(own) {
     const best = Math.max(...rows.map(r => r.accuracy));
     $("rewire-text").textContent = `Epoch ${now.epoch} of ${now.epochs}: ${percent(now.accuracy, 1)} right (best ${percent(best, 1)}), with `
         + `${number(now.connections)} of ${number(now.possible)} connections; ${percent(now.explored)} of those into the hidden `
-        + "layer have been tried" + (reached ? `. Above ${percent(GOAL)} after ${number(reached, 1)} seconds.` : ".");
+        + "layer have been tried" + (now.cut_off ? `, ${now.cut_off} of ${now.neurons} hidden neurons have none left` : "")
+        + (now.unanswered ? `, for ${percent(now.unanswered)} of the test images no output neuron fires` : "") + (reached ? `. Above ${percent(GOAL)} after ${number(reached, 1)} seconds.` : ".");
     if (reached && !own.isTold) news(`Above ${percent(GOAL)} in epoch ${now.epoch}.`);
     own.isTold ||= reached;
     if (now.epoch == now.epochs) news($("rewire-text").textContent);

@@ -128,6 +128,14 @@ def test_all_rules_of_the_page_are_known(play):
             assert play.called("rewire_epoch")["pruned"] > 0
     dense = play.called("rewire_start", density=1, prune="set", grow="random", alpha=0.3)
     assert dense["connections"] == dense["possible"]
+    assert dense["cut_off"] == 0
+
+
+def test_a_net_that_growth_has_silenced_is_said_to_be_silent(play):
+    play.called("rewire_start", density=0.05, prune="set", grow="momentum", alpha=0.3)
+    row = [play.called("rewire_epoch") for _ in range(3)][-1]
+    assert row["cut_off"] > 50
+    assert row["unanswered"] == 100 > row["accuracy"] == 0
 
 
 def test_fewer_channels_cost_fewer_synops(play):
