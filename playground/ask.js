@@ -94,8 +94,8 @@ async function choose(layer, index) {
     }
 }
 
-// Go to a moment: everything until then is drawn strongly, the rest faintly.
-function step(moment) {
+// Go to a moment: everything until then is drawn strongly, the rest faintly. The slider reads out its own place.
+function step(moment, isReadOut = false) {
     state.moment = Math.max(0, Math.min(state.moments.length - 1, moment));
     const t = state.moments[state.moment], {inputs, hidden, output} = state.found;
     const now = times => times.flatMap((time, k) => time === t ? [k] : []);
@@ -105,6 +105,7 @@ function step(moment) {
     const text = `${time(t, 3)}: ${words} spike${/^1 [^,]*$|^output[^,]*$/.test(words) ? "s" : ""}.`;
     $("moment").value = state.moment;
     $("moment").setAttribute("aria-valuetext", text);
+    $("moment-text").setAttribute("aria-live", isReadOut ? "polite" : "off");
     $("moment-text").textContent = text;
     draw.forEach(paint => paint());
 }
@@ -117,7 +118,7 @@ function stop() {
 
 function play() {
     if (player) return stop();
-    if (still.matches) return step(state.moments.length - 1);
+    if (still.matches) return step(state.moments.length - 1, true);
     if (state.moment >= state.moments.length - 1) step(0);
     $("play").textContent = "Stop";
     player = setInterval(() => state.moment < state.moments.length - 1 ? step(state.moment + 1) : stop(), 120);
@@ -211,8 +212,8 @@ $("clear").addEventListener("click", () => {
 });
 $("example").addEventListener("click", () => python && !$("moment").disabled && showExample());
 $("moment").addEventListener("input", () => { stop(); step(+$("moment").value); });
-$("back").addEventListener("click", () => { stop(); step(state.moment - 1); });
-$("next").addEventListener("click", () => { stop(); step(state.moment + 1); });
+$("back").addEventListener("click", () => { stop(); step(state.moment - 1, true); });
+$("next").addEventListener("click", () => { stop(); step(state.moment + 1, true); });
 $("play").addEventListener("click", play);
 $("layer").addEventListener("change", () => choose($("layer").value, 0));
 $("neuron").addEventListener("change", () => choose(state.layer, +$("neuron").value));
