@@ -75,8 +75,9 @@ async function look() {
     const from = state.layer == "output" ? "hidden neurons" : "pixels";
     $("membrane-text").textContent = spike === null
         ? `${name} never fires: its ${synapses.length} ${from} do not lift its potential to the threshold.`
-        : `${name} fires at ${time(spike)}. Its causal set holds ${causal} of the ${synapses.length} ${from} connected `
-            + "to it, those that spiked before; the others come too late to matter.";
+        : `${name} fires at ${time(spike)}. Its causal set holds ` + (causal == synapses.length
+            ? `all of the ${causal} ${from} connected to it: they spiked before.`
+            : `${causal} of the ${synapses.length} ${from} connected to it, those that spiked before; the others come too late to matter.`);
     const marked = new Set(state.layer == "hidden" ? synapses.filter(s => s.causal).map(s => s.from) : []);
     const [down, across] = state.found.moved, back = (k, by) => (k - by + SIDE) % SIDE;
     const drawn = new Set([...marked].map(i => back(Math.floor(i / SIDE), down) * SIDE + back(i % SIDE, across)));
@@ -99,10 +100,10 @@ function step(moment, isReadOut = false) {
     state.moment = Math.max(0, Math.min(state.moments.length - 1, moment));
     const t = state.moments[state.moment], {inputs, hidden, output} = state.found;
     const now = times => times.flatMap((time, k) => time === t ? [k] : []);
-    const events = [[now(inputs).length, "pixel"], [now(hidden).length, "hidden neuron"]]
-        .filter(([n]) => n).map(([n, what]) => `${n} ${what}${n > 1 ? "s" : ""}`);
-    const words = [...events, ...now(output).map(k => `output neuron ${k}`)].join(", ");
-    const text = `${time(t, 3)}: ${words} spike${/^1 [^,]*$|^output[^,]*$/.test(words) ? "s" : ""}.`;
+    const named = (what, which) => which.length > 1 ? [`${which.length} ${what}s`] : which.map(k => `${what} ${k}`);
+    const groups = [named("pixel", now(inputs)), named("hidden neuron", now(hidden)), now(output).map(k => `output neuron ${k}`)];
+    const isOne = now(inputs).length + now(hidden).length + now(output).length == 1;
+    const text = `${time(t, 3)}: ${groups.flat().join(", ")} spike${isOne ? "s" : ""}.`;
     $("moment").value = state.moment;
     $("moment").setAttribute("aria-valuetext", text);
     $("moment-text").setAttribute("aria-live", isReadOut ? "polite" : "off");
