@@ -1,6 +1,6 @@
 // Part 1: draw a digit; a sparse first-spike network answers, spike by spike.
 
-import {$, number, range, picture} from "./draw.js";
+import {$, percent, range, picture, time} from "./draw.js";
 import {paintMembrane, paintRaster} from "./spikes.js";
 
 const SIDE = 8, WHITE = 16;
@@ -20,7 +20,7 @@ export async function startAsking(call) {
     for (let epochs = 1, epoch = 0; epoch < epochs;) {
         const row = await python("ask_epoch");
         ({epoch, epochs} = row);
-        say(`The net is learning: epoch ${epoch} of ${epochs}, ${number(row.accuracy, 1)} % of the test images right.`);
+        say(`The net is learning: epoch ${epoch} of ${epochs}, ${percent(row.accuracy, 1)} of the test images right.`);
     }
     for (const id of ["moment", "back", "next", "play", "layer", "neuron"]) $(id).disabled = false;
     if (state.isDrawn) await ask();
@@ -53,15 +53,15 @@ async function ask() {
 
 // The answer in words, and the moments at which anything spikes.
 function tell() {
-    const {answer, second, output, inputs, hidden} = state.found, at = k => number(output[k], 2);
+    const {answer, second, output, inputs, hidden} = state.found, at = k => time(output[k]);
     const times = new Set([...inputs, ...hidden, ...output].filter(t => t !== null));
     state.moments = [...times].sort((a, b) => a - b);
-    state.moment = state.moments.length - 1;
-    $("moment").max = state.moment;
+    state.moment = answer === null ? state.moments.length - 1 : state.moments.indexOf(output[answer]);
+    $("moment").max = state.moments.length - 1;
     say(!state.image.some(Boolean) ? "Nothing is drawn yet: all pixels spike last, together."
         : answer === null ? "No output neuron fires: the net has no answer."
-        : `The net says ${answer}: its output neuron fires first, at t = ${at(answer)}`
-            + (second === null ? ", and no other ever does." : `; the next, ${second}, at t = ${at(second)}.`));
+        : `The net says ${answer}: its output neuron fires first, at ${at(answer)}`
+            + (second === null ? ", and no other ever does." : `; the next, ${second}, at ${at(second)}.`));
 }
 
 // What the chosen neuron does.
@@ -75,8 +75,9 @@ async function look() {
     const from = state.layer == "output" ? "hidden neurons" : "pixels";
     $("membrane-text").textContent = spike === null
         ? `${name} never fires: its ${synapses.length} ${from} do not lift its potential to the threshold.`
-        : `${name} fires at t = ${number(spike, 2)}. Its causal set holds ${causal} of the ${synapses.length} ${from} connected `
-            + "to it, those that spiked before; the others come too late to matter.";
+        : `${name} fires at ${time(spike)}. Its causal set holds ` + (causal == synapses.length
+            ? `all of the ${causal} ${from} connected to it: they spiked before.`
+            : `${causal} of the ${synapses.length} ${from} connected to it, those that spiked before; the others come too late to matter.`);
     const marked = new Set(state.layer == "hidden" ? synapses.filter(s => s.causal).map(s => s.from) : []);
     const [down, across] = state.found.moved, back = (k, by) => (k - by + SIDE) % SIDE;
     const drawn = new Set([...marked].map(i => back(Math.floor(i / SIDE), down) * SIDE + back(i % SIDE, across)));
@@ -94,17 +95,18 @@ async function choose(layer, index) {
     }
 }
 
-// Go to a moment: everything until then is drawn strongly, the rest faintly.
-function step(moment) {
+// Go to a moment: everything until then is drawn strongly, the rest faintly. The slider reads out its own place.
+function step(moment, isReadOut = false) {
     state.moment = Math.max(0, Math.min(state.moments.length - 1, moment));
     const t = state.moments[state.moment], {inputs, hidden, output} = state.found;
     const now = times => times.flatMap((time, k) => time === t ? [k] : []);
-    const events = [[now(inputs).length, "pixel"], [now(hidden).length, "hidden neuron"]]
-        .filter(([n]) => n).map(([n, what]) => `${n} ${what}${n > 1 ? "s" : ""}`);
-    const words = [...events, ...now(output).map(k => `output neuron ${k}`)].join(", ");
-    const text = `t = ${number(t, 3)}: ${words} spike${/^1 [^,]*$|^output[^,]*$/.test(words) ? "s" : ""}.`;
+    const named = (what, which) => which.length > 1 ? [`${which.length} ${what}s`] : which.map(k => `${what} ${k}`);
+    const groups = [named("pixel", now(inputs)), named("hidden neuron", now(hidden)), now(output).map(k => `output neuron ${k}`)];
+    const isOne = now(inputs).length + now(hidden).length + now(output).length == 1;
+    const text = `${time(t, 3)}: ${groups.flat().join(", ")} spike${isOne ? "s" : ""}.`;
     $("moment").value = state.moment;
     $("moment").setAttribute("aria-valuetext", text);
+    $("moment-text").setAttribute("aria-live", isReadOut ? "polite" : "off");
     $("moment-text").textContent = text;
     draw.forEach(paint => paint());
 }
@@ -117,7 +119,7 @@ function stop() {
 
 function play() {
     if (player) return stop();
-    if (still.matches) return step(state.moments.length - 1);
+    if (still.matches) return step(state.moments.length - 1, true);
     if (state.moment >= state.moments.length - 1) step(0);
     $("play").textContent = "Stop";
     player = setInterval(() => state.moment < state.moments.length - 1 ? step(state.moment + 1) : stop(), 120);
@@ -211,8 +213,8 @@ $("clear").addEventListener("click", () => {
 });
 $("example").addEventListener("click", () => python && !$("moment").disabled && showExample());
 $("moment").addEventListener("input", () => { stop(); step(+$("moment").value); });
-$("back").addEventListener("click", () => { stop(); step(state.moment - 1); });
-$("next").addEventListener("click", () => { stop(); step(state.moment + 1); });
+$("back").addEventListener("click", () => { stop(); step(state.moment - 1, true); });
+$("next").addEventListener("click", () => { stop(); step(state.moment + 1, true); });
 $("play").addEventListener("click", play);
 $("layer").addEventListener("change", () => choose($("layer").value, 0));
 $("neuron").addEventListener("change", () => choose(state.layer, +$("neuron").value));

@@ -1,6 +1,6 @@
 // Part 3: a slider removes channels; accuracy and synaptic operations fall.
 
-import {$, add, axes, number, picture, range, ticks} from "./draw.js";
+import {$, add, axes, number, percent, picture, range, ticks} from "./draw.js";
 
 let python, draw, now, whole, points = [], isBusy = false, wanted = null;
 
@@ -14,21 +14,21 @@ export async function startChannels(call) {
         const row = await python("channels_epoch");
         ({epoch, epochs} = row);
         $("channels-text").textContent = `The network is learning: epoch ${epoch} of ${epochs}, `
-            + `${number(row.accuracy, 1)} % of the test images right.`;
+            + `${percent(row.accuracy, 1)} of the test images right.`;
     }
-    $("pruned").disabled = $("tune").disabled = false;
+    $("pruned").disabled = $("tune").disabled = $("sweep").disabled = false;
     await prune();
 }
 
 // Measure what the slider asks for; while that is going on, only its last place counts.
 async function prune() {
-    wanted = +$("pruned").value;
+    wanted = place();
     if (isBusy) return;
     await busy(async () => {
         while (wanted !== null) {
-            const percent = wanted;
+            const removed = wanted;
             wanted = null;
-            now = {percent, ...await python("prune", {percent}), epochs: 0};
+            now = {removed, ...await python("prune", {percent: removed}), epochs: 0};
             whole ??= now;
             report();
         }
@@ -44,6 +44,17 @@ async function tune() {
     if (wanted !== null) await prune();
 }
 
+// Every place of the slider, from the whole network to one channel for each layer.
+async function sweep() {
+    if (isBusy) return;
+    for (let removed = 0; removed <= 95 && (!removed || place() == removed - 5); removed += 5) {
+        $("pruned").value = removed;
+        await moved();
+    }
+}
+
+const place = () => +$("pruned").value;  // another one than the sweep left: the visitor has taken over
+
 async function busy(work) {
     isBusy = true;
     try {
@@ -56,10 +67,10 @@ async function busy(work) {
 
 function report() {
     const all = now.channels.flatMap(layer => layer.kept), kept = all.filter(Boolean).length;
-    points = points.filter(p => p.percent != now.percent || p.epochs != now.epochs).concat(now);
-    $("channels-text").textContent = `${kept} of ${all.length} channels are left: ${number(now.accuracy, 1)} % right, at `
-        + `${number(now.synops)} SynOps an image, ${number(100 * now.synops / whole.synops)} % of the whole network’s. The first layer, `
-        + `which reads the image itself, adds ${number(now.macs)} multiplications with additions; together about ${number(now.nanojoules)} nJ in 45 nm.`
+    points = points.filter(p => p.removed != now.removed || p.epochs != now.epochs).concat(now);
+    $("channels-text").textContent = `${kept} of ${all.length} channels are left: ${percent(now.accuracy, 1)} right, at `
+        + `${number(now.synops)} SynOps an image, ${percent(100 * now.synops / whole.synops, now.synops < 0.01 * whole.synops ? 1 : 0)} of the whole network’s. The first layer, `
+        + `which reads the image itself, adds ${number(now.macs)} multiplications with additions; together about ${number(now.nanojoules)}\u00a0nJ in 45\u00a0nm.`
         + (now.epochs ? ` It was trained for ${now.epochs} more epoch${now.epochs > 1 ? "s" : ""}.` : "");
     draw.forEach(paint => paint());
 }
@@ -99,8 +110,11 @@ function paintBars(svg, width) {
     return 22 + now.channels.length * (high + 44) - 30;
 }
 
-$("pruned").addEventListener("input", () => {
+function moved() {
     $("pruned-text").textContent = `${$("pruned").value} %`;
-    prune();
-});
+    return prune();
+}
+
+$("pruned").addEventListener("input", moved);
 $("tune").addEventListener("click", tune);
+$("sweep").addEventListener("click", sweep);

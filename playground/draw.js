@@ -6,6 +6,10 @@ export const $ = id => document.getElementById(id);
 export const range = n => Array.from({length: n}, (_, k) => k);
 export const number = (x, digits = 0) => x.toLocaleString("en", {maximumFractionDigits: digits, minimumFractionDigits: digits});
 
+// Numbers and their units stay on one line.
+export const percent = (x, digits = 0) => `${number(x, digits)}\u00a0%`;
+export const time = (t, digits = 2) => `t\u00a0=\u00a0${number(t, digits)}`;
+
 // A picture in a box: `paint(svg, width)` draws it and returns its height. It is drawn again when the box is resized.
 export function picture(box, label, paint) {
     let drawn = 0;

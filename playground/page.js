@@ -6,7 +6,7 @@ import {$, number} from "./draw.js";
 import {startRewiring} from "./rewire.js";
 
 const MB = 1e6, PATIENCE = 30_000;  // milliseconds without a byte, until the page offers to try again
-const EXPECTED = 16.5;  // MB of Pyodide's runtime, its standard library, NumPy, threadpoolctl and the wheels
+const EXPECTED = 16.2;  // MB of Pyodide's runtime, its standard library, NumPy, threadpoolctl and the wheels
 const WORDS = {
     Python: "Loading Python", NumPy: "Loading NumPy", minisnn: "Loading minisnn", ready: "Starting minisnn",
 };
@@ -43,7 +43,7 @@ async function start() {
                 answers.get(data.id)(data.found);
                 answers.delete(data.id);
             } else if (data.failed) {
-                failed(data.isNetwork ? undefined : `Python did not start: ${data.failed}.`);
+                failed(data.isOffline ? undefined : `Python did not start: ${data.failed}.`);
             } else if (data.ready) {
                 ready();
             } else {
@@ -52,7 +52,7 @@ async function start() {
                 if (stage == "ready") return status("Everything has arrived. Starting minisnn …");
                 got = data.got / MB;
                 $("progress").value = Math.min(1, got / EXPECTED);
-                $("amount").textContent = `${number(got)} of about ${number(EXPECTED)} MB`;
+                $("amount").textContent = `${number(got)} of about ${number(EXPECTED)}\u00a0MB`;
                 status(`${WORDS[stage]} …`);
             }
         };

@@ -7,8 +7,7 @@ NumPy, threadpoolctl and tqdm, and neither SciPy nor Matplotlib.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,6 @@ tqdm.monitor_interval = 0  # its monitor is a thread, which a browser cannot sta
 
 DATA = snn.load_digits()
 SIDE, WHITE = DATA.shape[0], DATA.max_value
-BLACK = float(np.log(6))  # when black pixels spike, last of all: `latency_code`
 CALLS: dict[str, Callable[..., dict[str, Any]]] = {}
 
 
@@ -45,19 +43,20 @@ def offered(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
     return function
 
 
-@contextmanager
-def no_bar() -> Iterator[tqdm]:
-    """What training calls its progress bar, and shows nothing."""
-    with tqdm(disable=True) as bar:
-        yield bar
-
-
 def epoch(setup: Setup, state: snn.TrainingState) -> dict[str, float]:
-    """Train for one epoch: the row of the log, with the accuracy on the test images in percent."""
-    with no_bar() as bar:
+    """Train for one epoch: the row of the log, and what the test images say."""
+    with tqdm(disable=True) as bar:
         row = loop.train_epoch(setup, state, DATA.train, bar)
-    row["accuracy"], _ = loop.evaluate(setup, state, DATA.test)
-    return row
+    return row | tested(setup, state)
+
+
+def tested(setup: Setup, state: snn.TrainingState) -> dict[str, float]:
+    """Of the test images: how many are answered rightly, and how many not at all, in percent."""
+    classes = prediction.predict(setup, state, DATA.test.images).classes
+    return {
+        "accuracy": 100 * float((classes == DATA.test.labels).mean()),
+        "unanswered": 100 * float((classes == -1).mean()),
+    }
 
 
 def numbers(array: Any, digits: int = 4) -> list[Any]:
@@ -192,6 +191,7 @@ class Rewired:
             "epoch": self.state.epoch,
             "epochs": self.epochs,
             "accuracy": round(row["accuracy"], 2),
+            "unanswered": round(row["unanswered"], 2),
             "loss": round(row["train_loss"], 4),
             "pruned": row["replaced"],
             "grown": row["replaced"],  # as many as were pruned: `return_what_was_lost`
@@ -209,6 +209,7 @@ class Rewired:
             "hidden": int(mask.sum()),
             "pixels": mask.sum(1).tolist(),
             "neurons": weight.shape[1],
+            "cut_off": int((~mask.any(0)).sum()),  # hidden neurons without any connection
         }
 
 
@@ -257,7 +258,7 @@ class Pruned:
             "channels": [
                 {"name": key, "kept": masks[key].tolist(), "score": numbers(scores[key])} for key in scores
             ],
-            **self._measured(loop.evaluate(self.tuning, self.left, DATA.test)[0]),
+            **self._measured(tested(self.tuning, self.left)["accuracy"]),
         }
 
     def tune(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // Part 2: a network rewires while it learns; the visitor chooses how, starts and stops it.
 
-import {$, add, axes, line, number, picture, range} from "./draw.js";
+import {$, add, axes, line, number, percent, picture, range} from "./draw.js";
 
 const SIDE = 8, GOAL = 90, KEPT = 3;  // how many former runs stay in the picture
 let python, runs = [], isRunning = false, started = 0, draw;
@@ -33,18 +33,28 @@ async function run() {
     }
 }
 
-function report({now, reached, rows}) {
+function report(own) {
+    const {now, reached, rows} = own;
     const row = document.createElement("tr");
     const texts = [
-        now.epoch, `${number(now.accuracy, 1)} %`, number(now.loss, 3), number(now.connections), number(now.pruned), number(now.grown),
+        now.epoch, number(now.accuracy, 1), number(now.loss, 3), number(now.connections), number(now.pruned), number(now.grown),
     ];
     for (const text of texts) row.insertCell().textContent = text;
     $("log").querySelector("tbody").prepend(row);
     const best = Math.max(...rows.map(r => r.accuracy));
-    $("rewire-text").textContent = `Epoch ${now.epoch} of ${now.epochs}: ${number(now.accuracy, 1)} % right (best ${number(best, 1)} %), with `
-        + `${number(now.connections)} of ${number(now.possible)} connections; ${number(now.explored)} % of those into the hidden `
-        + "layer have been tried" + (reached ? `. Above ${GOAL} % after ${number(reached, 1)} seconds.` : ".");
+    $("rewire-text").textContent = `Epoch ${now.epoch} of ${now.epochs}: ${percent(now.accuracy, 1)} right (best ${percent(best, 1)}), with `
+        + `${number(now.connections)} of ${number(now.possible)} connections; ${percent(now.explored)} of those into the hidden `
+        + "layer have been tried" + (now.cut_off ? `, ${now.cut_off} of ${now.neurons} hidden neurons have none left` : "")
+        + (now.unanswered ? `, for ${percent(now.unanswered)} of the test images no output neuron fires` : "") + (reached ? `. Above ${percent(GOAL)} after ${number(reached, 1)} seconds.` : ".");
+    if (reached && !own.isTold) news(`Above ${percent(GOAL)} in epoch ${now.epoch}.`);
+    own.isTold ||= reached;
+    if (now.epoch == now.epochs) news($("rewire-text").textContent);
     draw.forEach(paint => paint());
+}
+
+// For those who listen: not every epoch is news.
+function news(text) {
+    $("rewire-news").textContent = text;
 }
 
 function paintCurve(svg, width) {
@@ -84,10 +94,12 @@ $("settings").addEventListener("submit", async event => {
     isRunning = true;
     $("start").textContent = "Stop";
     $("rewire-text").textContent = "The net learns …";
+    news("The net learns.");
     try {
         await run();
     } catch (error) {
         $("rewire-text").textContent = error.message;
+        news(error.message);
     }
     isRunning = false;
     $("start").textContent = "Start anew";

@@ -2,8 +2,8 @@
 
 import {add, axes, line, number, range, ticks} from "./draw.js";
 
-const ROW = {inputs: 2, hidden: 2.4, output: 15};  // pixels of a neuron's row
-const GAP = 16, LEFT = 64, RIGHT = 12;
+const ROW = {inputs: 2.4, hidden: 3, output: 15};  // pixels of a neuron's row
+const GAP = 16, LEFT = 74, RIGHT = 12;
 
 // One row for each neuron, one mark for each spike; what lies after the present moment is faint.
 export function paintRaster(svg, width, {found, moments, moment, layer, index, neuron}) {
@@ -27,7 +27,7 @@ export function paintRaster(svg, width, {found, moments, moment, layer, index, n
                 add(svg, "rect", {class: "row", x: LEFT, y, width: width - LEFT - RIGHT, height: high, ...to});
             }
             if (t === null) return;
-            const [w, h] = isChosen || isCausal ? [4, Math.max(5, high - 2)] : [3, Math.max(2, high - 4)];
+            const [w, h] = isChosen || isCausal ? [4, Math.max(5, high - 2)] : [4, Math.max(2.4, high - 4)];
             const classes = ["spike", name, t > now && "later", isChosen && "chosen", isCausal && "causal"];
             add(svg, "rect", {
                 class: classes.filter(Boolean).join(" "), x: across(t) - w / 2, y: y + (high - h) / 2, width: w, height: h,
@@ -55,14 +55,14 @@ export function paintMembrane(svg, width, {found, neuron, moments, moment}) {
         {from: 0, to: found.end, ticks: ticks(0, found.end, width > 500 ? 8 : 4), label: ""},
         {from: low, to: high, ticks: ticks(low, high, 4), text: x => number(x, 1)});
     add(svg, "line", {class: "threshold", x1: box.left, x2: box.right, y1: down(1), y2: down(1)});
-    add(svg, "text", {x: box.right, y: down(1) - 5, "text-anchor": "end"}, "threshold");
+    add(svg, "text", {x: box.left + 4, y: down(1) - 5}, "threshold");
     add(svg, "text", {x: 4, y: 12}, "potential V");
     const points = range(t.length).map(k => [across(t[k]), down(v[k])]);
     line(svg, points, {class: "potential later"});
     line(svg, points.filter((_, k) => t[k] <= now + 1e-6), {class: "potential"});
     if (spike !== null && spike <= now + 1e-6) add(svg, "circle", {class: "fires", cx: across(spike), cy: down(1), r: 5});
     const middle = 262, most = Math.max(...synapses.map(s => Math.abs(s.weight)), 1e-9);
-    add(svg, "text", {x: 4, y: middle - 38}, "its inputs’ spikes: up if they lift, down if they lower the potential");
+    add(svg, "text", {x: 4, y: middle - 38}, "spikes of its inputs: up lifts V, down lowers it");
     add(svg, "line", {class: "axis", x1: box.left, x2: box.right, y1: middle, y2: middle});
     for (const s of synapses.filter(s => s.t !== null)) {
         const height = Math.max(2, 30 * Math.abs(s.weight) / most);

@@ -1,16 +1,18 @@
 // Python beside the page: loads Pyodide and minisnn, counts what arrives, and calls play.py.
 //
 // In:  {start: config}, then {id, name, arguments}.
-// Out: {stage, got} while it loads, {ready: true} or {failed: a sentence}, then {id, found}.
+// Out: {stage, got} while it loads, {ready: true} or {failed: a sentence, isOffline}, then {id, found}.
 
 const CACHE = "minisnn-playground-";
 const network = self.fetch.bind(self);
-let call, base, cache, got = 0;
+let call, base, cache, got = 0, isOffline = false;
 
 self.onmessage = ({data}) => {
     if (data.start) start(data.start);
     else postMessage({id: data.id, found: JSON.parse(call(data.name, JSON.stringify(data.arguments)))});
 };
+
+self.addEventListener("unhandledrejection", event => event.preventDefault());  // the page says what went wrong
 
 async function start(config) {
     try {
@@ -21,7 +23,7 @@ async function start(config) {
         const {loadPyodide} = await import(base + "pyodide.mjs");
         const pyodide = await loadPyodide({indexURL: base});
         say("NumPy");
-        await pyodide.loadPackage(["numpy", "threadpoolctl"], {messageCallback: () => {}});
+        await pyodide.loadPackage(["numpy", "threadpoolctl"], {messageCallback: quiet, errorCallback: quiet});
         say("minisnn");
         for (const wheel of config.wheels)
             pyodide.unpackArchive(await (await whole(new URL(wheel, config.page))).arrayBuffer(), "wheel");
@@ -32,11 +34,11 @@ async function start(config) {
         postMessage({ready: true, got});
     } catch (error) {
         const lines = String(error.message ?? error).trim().split("\n");
-        postMessage({failed: lines.at(-1), isNetwork: error instanceof Offline || /fetch|import/.test(lines.at(-1))});
+        postMessage({failed: lines.at(-1), isOffline: isOffline || /dynamically imported/.test(lines.at(-1))});
     }
 }
 
-class Offline extends Error {}
+const quiet = () => {};  // it would write into the console
 
 function say(stage) {
     postMessage({stage, got});
@@ -66,14 +68,15 @@ async function fetched(request, options) {
 
 // A whole file from the network.
 async function whole(url, options) {
-    let response;
     try {
-        response = await network(url, options);
-        if (response.ok) return await counted(response);
-    } catch {
-        throw new Offline(`${new URL(url).pathname.split("/").pop()} did not arrive`);
+        const response = await network(url, options);
+        if (!response.ok) throw new Error(`status ${response.status}`);
+        return await counted(response);
+    } catch (error) {
+        isOffline = true;  // said at once: Pyodide itself waits forever for some files, and goes on without others
+        postMessage({failed: "a file did not arrive", isOffline});
+        throw error;
     }
-    throw new Offline(`${new URL(url).pathname.split("/").pop()} is missing on the server (${response.status})`);
 }
 
 // The same response, once all of it is here; the page hears of every piece.

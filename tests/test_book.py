@@ -7,7 +7,7 @@ from pathlib import Path
 import built_pages
 import nbformat
 import pytest
-from browsing import browser, faults, served
+from browsing import faults, served
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "build" / "book"
@@ -168,12 +168,6 @@ def test_chapters_show_goals_self_tests_and_exercises(page):
     )
     assert ("\n## Self-test\n" in source) == ("self-test" in built.ids)
     assert [link for link in built.links if link.endswith(Path(page).stem + ".ipynb")]
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import built_pages
 import nbformat
 import pytest
-from browsing import browser, served
+from browsing import served
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "site"
@@ -113,12 +113,6 @@ def test_notebooks_install_minisnn_first(site, tmp_path):
     assert "%pip install -q minisnn" in notebook.cells[0].source
     assert notebook.metadata.kernelspec.name == "python"
     nbformat.validate(notebook)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
