@@ -15,7 +15,6 @@ from minisnn.course import small
 from minisnn.course.grading import grade_files
 from minisnn.faster import blocks
 from minisnn.grids import grid
-from minisnn.networks.notation import from_notation
 
 
 @pytest.fixture
@@ -43,18 +42,6 @@ def test_jobs_run_on_the_calling_thread_if_no_other_starts(no_threads):
         assert blocks.threads() == 1
         blocks.each(done.append, list(range(7)))
     assert done == list(range(7))
-
-
-def test_a_fast_network_runs_without_threads(no_threads):
-    from minisnn import fast
-
-    rng, shape = np.random.default_rng(0), (6, 6, 2)
-    net = from_notation("4C3-AP2-3FC", shape, 3)
-    params, buffers = net.init(rng, shape)
-    x = rng.normal(size=(1, 40, *shape))
-    with blocks.use_threads(4):
-        y = fast(net, shape).forward(params, buffers, x, False)[0]
-    np.testing.assert_allclose(y, net.forward(params, buffers, x, False)[0], atol=1e-9)
 
 
 def test_batches_are_made_when_they_are_asked_for(no_threads):
