@@ -12,7 +12,7 @@ if (!file) {
 }
 const { loadPyodide } = await import(pathToFileURL(resolve(folder, "pyodide.mjs")).href);
 const pyodide = await loadPyodide({ indexURL: resolve(folder) + "/" });
-const packages = ["numpy", "scipy", "matplotlib", "pillow", "threadpoolctl"];
+const packages = ["numpy", "scipy", "matplotlib", "pillow", "threadpoolctl", "joblib"];
 await pyodide.loadPackage(packages, { messageCallback: () => {} });
 const mount = (path, root) => {
   pyodide.FS.mkdirTree(path);
@@ -23,8 +23,8 @@ mount("/wheels", wheels);
 pyodide.globals.set("wheels", pyodide.toPy(readdirSync(wheels).filter((name) => name.endsWith(".whl"))));
 pyodide.globals.set("argv", pyodide.toPy([file, ...rest]));
 pyodide.globals.set("heap", () => pyodide._module.HEAPU8.length);
-pyodide.runPython(`
-import os, runpy, sys
+const script = `
+import os, runpy, sys, traceback
 sys.path[:0] = ["/repo", *("/wheels/" + name for name in wheels)]
 sys.argv = list(argv)
 os.environ["MPLBACKEND"] = "agg"
@@ -34,5 +34,14 @@ try:
     runpy.run_path(sys.argv[0], {"heap": heap}, "__main__")
 except SystemExit as error:
     status = error.code if isinstance(error.code, int) else bool(error.code)
-`);
+except BaseException:
+    traceback.print_exc()
+    status = 1
+`;
+try {
+  pyodide.runPython(script);
+} catch (error) {
+  console.error(error.message); // Pyodide itself has failed: Node would print a megabyte of its source as well
+  process.exit(1);
+}
 process.exit(pyodide.globals.get("status"));
