@@ -130,7 +130,9 @@ def pytest_collection_finish():
     gc.set_threshold(20_000, 20, 50)
 
 
-@pytest.fixture(scope="module")  # as long as it is open, an event loop runs: tests of notebooks could not start theirs
+@pytest.fixture(
+    scope="module"
+)  # as long as it is open, an event loop runs: tests of notebooks could not start theirs
 def chromium():
     """A headless Chromium: of the system, or Playwright's."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright comes with `make book`")
