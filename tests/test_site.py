@@ -7,6 +7,7 @@ Chromium.
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import built_pages
@@ -246,6 +247,28 @@ def test_a_teacher_s_notebook_runs(tab, address, path, site):
     checks = [shown(cell) for cell in cells if "check" in cell["tags"]]
     assert checks
     assert [text for text in checks if ": right" not in text] == []
+
+
+READY = "() => document.querySelector('#status').textContent.startsWith('Ready')"
+
+
+@pytest.mark.site
+def test_the_playground_learns(tab, address):
+    """Above 90 % within a minute after the page was opened; drawn by keyboard alone, a digit gets an answer."""
+    tab.goto(f"{address}playground/index.html")
+    began = time.monotonic()
+    tab.wait_for_function(READY, timeout=MINUTES)
+    tab.locator("#start").press("Enter")
+    tab.wait_for_function(
+        "() => [...document.querySelectorAll('#log td:nth-child(2)')].some(cell => Number(cell.innerText) > 90)",
+        timeout=MINUTES,
+    )
+    assert time.monotonic() - began < 60
+    tab.locator("#clear").press("Enter")
+    tab.locator("#pad [tabindex='0']").focus()
+    for key in ["ArrowRight"] * 3 + ["Space", "ArrowDown"] * 7 + ["Space"]:  # a stroke downwards
+        tab.keyboard.press(key)
+    tab.wait_for_function("() => /The net says|No output/.test(document.querySelector('#answer').innerText)")
 
 
 if __name__ == "__main__":
