@@ -160,6 +160,9 @@ class GradR(SparseLearner):
             and f"{said}. With Grad R alpha alone decides: it was {self.alpha:g}, a larger one prunes more"
         )
 
+    def dense_gradients(self) -> float:
+        return 1.0
+
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, _everything)
         for key in self.densities:

@@ -92,6 +92,10 @@ class StructureLearner:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
 
+    def dense_gradients(self) -> float:
+        """In what share of the steps it needs gradients of connections that are not there, 0 to 1: what they cost."""
+        return 0.0
+
     def target_density(self, state: TrainingState) -> float | None:
         """The density asked for, of all the learner's weights together; None without a target."""
         return None
