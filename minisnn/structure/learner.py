@@ -193,6 +193,16 @@ def structure_rng(state: TrainingState) -> np.random.Generator:
     return state.rngs["structure"]
 
 
+def everything(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """The mask of a training that starts dense, whatever density it ends with; a sampler as those of `masks.py`."""
+    return np.ones(shape, bool)
+
+
+def in_iterations(when: float, iterations: int) -> int:
+    """A fraction of training, or above 1 a number of iterations, as iterations."""
+    return round(when if when > 1 else when * iterations)
+
+
 def bias_corrected(lr: float, optimizer: Optimizer, k: int) -> float:
     """The rate at which Adam's uncorrected first moment moves weights, lr / (1 - beta1^k); lr without beta1."""
     return lr / (1 - getattr(optimizer, "beta1", 0.0) ** k)
