@@ -82,9 +82,16 @@ _PAGES = {
         "structure.schedule": "cosine_fraction, round_up",
         "structure.learner": "StructureLearner, SparseLearner",
         "structure.evolve": "Evolve, prune_layer, grow_layer",
-        "structure.deep_r": "DeepR",
-        "structure.grad_r": "GradR",
         "training.state": "TrainingState",
+    },
+    "methods": {
+        "methods.grad_r": "GradR",
+        "methods.deep_r": "DeepR",
+        "methods.stds": "STDS",
+        "methods.admm": "ADMM",
+        "methods.rigl": "RigL",
+        "methods.snip": "Snip",
+        "methods.gradual": "GradualPruning, MagnitudePruning",
     },
     "channels": {
         "structure.channels": "SCA, channel_counts, keep_most_active, regrow, draw_channels",

@@ -49,6 +49,14 @@ from minisnn.gradcheck import check_gradient as check_gradient
 from minisnn.grids.comparison import Comparison as Comparison
 from minisnn.grids.comparison import compare as compare
 from minisnn.grids.sweeps import sweep as sweep
+from minisnn.methods.admm import ADMM as ADMM
+from minisnn.methods.deep_r import DeepR as DeepR
+from minisnn.methods.grad_r import GradR as GradR
+from minisnn.methods.gradual import GradualPruning as GradualPruning
+from minisnn.methods.gradual import MagnitudePruning as MagnitudePruning
+from minisnn.methods.rigl import RigL as RigL
+from minisnn.methods.snip import Snip as Snip
+from minisnn.methods.stds import STDS as STDS
 from minisnn.networks.architectures import first_spike_mlp as first_spike_mlp
 from minisnn.networks.architectures import five_conv as five_conv
 from minisnn.networks.architectures import mlp as mlp
@@ -164,11 +172,9 @@ from minisnn.structure.channels import channel_counts as channel_counts
 from minisnn.structure.channels import draw_channels as draw_channels
 from minisnn.structure.channels import keep_most_active as keep_most_active
 from minisnn.structure.channels import regrow as regrow
-from minisnn.structure.deep_r import DeepR as DeepR
 from minisnn.structure.evolve import Evolve as Evolve
 from minisnn.structure.evolve import grow_layer as grow_layer
 from minisnn.structure.evolve import prune_layer as prune_layer
-from minisnn.structure.grad_r import GradR as GradR
 from minisnn.structure.grow import GrowthStatistics as GrowthStatistics
 from minisnn.structure.grow import grow_gradient as grow_gradient
 from minisnn.structure.grow import grow_longest_inactive as grow_longest_inactive

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from strategies import rngs, sizes
 
 from minisnn.backend import to_host
+from minisnn.methods.deep_r import DeepR
+from minisnn.methods.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.structure.masks import check_masks
 from minisnn.training import checkpoint, loop
 from minisnn.training.optim import SGD, Adam

@@ -16,6 +16,7 @@ from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.learner import LEARNERS, StructureLearner, Training
 
 lookup.import_all("minisnn.structure", LEARNERS)
+lookup.import_all("minisnn.methods", LEARNERS)
 
 WHOLE = (
     lambda x: x >= 0 and isfinite(x) and (x <= 1 or x == int(x)),
@@ -32,8 +33,8 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: ESL's way, or, from neither paper, Deep R, which reads --sample of the settings "
-        "below, or Grad R, which reads none",
+        "how connections change: evolve is ESL's way; the others are of neither paper and do not read the settings "
+        "below, but deep-r and rigl --sample",
         table=LEARNERS,
         group="connections",
     )

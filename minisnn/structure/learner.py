@@ -92,6 +92,10 @@ class StructureLearner:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
 
+    def dense_gradients(self) -> float:
+        """In what share of the steps it needs gradients of connections that are not there, 0 to 1: what they cost."""
+        return 0.0
+
     def target_density(self, state: TrainingState) -> float | None:
         """The density asked for, of all the learner's weights together; None without a target."""
         return None
@@ -187,6 +191,16 @@ def structure_rng(state: TrainingState) -> np.random.Generator:
             "state.rngs['structure'] = numpy.random.default_rng(seed)"
         )
     return state.rngs["structure"]
+
+
+def everything(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """The mask of a training that starts dense, whatever density it ends with; a sampler as those of `masks.py`."""
+    return np.ones(shape, bool)
+
+
+def in_iterations(when: float, iterations: int) -> int:
+    """A fraction of training, or above 1 a number of iterations, as iterations."""
+    return round(when if when > 1 else when * iterations)
 
 
 def bias_corrected(lr: float, optimizer: Optimizer, k: int) -> float:
