@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,8 +28,8 @@ def path(tab: Page, where: str) -> None:
     tab.wait_for_timeout(1500)  # for MathJax
     tab.screenshot(path=OUT / "path-2-chapter.png")
     test_site.opened(tab, where, "07_lif.ipynb")
-    test_site.run_all(tab)
     tab.screenshot(path=OUT / "path-3-notebook.png")
+    test_site.run_all(tab)
     for n, (answer, name) in enumerate(((WRONG, "wrong"), (RIGHT, "right")), 4):
         tab.evaluate(test_site.ANSWER, ["steps_to_a_tenth", answer])
         tab.evaluate(test_site.SCROLL, "check(steps_to_a_tenth")
@@ -59,6 +60,8 @@ def main() -> None:
                 path(tab, where)
             playground(tab, where, name or "playground")
             context.close()
+    for picture in OUT.glob("*.png"):  # in 128 colours they take a third
+        Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
