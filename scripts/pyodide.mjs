@@ -23,6 +23,7 @@ mount("/wheels", wheels);
 pyodide.globals.set("wheels", pyodide.toPy(readdirSync(wheels).filter((name) => name.endsWith(".whl"))));
 pyodide.globals.set("argv", pyodide.toPy([file, ...rest]));
 pyodide.globals.set("heap", () => pyodide._module.HEAPU8.length);
+pyodide.globals.set("processor", () => Object.values(process.cpuUsage()).reduce((a, b) => a + b) / 1e6); // seconds
 const script = `
 import os, runpy, sys, traceback
 sys.path[:0] = ["/repo", *("/wheels/" + name for name in wheels)]
@@ -31,7 +32,7 @@ os.environ["MPLBACKEND"] = "agg"
 os.chdir("/repo")
 status = 0
 try:
-    runpy.run_path(sys.argv[0], {"heap": heap}, "__main__")
+    runpy.run_path(sys.argv[0], {"heap": heap, "processor": processor}, "__main__")
 except SystemExit as error:
     status = error.code if isinstance(error.code, int) else bool(error.code)
 except BaseException:
