@@ -11,7 +11,7 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters book site test-site slides bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters book site test-site pyodide slides bench results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
@@ -64,6 +64,11 @@ bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/first_spike.py
 	$(BIN)/python benchmarks/lif.py
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/reading.py formats
+
+pyodide: .venv/dev  ## run chapters and tests as in a browser, in Node: PYODIDE=folder WHEELS=folder
+	$(BIN)/python scripts/browser_results.py chapters $(PYODIDE) $(WHEELS)
+	$(BIN)/python scripts/browser_results.py tests $(PYODIDE) $(WHEELS)
+	$(BIN)/python scripts/browser_results.py tables
 
 clean:
 	rm -rf .venv build dist
