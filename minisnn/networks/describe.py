@@ -32,7 +32,9 @@ def to_text(net: Sequential) -> str:
     return json.dumps(_plain(net))
 
 
-DEEPEST = 200  # brackets within brackets; JSON's reader may exhaust the stack of a browser, which ends Python there
+DEEPEST = (
+    200  # brackets within brackets; JSON's reader may exhaust the stack of a browser, which ends Python there
+)
 
 
 def from_text(text: str) -> Sequential:
