@@ -81,7 +81,7 @@ def stratified(split: Split, parts: int, rng: np.random.Generator) -> list[Split
     labels = split.labels
     row = generator("rng", rng).permutation(len(labels))
     row = row[np.argsort(labels[row], kind="stable")]
-    row = row[np.bincount(labels)[labels[row]] > 1]
+    row = row[np.bincount(labels.astype(np.intp))[labels[row]] > 1]  # no wider: an index may have 32 bits
     n = len(row)
     if n < 2 * parts:
         raise ValueError(
