@@ -7,12 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from minisnn.grids.rows import Summary, half_width
-from minisnn.plots.style import colour
+from minisnn.plots import BLUE, GREEN, ORANGE, RED
 from minisnn.recipes import LIFNet
+from minisnn.recipes.settings import Options
 from minisnn.targets.target import Target
 
+COLOURS = (BLUE, ORANGE, GREEN, RED, "black", "grey", "purple")
+STARTS_DENSE = ("SNIP", "gradual magnitude", "magnitude after training", "ADMM", "Grad R", "STDS")
 DENSITIES = (0.5, 0.1, 0.05, 0.01)
 
 METHODS: dict[str, dict[str, Any]] = {  # settings in place of the dense network's; what a density adds stands in `row`
@@ -36,8 +40,6 @@ METHODS: dict[str, dict[str, Any]] = {  # settings in place of the dense network
 BY_STRENGTH = {"STDS": ("D", (0.003, 0.01, 0.03, 0.1))}
 """Methods whose own setting decides how sparse they end: the option, and values in place of densities."""
 
-STARTS_DENSE = ("SNIP", "gradual magnitude", "magnitude after training", "ADMM", "Grad R", "STDS")
-
 
 def base(scale: str) -> LIFNet:
     """The dense network, which all methods share with its data, epochs and optimiser."""
@@ -51,7 +53,7 @@ def base(scale: str) -> LIFNet:
 def recipes(scale: str) -> dict[str, LIFNet]:
     """Dense; dense of the same size; every method at every density."""
     dense = base(scale)
-    rewiring = {"distribution": "erk", "t_iter": 0.02}
+    rewiring: dict[str, Any] = {"distribution": "erk", "t_iter": 0.02}
     found = {"dense": dense}
     for density in DENSITIES[:2] if scale == "smoke" else DENSITIES:
         sparse = replace(dense, density=density, **rewiring)
@@ -63,7 +65,7 @@ def recipes(scale: str) -> dict[str, LIFNet]:
     for name, (option, values) in BY_STRENGTH.items():
         for value in values:
             found[f"{name}, {option} {value:g}"] = replace(
-                dense, density=0.5, learner=name.lower(), learner_options={option: value}
+                dense, density=0.5, learner=name.lower(), learner_options=Options({option: value})
             )
     return found
 
@@ -74,7 +76,8 @@ def method_of(name: str) -> str:
 
 
 def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float]) -> None:
-    """Accuracy over connections, and over what training took."""
+    """Accuracy and its standard error, over connections and over what training took; dashed: what starts dense."""
+    figure.set_size_inches(10, 4.6)
     axes = figure.subplots(1, 2, sharey=True)
     methods = list(dict.fromkeys(map(method_of, found)))
     for n, method in enumerate(methods):
@@ -83,12 +86,15 @@ def draw(figure: Figure, found: Mapping[str, Summary], paper: Mapping[str, float
             order = sorted(mine, key=lambda s: getattr(s, column))
             ax.errorbar(
                 [getattr(s, column) for s in order], [s.mean for s in order],
-                [half_width(s.accuracies) if len(s.rows) > 1 else 0 for s in order],
-                label=method, color=colour(n, len(methods)), marker="os^vD*XP"[n % 8], markersize=4, linewidth=1,
+                [s.error if len(s.rows) > 1 else 0 for s in order],
+                label=method, color=COLOURS[n % len(COLOURS)], marker="os^vD*XP"[n % 8], markersize=5, linewidth=1,
+                linestyle="--" if method in STARTS_DENSE else "-",
             )  # fmt: skip
-    axes[0].set(xscale="log", xlabel="connections", ylabel="test accuracy / %")
-    axes[1].set(xscale="log", xlabel="operations of the whole training")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
+    for ax, label in zip(axes, ("connections", "operations of the whole training"), strict=True):
+        ax.set(xscale="log", xlabel=label)
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set(ylabel="test accuracy / %")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8)
 
 
 def extra(s: Summary) -> dict[str, str]:
@@ -106,8 +112,9 @@ TARGET: Target = Target(
     recipes,
     draw,
     {},
-    "One network, one set of data, the same epochs and optimiser for all. Methods that start dense pay for it in training; "
-    "the masks of those that do not are drawn by ERK. STDS has no density to ask for: its threshold D decides. Operations "
-    "of training count active connections, in three products, and dense gradients where a method reads them.",
+    "One network, one set of data, the same epochs and optimiser for all; every method has its default settings, "
+    "untuned. Methods that start dense pay for it in training; the masks of the others are drawn by ERK. STDS has no "
+    "density to ask for: its threshold D decides. Operations of training count active connections, in three products, "
+    "and dense gradients where a method reads them.",
     extra,
 )
