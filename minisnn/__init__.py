@@ -74,13 +74,13 @@ _PAGES = {
     },
     "structure": {
         "structure.masks": "erdos_renyi_density, erk_densities, er_densities, uniform_densities, bernoulli_mask, "
-        "exact_mask, check_masks",
+        "exact_mask, full_mask, highest_masks, check_masks",
         "structure.prune": "prune_magnitude, prune_set",
         "structure.grow": "GrowthStatistics, grow_random, grow_random_unfired, grow_longest_inactive, "
         "grow_gradient, grow_momentum",
         "structure.redistribute": "Layer, return_what_was_lost, draw_binomially, share_by_momentum",
         "structure.schedule": "cosine_fraction, round_up",
-        "structure.learner": "StructureLearner, SparseLearner",
+        "structure.learner": "StructureLearner, SparseLearner, TimedLearner",
         "structure.evolve": "Evolve, prune_layer, grow_layer",
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",

@@ -177,12 +177,15 @@ from minisnn.structure.grow import grow_random as grow_random
 from minisnn.structure.grow import grow_random_unfired as grow_random_unfired
 from minisnn.structure.learner import SparseLearner as SparseLearner
 from minisnn.structure.learner import StructureLearner as StructureLearner
+from minisnn.structure.learner import TimedLearner as TimedLearner
 from minisnn.structure.masks import bernoulli_mask as bernoulli_mask
 from minisnn.structure.masks import check_masks as check_masks
 from minisnn.structure.masks import er_densities as er_densities
 from minisnn.structure.masks import erdos_renyi_density as erdos_renyi_density
 from minisnn.structure.masks import erk_densities as erk_densities
 from minisnn.structure.masks import exact_mask as exact_mask
+from minisnn.structure.masks import full_mask as full_mask
+from minisnn.structure.masks import highest_masks as highest_masks
 from minisnn.structure.masks import uniform_densities as uniform_densities
 from minisnn.structure.prune import prune_magnitude as prune_magnitude
 from minisnn.structure.prune import prune_set as prune_set

@@ -457,8 +457,8 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
             "or module:name of your own, found 'all'",
         ),
         (
-            ["--learner", "rigl"],
-            "learner must be one of deep-r, evolve, grad-r, or module:name of your own",
+            ["--learner", "nobody"],
+            f"learner must be one of {', '.join(LEARNERS)}, or module:name of your own, found 'nobody'",
         ),
         (
             ["--prune", "least"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from math import isfinite
 from typing import Any
 
 from minisnn import lookup
@@ -14,13 +13,11 @@ from minisnn.notices import warn
 from minisnn.recipes.settings import Named, Options, Settings, check_type, plain_value, setting
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.learner import LEARNERS, StructureLearner, Training
+from minisnn.structure.schedule import is_time
 
 lookup.import_all("minisnn.structure", LEARNERS)
 
-WHOLE = (
-    lambda x: x >= 0 and isfinite(x) and (x <= 1 or x == int(x)),
-    "a fraction, or a whole number of iterations",
-)
+WHOLE = (is_time, "a fraction, or a whole number of iterations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +29,14 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: ESL's way, or, from neither paper, Deep R, which reads --sample of the settings "
-        "below, or Grad R, which reads none",
+        "how connections change: evolve is ESL's way, with --alpha 0 random masks that stay; the others, from neither "
+        "paper, are for comparison. Of the settings below, "
+        + "; ".join(
+            f"{name} reads {', '.join(f'--{read}' for read in sorted(cls.reads))}"
+            for name, cls in LEARNERS.items()
+            if cls.reads and name != "evolve"
+        )
+        + "; evolve reads all",
         table=LEARNERS,
         group="connections",
     )

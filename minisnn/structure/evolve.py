@@ -17,7 +17,7 @@ from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner,
 from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
 from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
-from minisnn.structure.schedule import cosine_fraction, round_up
+from minisnn.structure.schedule import cosine_fraction, in_iterations, interval, round_up
 from minisnn.training.optim import Optimizer, pushed
 from minisnn.training.state import TrainingState
 
@@ -100,7 +100,8 @@ class Evolve(SparseLearner):
     t_end:     the iteration at which the fraction replaced reaches eta_min. Where eta_min is 0, as in ESL,
         rewiring ends there; where it is above 0, eta_min of the connections go on being replaced to the end.
     t_iter:    iterations from one rewiring to the next.
-    alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks.
+    alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks:
+        random static ones, the usual baseline.
     prune, grow:    rules of `prune.py` and `grow.py`, or your own; what they return is checked.
     sample:    how masks are drawn, `bernoulli_mask` or `exact_mask`.
     redistribute:   how many connections each layer gets back; as many as it lost, or see `redistribute.py`.
@@ -142,9 +143,8 @@ class Evolve(SparseLearner):
     ) -> StructureLearner:
         """As its parent's; t_iter below 1 and t_end up to 1 are fractions of the training."""
         found, K = dict(training.settings), training.iterations
-        t_iter, t_end = found["t_iter"], found["t_end"]
-        found["t_iter"] = max(1, round(t_iter if t_iter >= 1 else t_iter * K))
-        found["t_end"] = round(t_end if t_end > 1 else t_end * K)
+        found["t_iter"] = interval(found["t_iter"], K)
+        found["t_end"] = in_iterations(found["t_end"], K)
         return super().made_for(densities, options, training._replace(settings=found))
 
     def start(self, state: TrainingState) -> None:

@@ -15,6 +15,7 @@ from minisnn.backend import Array, array_module, to_host
 from minisnn.lookup import register
 from minisnn.notices import warn
 from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, bias_corrected
+from minisnn.structure.masks import full_mask
 from minisnn.training.optim import Adam, Optimizer
 from minisnn.training.state import TrainingState
 
@@ -161,7 +162,7 @@ class GradR(SparseLearner):
         )
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, _everything)
+        self.draw_masks(state, full_mask)
         for key in self.densities:
             weight, mask = state.params[key], state.masks[key]
             xp = array_module(weight)
@@ -201,8 +202,3 @@ class GradR(SparseLearner):
             state.structure[key + ".latent"][...] = u * ~mask
             self._seen(state, key)
         return pruned
-
-
-def _everything(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
-    """Training starts dense."""
-    return np.ones(shape, bool)
