@@ -196,6 +196,9 @@ from minisnn.structure.redistribute import share_by_momentum as share_by_momentu
 from minisnn.structure.schedule import cosine_fraction as cosine_fraction
 from minisnn.structure.schedule import round_up as round_up
 from minisnn.structure.slim import Slimmer as Slimmer
+from minisnn.structure.stds import STDS as STDS
+from minisnn.structure.stds import linear_threshold as linear_threshold
+from minisnn.structure.stds import sine_threshold as sine_threshold
 from minisnn.targets.reproduce import reproduce as reproduce
 from minisnn.targets.target import Reproduction as Reproduction
 from minisnn.targets.target import Target as Target

@@ -33,6 +33,11 @@ def step(xp, learner, optimizer, state, gradient, lr=0.1):
     return replaced
 
 
+def some_weights(rng, shape):
+    """Of all signs, and a few zeros."""
+    return rng.standard_normal(shape) * 0.2 * (rng.random(shape) < 0.8)
+
+
 def assert_same(state, other):
     """Bit for bit, in everything that a checkpoint holds of weights and structure."""
     for group in ("params", "masks", "structure"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from one_layer import assert_resuming_changes_nothing, begin, step
+from one_layer import assert_resuming_changes_nothing, begin, some_weights, step
 from strategies import rngs, sizes
 
 from minisnn.backend import to_host
@@ -21,11 +21,6 @@ from minisnn.training.optim import SGD, Adam
 
 LR, STEPS = 0.1, 8
 optimizers = st.sampled_from([SGD(0), SGD(0.9), Adam()])
-
-
-def some_weights(rng, shape):
-    """Of all signs, and a few zeros."""
-    return rng.standard_normal(shape) * 0.2 * (rng.random(shape) < 0.8)
 
 
 def bias(optimizer, k):
