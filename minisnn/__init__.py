@@ -84,6 +84,7 @@ _PAGES = {
         "structure.evolve": "Evolve, prune_layer, grow_layer",
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",
+        "structure.rigl": "RigL",
         "structure.stds": "STDS, sine_threshold, linear_threshold",
         "training.state": "TrainingState",
     },

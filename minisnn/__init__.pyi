@@ -193,6 +193,7 @@ from minisnn.structure.redistribute import Layer as Layer
 from minisnn.structure.redistribute import draw_binomially as draw_binomially
 from minisnn.structure.redistribute import return_what_was_lost as return_what_was_lost
 from minisnn.structure.redistribute import share_by_momentum as share_by_momentum
+from minisnn.structure.rigl import RigL as RigL
 from minisnn.structure.schedule import cosine_fraction as cosine_fraction
 from minisnn.structure.schedule import round_up as round_up
 from minisnn.structure.slim import Slimmer as Slimmer
