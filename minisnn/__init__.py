@@ -85,6 +85,7 @@ _PAGES = {
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",
         "structure.rigl": "RigL",
+        "structure.snip": "SNIP",
         "structure.stds": "STDS, sine_threshold, linear_threshold",
         "training.state": "TrainingState",
     },

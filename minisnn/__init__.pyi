@@ -197,6 +197,7 @@ from minisnn.structure.rigl import RigL as RigL
 from minisnn.structure.schedule import cosine_fraction as cosine_fraction
 from minisnn.structure.schedule import round_up as round_up
 from minisnn.structure.slim import Slimmer as Slimmer
+from minisnn.structure.snip import SNIP as SNIP
 from minisnn.structure.stds import STDS as STDS
 from minisnn.structure.stds import linear_threshold as linear_threshold
 from minisnn.structure.stds import sine_threshold as sine_threshold
