@@ -84,6 +84,7 @@ _PAGES = {
         "structure.evolve": "Evolve, prune_layer, grow_layer",
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",
+        "structure.gmp": "GMP, cubic_sparsity",
         "structure.rigl": "RigL",
         "structure.snip": "SNIP",
         "structure.stds": "STDS, sine_threshold, linear_threshold",

@@ -168,6 +168,8 @@ from minisnn.structure.deep_r import DeepR as DeepR
 from minisnn.structure.evolve import Evolve as Evolve
 from minisnn.structure.evolve import grow_layer as grow_layer
 from minisnn.structure.evolve import prune_layer as prune_layer
+from minisnn.structure.gmp import GMP as GMP
+from minisnn.structure.gmp import cubic_sparsity as cubic_sparsity
 from minisnn.structure.grad_r import GradR as GradR
 from minisnn.structure.grow import GrowthStatistics as GrowthStatistics
 from minisnn.structure.grow import grow_gradient as grow_gradient
