@@ -68,8 +68,8 @@ _PAGES = {
         "networks.stages.readouts": "MeanOverTime, CumulativeSum",
     },
     "optimisers": {
-        "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
-        "clip_neurons, clip_rows, divide_by_norm",
+        "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, restarting_lr, unlimited, "
+        "clip_layers, clip_neurons, clip_rows, divide_by_norm",
         "training.adamw": "AdamW",
     },
     "structure": {
@@ -85,6 +85,7 @@ _PAGES = {
         "structure.deep_r": "DeepR",
         "structure.grad_r": "GradR",
         "structure.gmp": "GMP, cubic_sparsity",
+        "structure.magnitude": "Magnitude",
         "structure.rigl": "RigL",
         "structure.snip": "SNIP",
         "structure.stds": "STDS, sine_threshold, linear_threshold",

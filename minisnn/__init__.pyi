@@ -180,6 +180,7 @@ from minisnn.structure.grow import grow_random_unfired as grow_random_unfired
 from minisnn.structure.learner import SparseLearner as SparseLearner
 from minisnn.structure.learner import StructureLearner as StructureLearner
 from minisnn.structure.learner import TimedLearner as TimedLearner
+from minisnn.structure.magnitude import Magnitude as Magnitude
 from minisnn.structure.masks import bernoulli_mask as bernoulli_mask
 from minisnn.structure.masks import check_masks as check_masks
 from minisnn.structure.masks import er_densities as er_densities
@@ -232,6 +233,7 @@ from minisnn.training.optim import clip_rows as clip_rows
 from minisnn.training.optim import cosine_lr as cosine_lr
 from minisnn.training.optim import divide_by_norm as divide_by_norm
 from minisnn.training.optim import exponential_lr as exponential_lr
+from minisnn.training.optim import restarting_lr as restarting_lr
 from minisnn.training.optim import step_lr as step_lr
 from minisnn.training.optim import unlimited as unlimited
 from minisnn.training.state import TrainingState as TrainingState
