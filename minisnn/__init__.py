@@ -86,6 +86,7 @@ _PAGES = {
         "structure.grad_r": "GradR",
         "structure.gmp": "GMP, cubic_sparsity",
         "structure.magnitude": "Magnitude",
+        "structure.admm": "ADMM",
         "structure.rigl": "RigL",
         "structure.snip": "SNIP",
         "structure.stds": "STDS, sine_threshold, linear_threshold",

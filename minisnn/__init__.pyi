@@ -156,6 +156,7 @@ from minisnn.runs.slim import slim_run as _slim
 from minisnn.runs.start import load as load
 from minisnn.runs.start import resume as resume
 from minisnn.runs.start import train as train
+from minisnn.structure.admm import ADMM as ADMM
 from minisnn.structure.channel_graph import ChannelGraph as ChannelGraph
 from minisnn.structure.channel_graph import ChannelGroup as ChannelGroup
 from minisnn.structure.channel_graph import Channels as Channels
