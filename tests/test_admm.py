@@ -101,6 +101,7 @@ def test_resuming_equals_never_having_stopped(optimizer, stop, tmp_path):
     assert state.params["a"].dtype == "float32"
     assert state.masks["a"].sum() == round(0.3 * 63)
     assert_same(state, resumed)
+    assert set(state.structure) == {"a.initial", "a.last_active"}  # the last phase needs no Z, no U
 
 
 def test_the_pull_makes_what_will_be_pruned_small():

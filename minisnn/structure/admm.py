@@ -36,9 +36,9 @@ class ADMM(TimedLearner):
 
     The authors start each phase with the whole learning rate: the schedule "restarts" does, for t0 and t1 as they are
     and a number of epochs that three divides. The moments of the optimiser go on. Z and U are updated after the epochs
-    that end within the second phase. Joint training of spiking networks and ADMM is due to Deng et al. 2021, whose schedule we have
-    not read. Update and pull are those of Zhang et al.'s code, where k comes from a percentile. Limits on gradients do
-    not see the pull. Raises ValueError for a negative rho, times out of range, or t1 before t0.
+    that end within the second phase. Update and pull are those of Zhang et al.'s code, where k comes from a percentile.
+    Deng et al. 2021 train spiking networks so; their schedule we have not read. Limits on gradients do not see the
+    pull. Raises ValueError for a negative rho, times out of range, or t1 before t0.
     """
 
     rho: float = 1e-3
