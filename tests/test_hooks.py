@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rngs
 
+from minisnn import load_digits, train
 from minisnn.backend import to_host
 from minisnn.recipes.lif import LIF_DEFAULTS
 from minisnn.structure.learner import SparseLearner, TimedLearner, Training
@@ -55,6 +56,19 @@ def test_a_step_left_out_leaves_weights_and_moments(optimizer):
             same = all((m == old).all() for m, old in zip(state.moments[key], moments[key], strict=True))
             assert same == (k % 2 == 1)
         assert all(int((~mask).sum()) == k for mask in state.masks.values())
+
+
+def test_random_masks_that_stay_are_evolve_with_alpha_0(few_digits):
+    """The usual baseline needs no learner of its own: the first masks are drawn by chance, and are the last."""
+    settings = {"net": "30FC-10FC", "T": 2, "density": 0.3, "epochs": 4, "lr": 0.02, "t_iter": 1}
+    first = loop.start(replace(LIF_DEFAULTS["digits"], alpha=0, **settings).setup(load_digits()), 0)
+    run = train("lif", data="digits", alpha=0, seed=0, **settings)
+    for key, mask in run.masks.items():
+        np.testing.assert_array_equal(mask, first.masks[key])
+    assert [row["replaced"] for row in run.log] == [0] * 4
+    assert run.result["exploration_rate"] == run.result["density"] == pytest.approx(0.3, abs=0.05)
+    moved = train("lif", data="digits", alpha=0.3, seed=0, **settings)
+    assert all(row["replaced"] > 0 for row in moved.log)
 
 
 @dataclass(frozen=True)
