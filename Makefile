@@ -11,10 +11,10 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters book slides bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters book site test-site slides bench results clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
 
 demo: .venv/user  ## train the dense and the sparse first-spike net on real digits and compare them
 	$(BIN)/minisnn demo
@@ -25,10 +25,10 @@ lab: .venv/notebooks  ## open the chapters in JupyterLab, as notebooks and as ex
 		--LabApp.default_url=/lab/tree/chapters/start.ipynb $(JUPYTER_ARGS)
 
 test: .venv/dev  ## run the tests, on all cores, all but those of `slow`, `execute` and `types`
-	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types and not book"
+	$(PYTEST) -n auto --dist worksteal -m "$(QUICK)not chapters and not types and not book and not site"
 
 slow: .venv/dev  ## run the tests that are a second line of defence
-	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types and not book"
+	$(PYTEST) -n auto --dist worksteal -m "slow and not chapters and not types and not book and not site"
 
 execute: .venv/dev  ## run every chapter, cell by cell
 	$(PYTEST) -n auto --dist worksteal -m chapters tests/test_chapters.py
@@ -49,6 +49,13 @@ chapters: .venv/dev  ## build notebooks and exercises from chapters/*.md
 book: .venv/book  ## build the book in build/book, open index.html there, and look at every page in Chromium
 	$(ONE_THREAD) $(BIN)/python scripts/book.py
 	$(PYTEST) -n auto --dist worksteal -m book tests/test_book.py
+
+site: .venv/site  ## build the site in build/site: book, playground, notebooks that run in a browser (PYODIDE=folder)
+	$(ONE_THREAD) $(BIN)/python scripts/site.py $(if $(PYODIDE),--pyodide "$(PYODIDE)")
+
+test-site: .venv/site  ## open the site in Chromium: every notebook, the playground (some minutes; PYODIDE=folder)
+	$(if $(PYODIDE),$(MAKE) --no-print-directory site)
+	$(PYTEST) -n auto --dist worksteal -m site tests/test_site.py
 
 slides: .venv/dev  ## write the chapters as slides into build/slides
 	$(BIN)/python chapters/slides.py
@@ -83,6 +90,10 @@ clean:
 	$(INSTALL) -e '.[book]'
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 		$(BIN)/playwright install --only-shell chromium || echo "No Chromium: its tests will be skipped"
+	touch $@
+
+.venv/site: .venv/book
+	$(INSTALL) -e '.[site]'
 	touch $@
 
 .venv/torch: .venv/dev  # CI's oracle. PyPI's build for Linux is large; PIP_EXTRA_INDEX_URL can name one for CPUs

@@ -74,7 +74,7 @@ _PAGES = {
     },
     "structure": {
         "structure.masks": "erdos_renyi_density, erk_densities, er_densities, uniform_densities, bernoulli_mask, "
-        "exact_mask, full_mask, highest_masks, check_masks",
+        "exact_mask, highest_masks, check_masks",
         "structure.prune": "prune_magnitude, prune_set",
         "structure.grow": "GrowthStatistics, grow_random, grow_random_unfired, grow_longest_inactive, "
         "grow_gradient, grow_momentum",
@@ -82,15 +82,17 @@ _PAGES = {
         "structure.schedule": "cosine_fraction, round_up",
         "structure.learner": "StructureLearner, SparseLearner, TimedLearner",
         "structure.evolve": "Evolve, prune_layer, grow_layer",
-        "structure.deep_r": "DeepR",
-        "structure.grad_r": "GradR",
-        "structure.gmp": "GMP, cubic_sparsity",
-        "structure.magnitude": "Magnitude",
-        "structure.admm": "ADMM",
-        "structure.rigl": "RigL",
-        "structure.snip": "SNIP",
-        "structure.stds": "STDS, sine_threshold, linear_threshold",
         "training.state": "TrainingState",
+    },
+    "methods": {
+        "methods.grad_r": "GradR",
+        "methods.deep_r": "DeepR",
+        "methods.stds": "STDS, sine_threshold, linear_threshold",
+        "methods.admm": "ADMM",
+        "methods.rigl": "RigL",
+        "methods.snip": "Snip",
+        "methods.gradual": "GradualPruning, cubic_sparsity",
+        "methods.magnitude": "MagnitudePruning",
     },
     "channels": {
         "structure.channels": "SCA, channel_counts, keep_most_active, regrow, draw_channels",

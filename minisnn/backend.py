@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from data_loaders.common.machine import in_browser
+
 Array = Any
 """An `numpy.ndarray`, a `cupy.ndarray`, or anything that behaves like one."""
 
@@ -77,6 +79,8 @@ def to_device(x: Array, device: str) -> Array:
 @lru_cache
 def no_gpu() -> str:
     """Why no GPU can be used, as text; empty if one can."""
+    if in_browser():
+        return "a browser offers none to CuPy"
     try:
         import cupy
     except ImportError as error:

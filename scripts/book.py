@@ -1,6 +1,6 @@
 """The book: the chapters, the pages of docs/ and the code they link to, as HTML in build/book.
 
-python scripts/book.py
+python scripts/book.py [--launch ADDRESS --out FOLDER]
 
 Sphinx reads one folder, so the pages are gathered in build/book-pages first, with their links as they lead there.
 Chapters come from the executed notebooks; nothing is executed again. Code that a page links to gets a page of its own,
@@ -9,6 +9,7 @@ other files are copied; nothing of teacher/ is in the book, and links into it be
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -37,7 +38,7 @@ PARTS = {  # what the contents show, in order; a page of docs/ that is not named
     "To use": ["snippets", "data", "extend", "grids"],
     "Every function": ["reference/index", "reference/*"],
     "Evidence": ["results/index", "speed"],
-    "To teach": ["teaching"],
+    "To teach": ["teaching", "site"],
     "How it is built": ["design", "*"],
 }
 LINK_TO_TEACHER = re.compile(r"\[([^\]]+)\]\((?:\.\./)*teacher(?:/[^)]*)?\)")
@@ -51,6 +52,7 @@ def sources() -> dict[Path, str]:
     docs = sorted(path for path in ROOT.glob("docs/**/*.md") if BOOK not in path.parents)
     found = {BOOK / "index.md": "index", ROOT / "chapters" / "README.md": "chapters/index"}
     found[ROOT / "CONTRIBUTING.md"] = "contributing"
+    found[ROOT / "LICENSE-text.md"] = "licence-text"
     for path in docs:
         name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
         found[path] = re.sub(r"README$", "index", name)
@@ -62,8 +64,9 @@ def sources() -> dict[Path, str]:
 class Gathering:
     """Writes the pages into one folder, and all that they link to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, launch: str = "") -> None:
         self.folder = folder
+        self.launch = launch  # what opens a notebook in the browser, to which its name is added
         self.pages = sources()
         self.waiting: list[Path] = []  # code and folders that still need a page
         self.done: dict[Path, str] = {}
@@ -91,6 +94,12 @@ class Gathering:
                 cell.source = self.text(cell.source, source, name)
         exercises = self.moved("../exercises/" + source.name, source, name)
         work = f"To work through: the same chapter with [cells that wait for your answers]({exercises}), a notebook."
+        if self.launch:
+            here = f"launch:{self.launch}{source.name}"
+            work = (
+                f"To work through: [open this chapter in your browser]({here}), with cells that wait for your answers. "
+                f"Nothing has to be installed. Or take [the notebook]({exercises}) with you."
+            )
         first = notebook.cells[0]
         first.source = GOALS.sub(_box, first.source, count=1)
         header = build.HEADER.search(first.source)
@@ -186,9 +195,9 @@ def contents(names: Iterable[str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def prune_mathjax() -> None:
+def prune_mathjax(html: Path) -> None:
     """Leave of MathJax what the pages load: one script, its fonts, what it adds for rare commands."""
-    folder = HTML / "_static" / "mathjax"
+    folder = html / "_static" / "mathjax"
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not name.startswith(
@@ -199,14 +208,22 @@ def prune_mathjax() -> None:
 
 def main() -> int:
     """Gather the pages and build the book. Warnings are errors."""
-    for folder in (PAGES, HTML, CACHE):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=HTML, metavar="FOLDER", help="(build/book)")
+    parser.add_argument(
+        "--launch", default="", metavar="ADDRESS", help="what opens a chapter, before its name"
+    )
+    arguments = parser.parse_args()
+    for folder in (PAGES, arguments.out, CACHE):
         shutil.rmtree(folder, ignore_errors=True)
-    Gathering(PAGES).run()
+    Gathering(PAGES, arguments.launch).run()
     sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-c", BOOK, "-d", CACHE]
-    failed = subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, HTML])
-    prune_mathjax()
+    failed = subprocess.call([*sphinx, "-W", "--keep-going", "-q", PAGES, arguments.out])
+    prune_mathjax(arguments.out)
     if not failed:
-        print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
+        print(f"The book is in {(arguments.out / 'index.html').resolve().relative_to(ROOT)}")
     return failed
 
 

@@ -44,6 +44,10 @@ TITLES = {
         "Sparse structure",
         "Masks, the rules by which they change, and the learners that apply them.",
     ),
+    "methods": (
+        "Methods for comparison",
+        "Learners of other papers, and baselines; none is part of ESL-SNNs or SCA. Each says what its facts rest on.",
+    ),
     "channels": ("Channels", "Pruned by activity, regrown by gradient, and removed for good."),
     "cost": ("Cost", "Connections, operations and energy, counted on real spikes."),
     "data": ("Data", "Data sets, their parts, and how images and events become inputs."),

@@ -3,7 +3,25 @@
 import contextlib
 import functools
 import http.server
+import os
+import shutil
 import threading
+
+import pytest
+
+
+@contextlib.contextmanager
+def browser():
+    """A headless Chromium: of the system, or Playwright's. Skips the test where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright comes with `make book`")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as p:
+        if not found and not os.path.exists(p.chromium.executable_path):
+            pytest.skip("no Chromium: install one, or run `.venv/bin/playwright install chromium`")
+        started = p.chromium.launch(executable_path=found)
+        yield started
+        started.close()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -128,3 +128,14 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(
+    scope="module"
+)  # as long as it is open, an event loop runs: tests of notebooks could not start theirs
+def chromium():
+    """A headless Chromium."""
+    from browsing import browser
+
+    with browser() as found:
+        yield found

@@ -9,7 +9,7 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
-from minisnn.structure.admm import ADMM
+from minisnn.methods.admm import ADMM
 from minisnn.training import checkpoint
 from minisnn.training.optim import SGD, Adam
 

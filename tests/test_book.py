@@ -1,8 +1,6 @@
 """The book: what is gathered for it, and every page that `make book` built, read as a file and seen in Chromium."""
 
-import os
 import re
-import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -170,20 +168,6 @@ def test_chapters_show_goals_self_tests_and_exercises(page):
     )
     assert ("\n## Self-test\n" in source) == ("self-test" in built.ids)
     assert [link for link in built.links if link.endswith(Path(page).stem + ".ipynb")]
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless Chromium: of the system, or Playwright's."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright comes with `make book`")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    with playwright.sync_playwright() as p:
-        if not found and not os.path.exists(p.chromium.executable_path):
-            pytest.skip("no Chromium: install one, or run `.venv/bin/playwright install chromium`")
-        browser = p.chromium.launch(executable_path=found)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

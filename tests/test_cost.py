@@ -12,7 +12,17 @@ from minisnn.faster import fast
 from minisnn.networks import architectures
 from minisnn.networks.architectures import first_spike_mlp
 from minisnn.networks.compose import Residual, Sequential
-from minisnn.networks.cost import E_AC, E_GPU, E_MAC, E_TRUENORTH, LayerCost, connections, measure, total
+from minisnn.networks.cost import (
+    E_AC,
+    E_GPU,
+    E_MAC,
+    E_TRUENORTH,
+    LayerCost,
+    connections,
+    measure,
+    total,
+    training_operations,
+)
 from minisnn.networks.notation import ESL_STYLE, SCA_STYLE, from_notation
 from minisnn.networks.stages.first_spike import FirstSpike
 from minisnn.networks.stages.lif import LIF
@@ -345,3 +355,12 @@ def test_nothing_is_changed(xp):
     assert measure(net, params, buffers, masks, x) == first
     for key, a in {**params, **buffers, **masks, "x": x}.items():
         np.testing.assert_array_equal(to_host(a), before[key])
+
+
+def test_what_a_training_costs():
+    """By hand: two epochs of 10 time steps in all; layer a falls from dense to a fifth, layer b has no mask."""
+    dense, epochs = {"a": 100.0, "b": 7.0}, [{"a": 1.0}, {"a": 0.2}]
+    b = 2 * 10 * 3 * 7
+    assert training_operations(dense, epochs, 10, 0) == pytest.approx(10 * 100 * 3 * 1.2 + b)
+    assert training_operations(dense, epochs, 10, 1) == pytest.approx(10 * 100 * (3 + 0.4 + 1) + b)
+    assert training_operations(dense, epochs, 10, 0.5) == pytest.approx(10 * 100 * (3 + 0.6 + 0.4) + b)

@@ -124,7 +124,10 @@ def test_the_core_of_minisnn_imports_no_loader():
                     getattr(snn, name)
         print(*(name for name in sys.modules if name.startswith("data_loaders")))
     """
-    helpers = {f"data_loaders.common.{name}" for name in ("errors", "extras", "files", "importing")}
+    helpers = {
+        f"data_loaders.common.{name}"
+        for name in ("errors", "extras", "files", "importing", "machine", "progress")
+    }
     assert set(python(code).split()) <= {"data_loaders", "data_loaders.common", *helpers}
 
 

@@ -68,6 +68,15 @@ def test_why_there_is_no_gpu(cupy, devices, message):
         to_device(np.zeros(2), "gpu")
 
 
+def test_a_browser_has_one_thread_and_no_gpu(cupy, monkeypatch):
+    cupy(1)
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    report = doctor.report()
+    assert re.search("^in a browser: one thread, 32 bits$", report, re.M)
+    assert "NUM_THREADS" not in report
+    assert "GPU: none. a browser offers none" in report
+
+
 def test_a_gpu_is_named(cupy):
     cupy(1)
     assert "GPU: Toy GPU" in doctor.report()

@@ -11,9 +11,8 @@ from strategies import rngs
 from minisnn import load_digits, train
 from minisnn.backend import to_host
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.structure.learner import SparseLearner, TimedLearner, Training
-from minisnn.structure.masks import full_mask, highest_masks
-from minisnn.structure.schedule import in_iterations, interval
+from minisnn.structure.learner import SparseLearner, TimedLearner, Training, everything, in_iterations
+from minisnn.structure.masks import highest_masks
 from minisnn.training import loop
 from minisnn.training.adamw import AdamW
 from minisnn.training.optim import SGD, Adam
@@ -24,7 +23,7 @@ class EverySecond(SparseLearner):
     """Weights stay at every second step; after_step sees the gradient all the same."""
 
     def start(self, state):
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
 
     def takes_step(self, state):
         return state.iteration % 2 == 1
@@ -74,10 +73,11 @@ def test_random_masks_that_stay_are_evolve_with_alpha_0(few_digits):
 @dataclass(frozen=True)
 class Planned(TimedLearner):
     at: float = 0.5
+    every: float = 1
 
 
 def test_a_timed_learner_is_told_the_length_of_training():
-    assert set(Planned.options()) == {"at"}
+    assert set(Planned.options()) == {"at", "every"}
     training = Training({}, 200, 5, Adam(), lambda epoch: 0.1)
     assert Planned.made_for({"a": 0.5}, {}, training) == Planned({"a": 0.5}, 200)
     for at, found in [(0, 1), (0.25, 50), (1, 200), (1.0, 200), (2, 2), (200, 200)]:
@@ -98,7 +98,7 @@ def test_a_timed_learner_is_told_the_length_of_training():
 
 def test_times_and_intervals():
     assert [in_iterations(t, 40) for t in (0, 0.5, 1, 2, 50)] == [0, 20, 40, 2, 50]
-    assert [interval(n, 40) for n in (0.001, 0.5, 1, 2)] == [1, 20, 1, 2]
+    assert [Planned({}, 40, every=n).interval("every") for n in (0.001, 0.5, 1, 2)] == [1, 20, 1, 2]
 
 
 @given(rng=rngs, sizes=st.lists(st.integers(0, 6), min_size=1, max_size=3), distinct=st.booleans())

@@ -13,9 +13,9 @@ from one_layer import assert_resuming_changes_nothing, begin, some_weights, step
 from strategies import rngs, sizes
 
 from minisnn.backend import to_host
+from minisnn.methods.deep_r import DeepR
+from minisnn.methods.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.structure.deep_r import DeepR
-from minisnn.structure.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.training import loop
 from minisnn.training.optim import SGD, Adam
 

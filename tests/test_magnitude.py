@@ -9,7 +9,7 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
-from minisnn.structure.magnitude import Magnitude
+from minisnn.methods.magnitude import MagnitudePruning
 from minisnn.training.optim import SGD, Adam
 
 STEPS = 8
@@ -17,7 +17,7 @@ STEPS = 8
 
 def test_by_hand(xp):
     """One step of training, one after which half of the weights go, one of fine-tuning."""
-    learner, optimizer = Magnitude({"a": 0.5}, 3, at=2), SGD(0)
+    learner, optimizer = MagnitudePruning({"a": 0.5}, 3, at=2), SGD(0)
     state = begin(xp, learner, optimizer, np.array([[0.5, -0.1, 0.3, 0.05]]))
     gradient = np.array([[0.0, 3, 0, -1]])
     assert step(xp, learner, optimizer, state, gradient) == 0
@@ -34,7 +34,7 @@ def test_by_hand(xp):
 )  # fmt: skip
 def test_equals_naive(xp, rng, N, M, optimizer, density, at, scope):
     """Two layers, of which the second ends with half the weights of the first, so that scopes differ."""
-    learner = Magnitude({"a": density, "dense": density}, STEPS, at, scope)
+    learner = MagnitudePruning({"a": density, "dense": density}, STEPS, at, scope)
     weight, size = some_weights(rng, (N, M)), N * M
     state = begin(xp, learner, optimizer, weight)
     state.params["dense"][...] = xp.asarray(weight / 2)
@@ -63,7 +63,7 @@ def test_equals_naive(xp, rng, N, M, optimizer, density, at, scope):
 @pytest.mark.parametrize("scope", ["layer", "global"])
 def test_resuming_equals_never_having_stopped(scope, tmp_path):
     rng = np.random.default_rng(0)
-    learner = Magnitude({"a": 0.4}, 2 * STEPS, at=0.75, scope=scope)
+    learner = MagnitudePruning({"a": 0.4}, 2 * STEPS, at=0.75, scope=scope)
     gradients = rng.standard_normal((2 * STEPS, 9, 7)).astype("float32")
     weight = some_weights(rng, (9, 7)).astype("float32")
     assert_resuming_changes_nothing(learner, Adam(), weight, gradients, tmp_path)
@@ -91,4 +91,4 @@ def test_a_run_by_name(few_digits, scope):
 )
 def test_nonsense_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
-        Magnitude(**({"densities": {"a": 0.5}, "iterations": 50} | change))
+        MagnitudePruning(**({"densities": {"a": 0.5}, "iterations": 50} | change))

@@ -48,6 +48,7 @@ def made_up(recipe):
         "connections": round(100_000 * left**2),
         "parameters": round(120_000 * left**2) + round(10 * worse),
         "operations": 7,
+        "training_operations": 7e6,
         "synops": 1000 * left,
         "macs": 50,
         "exploration_rate": 0.0,

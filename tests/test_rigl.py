@@ -12,7 +12,7 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
-from minisnn.structure.rigl import RigL
+from minisnn.methods.rigl import RigL
 from minisnn.structure.schedule import cosine_fraction
 from minisnn.training.optim import SGD, Adam
 

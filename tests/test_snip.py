@@ -11,8 +11,8 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
+from minisnn.methods.snip import Snip
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.structure.snip import SNIP
 from minisnn.training import loop
 from minisnn.training.optim import SGD, Adam
 
@@ -20,7 +20,7 @@ optimizers = st.sampled_from([SGD(0.9, 0.1), Adam(weight_decay=0.1)])
 
 
 def test_by_hand(xp):
-    learner, optimizer = SNIP({"a": 0.5}), SGD(0)
+    learner, optimizer = Snip({"a": 0.5}), SGD(0)
     weight = np.array([[0.5, -0.1, 0.3, 0.05, -0.4, 0.2]])
     state = begin(xp, learner, optimizer, weight)
     assert to_host(state.masks["a"]).all()
@@ -42,7 +42,7 @@ def test_by_hand(xp):
 def test_equals_naive(xp, rng, N, M, optimizer, density):
     """Over two layers together; the one is large and the other small."""
     weight = some_weights(rng, (N, M))
-    learner = SNIP({"a": density, "dense": density})
+    learner = Snip({"a": density, "dense": density})
     state = begin(xp, learner, optimizer, weight)
     state.params["dense"][...] = xp.asarray(weight / 2)
     g = np.round(rng.standard_normal((N, M)), 1)
@@ -68,15 +68,15 @@ def test_resuming_equals_never_having_stopped(tmp_path):
     rng = np.random.default_rng(0)
     gradients = rng.standard_normal((2, 9, 7)).astype("float32")
     weight = some_weights(rng, (9, 7)).astype("float32")
-    assert_resuming_changes_nothing(SNIP({"a": 0.4}), Adam(), weight, gradients, tmp_path, changes=False)
-    assert_resuming_changes_nothing(SNIP({"a": 0.4}), Adam(), weight, gradients[:1], tmp_path)
+    assert_resuming_changes_nothing(Snip({"a": 0.4}), Adam(), weight, gradients, tmp_path, changes=False)
+    assert_resuming_changes_nothing(Snip({"a": 0.4}), Adam(), weight, gradients[:1], tmp_path)
 
 
 def test_a_layer_that_keeps_nothing_is_named(xp):
-    state = begin(xp, SNIP({"a": 0.5, "dense": 0.5}), SGD(0), np.ones((1, 2)))
+    state = begin(xp, Snip({"a": 0.5, "dense": 0.5}), SGD(0), np.ones((1, 2)))
     state.params["dense"] *= 2
     with pytest.warns(UserWarning, match="a: SNIP kept no connection"):
-        step(xp, SNIP({"a": 0.5, "dense": 0.5}), SGD(0), state, np.ones((1, 2)))
+        step(xp, Snip({"a": 0.5, "dense": 0.5}), SGD(0), state, np.ones((1, 2)))
 
 
 def test_the_choice_is_made_by_the_gradient_of_the_first_batch():

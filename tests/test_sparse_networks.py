@@ -457,8 +457,8 @@ def test_every_field_has_its_option(monkeypatch, tmp_path, capsys, network, want
             "or module:name of your own, found 'all'",
         ),
         (
-            ["--learner", "nobody"],
-            f"learner must be one of {', '.join(LEARNERS)}, or module:name of your own, found 'nobody'",
+            ["--density", "0.3", "--learner", "rigel"],
+            "did you mean rigl?",
         ),
         (
             ["--prune", "least"],

@@ -12,7 +12,8 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
-from minisnn.structure.stds import STDS, linear_threshold, sine_threshold
+from minisnn.methods.stds import STDS, linear_threshold, sine_threshold
+from minisnn.structure.learner import Training
 from minisnn.training.optim import SGD, Adam
 
 STEPS = 8
@@ -129,6 +130,14 @@ def test_a_run_by_name(few_digits):
     assert run.result["test_accuracy"] > 40
     for key, mask in run.masks.items():
         np.testing.assert_array_equal(run.weights[key] != 0, mask)
+
+
+def test_a_recipe_scales_the_threshold_of_the_authors_to_its_training():
+    training = Training({}, 6_400_000, 2, Adam(), lambda epoch: [1e-4, 3e-4][epoch])
+    found = STDS.made_for({"a": 0.5}, {}, training).D
+    assert found == pytest.approx(2)
+    assert STDS.made_for({"a": 0.5}, {"D": 0.3}, training) == STDS({"a": 0.5}, 6_400_000, D=0.3)
+    assert STDS({"a": 0.5}, 1).D == 1
 
 
 @pytest.mark.parametrize(

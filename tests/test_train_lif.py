@@ -11,6 +11,7 @@ import pytest
 from slow import slow_but
 from test_run import states_equal
 
+import minisnn as snn
 from data_loaders.common.dataset import DataSet, Split
 from minisnn import backend, cli, load_digits, recipes
 from minisnn.backend import NoGPUError
@@ -369,3 +370,11 @@ def test_a_channel_that_is_the_same_everywhere_becomes_0():
     x = LIFNet(net="3C3-3FC").setup(data).encode(images)
     assert abs(x[..., 0]).max() < 1e-6  # rounding
     np.testing.assert_allclose(x[..., 1].std(), 1, rtol=1e-5)
+
+
+def test_a_result_says_what_training_took(few_digits):
+    """Dense, sparse, and Grad R, which starts dense and reads all gradients."""
+    kinds = ({"density": 1.0}, {"density": 0.3}, {"density": 0.3, "learner": "grad-r"})
+    runs = [snn.train("lif", epochs=1, test=False, **kind) for kind in kinds]
+    dense, sparse, rewired = (run.result["training_operations"] for run in runs)
+    assert sparse < dense / 2 < rewired <= dense

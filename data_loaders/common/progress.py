@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from data_loaders.common.machine import in_browser
+
 __all__ = ["tqdm"]
 
 
@@ -25,8 +27,13 @@ class Silent:
 
     def update(self, n: int = 1) -> None: ...
 
+    def set_postfix_str(self, text: str) -> None: ...
+
 
 try:
     from tqdm import tqdm
 except ModuleNotFoundError:
     tqdm = Silent
+else:
+    if in_browser():  # or the first bar warns that its watching thread cannot be started
+        tqdm.monitor_interval = 0

@@ -15,6 +15,7 @@ import numpy as np
 from data_loaders.common.errors import DataError
 from data_loaders.common.extras import needs
 from data_loaders.common.files import write_atomically
+from data_loaders.common.machine import in_browser
 from data_loaders.common.progress import tqdm
 
 SAFE_EVERY = 256  # rows, after which an interrupted conversion need not repeat them
@@ -32,9 +33,12 @@ def converted(
     """The array [N, ...] at `path`, memory-mapped and read-only; made from row(0) ... row(N - 1) if it is not there.
 
     It appears whole or not at all; an interrupted conversion goes on where it stopped, and a second process waits for
-    the first. verify: if it is there, make every row again and compare. Raises OSError if the disk is too small,
-    DataError if the file at `path` is something else.
+    the first. verify: if it is there, make every row again and compare. Raises OSError if the disk is too small, or in
+    a browser, which writes no mapped files; DataError if the file at `path` is something else.
     """
+    if in_browser():
+        raise OSError(f"{title}: data larger than memory is kept in a mapped file, which a browser cannot write: "
+                      "use Python outside of it")  # fmt: skip
     verify = verify and path.exists()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

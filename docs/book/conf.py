@@ -21,7 +21,11 @@ nb_ipywidgets_js: dict[
 ] = {}  # would come from a CDN; a static picture stands beside each widget
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_fence_as_directive = ["math"]  # ```math, as git hosts write it
-myst_url_schemes = {"http": None, "https": None, "mailto": None, "line": "{{path}}#{{fragment}}"}  # of code
+myst_url_schemes = {
+    **dict.fromkeys(("http", "https", "mailto")),
+    "line": "{{path}}#{{fragment}}",  # of code
+    "launch": "{{path}}?{{query}}",  # a page of the site that opens a notebook
+}
 myst_heading_anchors = 6
 myst_dmath_double_inline = True
 

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_info
 
 import minisnn
 from data_loaders.catalogue import where
+from data_loaders.common.machine import in_browser
 from minisnn.backend import gpu_name, no_gpu
 from minisnn.faster.blocks import threads
 
@@ -27,7 +28,9 @@ def report() -> str:
             for pool in threadpool_info()
             if pool["user_api"] == "blas"
         ),
-        f"threads: {threads()} (OPENBLAS_NUM_THREADS and its like decide)",
+        "in a browser: one thread, 32 bits"
+        if in_browser()
+        else f"threads: {threads()} (OPENBLAS_NUM_THREADS and its like decide)",
     ]
     advice = better_kernels()
     if advice:
@@ -58,7 +61,7 @@ def better_kernels() -> str:
 def processor() -> str:
     """Its name, and whether it has AVX-512."""
     wide = "yes" if "avx512f" in _cpuinfo("flags") else "no"
-    return f"{_cpuinfo('model name') or platform.processor()}, AVX-512: {wide}"
+    return f"{_cpuinfo('model name') or platform.processor() or platform.machine()}, AVX-512: {wide}"
 
 
 def _cpuinfo(field: str) -> str:

@@ -2,6 +2,7 @@
 
 from minisnn.course.checking import check, judge
 from minisnn.course.declare import choice, number, task
+from minisnn.course.sizes import small
 from minisnn.course.task import GRADES, Choice, Mistake, Number, Task, Verdict
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "choice",
     "judge",
     "number",
+    "small",
     "task",
 ]

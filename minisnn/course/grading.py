@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from data_loaders.common.machine import in_browser
 from minisnn.course.declare import all_tasks
 from minisnn.course.runner import answered, cells
 
@@ -33,7 +34,14 @@ class Row(NamedTuple):
 def grade_files(
     paths: Iterable[Path], chapter: int | None = None, seconds: float = 60, memory: int = 2048, jobs: int = 1
 ) -> Iterator[list[Row]]:
-    """The rows of each file, in the order of the files. Raises ValueError for limits below 1, OSError for no file."""
+    """The rows of each file, in the order of the files.
+
+    Raises ValueError for limits below 1, OSError for a missing file, or in a browser, which starts no processes.
+    """
+    if in_browser():
+        raise OSError(
+            "a file is graded in a process of its own, and a browser starts none: use Python outside of it"
+        )
     files = [Path(path) for path in paths]
     for path in files:
         if not path.is_file():

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from data_loaders.common.machine import threads_start
 from minisnn.arguments import check
 from minisnn.backend import Array
 
@@ -95,7 +96,12 @@ def each(work: Callable[[Job], object], jobs: Sequence[Job]) -> None:
 
 
 def threads() -> int:
-    """How many threads `each` uses here: set by `use_threads`, or else as many as BLAS has (OPENBLAS_NUM_THREADS)."""
+    """How many threads `each` uses here: set by `use_threads`, or else as many as BLAS has (OPENBLAS_NUM_THREADS).
+
+    One where no thread can be started, as in a browser.
+    """
+    if not threads_start():
+        return 1
     with _lock:
         return _chosen.get() or max(_before or _blas_threads(), default=1)
 

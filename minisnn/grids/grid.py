@@ -14,9 +14,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from data_loaders.common.extras import needs
+from data_loaders.common.machine import in_browser
+from data_loaders.common.progress import tqdm
 from minisnn.arguments import check, whole, whole_numbers
 from minisnn.faster.blocks import use_threads
 from minisnn.grids.rows import Row, plain, portable, read, row_of, same, write
@@ -151,7 +151,10 @@ def _rename_rules(job: Job) -> None:
 
 @contextmanager
 def _killed_workers(path: Path) -> Iterator[None]:
-    """Raise ChildProcessError with one sentence if the system kills a worker."""
+    """Raise ChildProcessError with one sentence if the system kills a worker. A browser has none."""
+    if in_browser():
+        yield
+        return
     broken = needs("joblib.externals.loky.process_executor", "reproduce").BrokenProcessPool
     try:
         yield
@@ -164,7 +167,14 @@ def _killed_workers(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _backend(joblib: Any, jobs: int, scheduler: str | None, threads: int) -> Iterator[None]:
-    """Where joblib does the runs: on the cores of this machine or on the workers of a Dask cluster."""
+    """Where joblib does the runs: on the cores of this machine or on the workers of a Dask cluster.
+
+    In a browser, which starts no processes, one after the other in this one.
+    """
+    if scheduler is None and in_browser():
+        with joblib.parallel_config("sequential"):
+            yield
+        return
     if scheduler is None:
         with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=threads):
             yield

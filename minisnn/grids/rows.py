@@ -22,11 +22,11 @@ from minisnn.recipes import RECIPES, Recipe, kind_of, recipe_class
 from minisnn.training.checkpoint import write_csv
 
 COLUMNS = ("name", "seed", "test_accuracy", "val_accuracy", "train_accuracy", "density", "connections",
-           "parameters", "operations", "synops", "macs", "exploration_rate", "seconds", "threads", "densities",
-           "channels", "regrown", "scores", "kind", "recipe")  # fmt: skip
+           "parameters", "operations", "synops", "macs", "training_operations", "exploration_rate", "seconds",
+           "threads", "densities", "channels", "regrown", "scores", "kind", "recipe")  # fmt: skip
 NESTED = ("densities", "channels", "regrown", "scores", "recipe")
 NUMBERS = tuple(key for key in COLUMNS if key not in (*NESTED, "name", "kind"))
-COUNTS = ("density", "connections", "parameters", "synops", "macs", "seconds")
+COUNTS = ("density", "connections", "parameters", "synops", "macs", "training_operations", "seconds")
 SETTING = "setting_"  # begins the columns that say what a sweep varies
 NO_SETTING = ("seed", "device")  # fields of a recipe in which runs of one setting may differ
 
@@ -182,6 +182,7 @@ class Summary(NamedTuple):
     parameters: float  # biases and batch norm included
     synops: float  # of an image, over all time steps; nan where it was not measured
     macs: float  # of an image, on its grey values
+    training_operations: float  # of the whole training, on active connections; nan where not measured
     seconds: float  # of training
     rows: tuple[Row, ...]
 

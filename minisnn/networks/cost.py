@@ -7,7 +7,7 @@ addition. Neither includes neuron updates, batch norm, pools and memory traffic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from operator import or_
 from typing import Any, NamedTuple
@@ -81,6 +81,26 @@ def total(costs: Mapping[str, LayerCost]) -> LayerCost:
     if not costs:
         raise ValueError("costs is empty: expected what `measure` returns for a net with weights")
     return LayerCost(*(sum(column) for column in zip(*costs.values(), strict=True)))
+
+
+def training_operations(
+    dense: Mapping[str, float], densities: Iterable[Mapping[str, float]], steps: float, dense_gradients: float
+) -> float:
+    r"""Multiplications with additions of a whole training in which only active connections are computed.
+
+    $$ \sum_e n \sum_l o_l (2 d_{el} + g), \qquad g = \max(d_{el}, \gamma) $$
+
+    A layer's three products are forward, gradient of the input and gradient of the weights. The first two need what is
+    active, the third more where a method looks at absent connections. Methods that start dense pay for it.
+    dense: o_l, `dense_operations` of a sample's step by key of the weight. densities: d_el of each epoch by these keys,
+    1 for those left out. steps: n, time steps of all samples of an epoch. dense_gradients: gamma, the share of the
+    steps with dense gradients.
+    """
+    return sum(
+        steps * o * (2 * (d := epoch.get(key, 1.0)) + d + (1 - d) * dense_gradients)
+        for epoch in densities
+        for key, o in dense.items()
+    )
 
 
 def measure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from minisnn import lookup
@@ -13,11 +14,14 @@ from minisnn.notices import warn
 from minisnn.recipes.settings import Named, Options, Settings, check_type, plain_value, setting
 from minisnn.structure import grow, masks, prune, redistribute
 from minisnn.structure.learner import LEARNERS, StructureLearner, Training
-from minisnn.structure.schedule import is_time
 
 lookup.import_all("minisnn.structure", LEARNERS)
+lookup.import_all("minisnn.methods", LEARNERS)
 
-WHOLE = (is_time, "a fraction, or a whole number of iterations")
+WHOLE = (
+    lambda x: x >= 0 and isfinite(x) and (x <= 1 or x == int(x)),
+    "a fraction, or a whole number of iterations",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +33,8 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: evolve is ESL's way, with --alpha 0 random masks that stay; the others, from neither "
-        "paper, are for comparison. Of the settings below, "
-        + "; ".join(
-            f"{name} reads {', '.join(f'--{read}' for read in sorted(cls.reads))}"
-            for name, cls in LEARNERS.items()
-            if cls.reads and name != "evolve"
-        )
-        + "; evolve reads all",
+        "how connections change: evolve is ESL's way, with --alpha 0 random masks that stay; the others are of "
+        "neither paper and do not read the settings below, but deep-r and rigl --sample",
         table=LEARNERS,
         group="connections",
     )

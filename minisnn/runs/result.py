@@ -8,7 +8,7 @@ from typing import Any
 from data_loaders.common.dataset import DataSet
 from minisnn.backend import to_device, to_host
 from minisnn.networks.compose import Sequential
-from minisnn.networks.cost import Connections, connections, measure, total
+from minisnn.networks.cost import Connections, connections, measure, total, training_operations
 from minisnn.notices import warn
 from minisnn.recipes import Recipe
 from minisnn.structure.slim import Slimmer
@@ -46,6 +46,7 @@ def result(
         "connections": left_over.active,
         "parameters": sum(w.size for w in small.params.values()),
         **costs(setup, recipe.as_run(net), small, data),
+        "training_operations": training_cost(recipe, setup, plain, state, data, rows),
         "exploration_rate": rows[-1]["exploration_rate"],
         "seconds": sum(row["seconds"] for row in rows),
         "densities": columns(rows, "density_"),
@@ -93,3 +94,21 @@ def costs(setup: Setup, net: Sequential, state: TrainingState, data: DataSet) ->
         warn(f"the costs of this network could not be measured ({name}: {error})")
         return dict.fromkeys(COSTS)
     return {name: getattr(found, name) for name in COSTS}
+
+
+def training_cost(
+    recipe: Recipe, setup: Setup, plain: Sequential, state: TrainingState, data: DataSet, rows: Sequence[Row]
+) -> float | None:
+    """`training_operations` of what the log says. Channels that are masked are computed all the same.
+
+    None for a network whose costs are not known.
+    """
+    x = setup.encode(to_device(data.validation.images[:1], setup.device))
+    try:
+        found = measure(recipe.as_run(plain), state.params, state.buffers, {}, x)
+    except Exception:  # `costs` has warned of it
+        return None
+    dense = {key: cost.dense_operations for key, cost in found.items()}
+    densities = [{key: row.get(f"density_{key}", 1.0) for key in dense} for row in rows]
+    steps = len(data.train.labels) * getattr(recipe, "T", 1)
+    return training_operations(dense, densities, steps, setup.learner.dense_gradients())

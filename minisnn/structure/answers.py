@@ -46,7 +46,7 @@ def checked_positions(
     except (TypeError, ValueError) as error:
         raise refuse(f"a {type(found).__name__} that is no array ({error})") from error
     if not host.size and host.dtype == float:  # what NumPy makes of an empty list
-        host = host.astype("int64")
+        host = host.astype("intp")
     if host.dtype.kind not in "iu" or host.ndim != 1:
         raise refuse(f"an array of {host.dtype} with the shape {host.shape}")
     if len(host) != count:
@@ -54,7 +54,7 @@ def checked_positions(
     low, high = (int(host.min()), int(host.max())) if count else (0, -1)
     if low < 0 or high >= allowed.size:  # `put` would wrap them on a device
         raise refuse(f"positions from {low} to {high}, where 0 to {allowed.size - 1} exist")
-    positions = xp.asarray(host.astype("int64", copy=False))
+    positions = xp.asarray(host.astype("intp", copy=False))
     there = xp.zeros(allowed.size, bool)
     xp.put(there, positions, True)
     if int(xp.count_nonzero(there & allowed.ravel())) != count:

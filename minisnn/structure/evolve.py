@@ -12,14 +12,29 @@ from minisnn.arguments import whole
 from minisnn.backend import Array, array_module
 from minisnn.lookup import called, register
 from minisnn.structure.answers import checked_counts, checked_positions
-from minisnn.structure.grow import GrowRule, GrowthStatistics, grow_random
+from minisnn.structure.grow import (
+    GrowRule,
+    GrowthStatistics,
+    grow_gradient,
+    grow_longest_inactive,
+    grow_random,
+    grow_random_unfired,
+)
 from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, structure_rng
 from minisnn.structure.masks import bernoulli_mask
 from minisnn.structure.prune import PruneRule, prune_magnitude
-from minisnn.structure.redistribute import Layer, RedistributionRule, return_what_was_lost
-from minisnn.structure.schedule import cosine_fraction, in_iterations, interval, round_up
+from minisnn.structure.redistribute import (
+    Layer,
+    RedistributionRule,
+    draw_binomially,
+    return_what_was_lost,
+)
+from minisnn.structure.schedule import cosine_fraction, round_up
 from minisnn.training.optim import Optimizer, pushed
 from minisnn.training.state import TrainingState
+
+BY_CHANCE = (grow_random, grow_random_unfired, grow_longest_inactive)  # these look at no gradient
+BY_NUMBER = (return_what_was_lost, draw_binomially)
 
 
 def prune_layer(weight: Array, mask: Array, count: int, rule: PruneRule, layer: str = "a layer") -> Array:
@@ -143,12 +158,22 @@ class Evolve(SparseLearner):
     ) -> StructureLearner:
         """As its parent's; t_iter below 1 and t_end up to 1 are fractions of the training."""
         found, K = dict(training.settings), training.iterations
-        found["t_iter"] = interval(found["t_iter"], K)
-        found["t_end"] = in_iterations(found["t_end"], K)
+        t_iter, t_end = found["t_iter"], found["t_end"]
+        found["t_iter"] = max(1, round(t_iter if t_iter >= 1 else t_iter * K))
+        found["t_end"] = round(t_end if t_end > 1 else t_end * K)
         return super().made_for(densities, options, training._replace(settings=found))
 
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, self.sample)
+
+    def dense_gradients(self) -> float:
+        """Every step for momentum, each rewiring for gradients, no step for what grows by chance.
+
+        The moments that new connections have gathered while inactive are not counted: `reset_moments` does without.
+        """
+        if not self.alpha or (self.grow in BY_CHANCE and self.redistribute in BY_NUMBER):
+            return 0.0
+        return 1 / self.t_iter if self.grow is grow_gradient and self.redistribute in BY_NUMBER else 1.0
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from math import inf
 from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 import numpy as np
@@ -14,7 +15,6 @@ from minisnn.lookup import called
 from minisnn.networks.compose import Sequential
 from minisnn.notices import warn
 from minisnn.structure.answers import checked_mask
-from minisnn.structure.schedule import in_iterations, is_time
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
@@ -97,6 +97,10 @@ class StructureLearner:
     def exploration_rate(self, state: TrainingState) -> float:
         """The fraction of the learner's connections that have ever been active."""
         return 1.0
+
+    def dense_gradients(self) -> float:
+        """In what share of the steps it needs gradients of connections that are not there, 0 to 1: what they cost."""
+        return 0.0
 
     def target_density(self, state: TrainingState) -> float | None:
         """The density asked for, of all the learner's weights together; None without a target."""
@@ -207,10 +211,21 @@ class TimedLearner(SparseLearner):
         Raises ValueError for one that is neither, or after the end of training.
         """
         time = getattr(self, name)
-        check(name, time, is_time(time), "a fraction of training, or a whole number of iterations")
+        is_time = 0 <= time < inf and (time <= 1 or time == int(time))
+        check(name, time, is_time, "a fraction of training, or a whole number of iterations")
         found = max(1, in_iterations(time, self.iterations))
         check(name, time, found <= self.iterations, f"at most {self.iterations}, the iterations of training")
         return found
+
+    def interval(self, name: str) -> int:
+        """The interval that the field `name` means, in iterations; below 1 it is a fraction of training.
+
+        Raises ValueError for one that is neither.
+        """
+        every = getattr(self, name)
+        is_interval = 0 < every < inf and (every < 1 or every == int(every))
+        check(name, every, is_interval, "above 0: a fraction, or a whole number of iterations")
+        return max(1, round(every if every >= 1 else every * self.iterations))
 
 
 LEARNERS: dict[str, type[StructureLearner]] = {}
@@ -228,6 +243,16 @@ def structure_rng(state: TrainingState) -> np.random.Generator:
             "state.rngs['structure'] = numpy.random.default_rng(seed)"
         )
     return state.rngs["structure"]
+
+
+def everything(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
+    """The mask of a training that starts dense, whatever density it ends with; a sampler as those of `masks.py`."""
+    return np.ones(shape, bool)
+
+
+def in_iterations(when: float, iterations: int) -> int:
+    """A fraction of training, or above 1 a number of iterations, as iterations."""
+    return round(when if when > 1 else when * iterations)
 
 
 def bias_corrected(lr: float, optimizer: Optimizer, k: int) -> float:

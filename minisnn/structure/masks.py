@@ -111,11 +111,6 @@ def exact_mask(
     return mask.reshape(shape)
 
 
-def full_mask(shape: tuple[int, ...], density: float, rng: np.random.Generator) -> np.ndarray:
-    """Every connection, whatever the density: of learners that start dense. Returns bool of `shape`, on the host."""
-    return np.ones(shape, bool)
-
-
 def highest_masks(scores: Mapping[str, Array], count: int) -> dict[str, Array]:
     """The `count` highest scores of all layers together; ties go to the first layer and the lowest index.
 

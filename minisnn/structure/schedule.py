@@ -39,18 +39,3 @@ def round_up(x: float) -> int:
 def round_down(x: float) -> int:
     """The largest integer not above x, tolerating rounding errors: 0.29 * 100 = 28.999999999999996 gives 29."""
     return floor(x + 1e-9)
-
-
-def in_iterations(time: float, total: int) -> int:
-    """A time of training in iterations: up to 1 it is a fraction of the `total`, above it counts iterations."""
-    return round(time if time > 1 else time * total)
-
-
-def interval(every: float, total: int) -> int:
-    """An interval in iterations, at least 1: below 1 it is a fraction of the `total`."""
-    return max(1, round(every if every >= 1 else every * total))
-
-
-def is_time(x: float) -> bool:
-    """Is it a time of training: a fraction, or a whole number of iterations?"""
-    return 0 <= x < inf and (x <= 1 or x == int(x))

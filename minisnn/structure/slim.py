@@ -98,7 +98,7 @@ class Slimmer:
     def _index(self, axis: Axis) -> np.ndarray:
         kept = self.kept[axis.group]
         index: np.ndarray = np.arange(axis.copies)[:, None] * len(kept) + np.flatnonzero(kept)
-        return index.ravel()
+        return index.ravel().astype(np.intp, copy=False)  # `take` wants no other, where an index has 32 bits
 
     def _smaller(self, name: str, stage: Any) -> list[tuple[str, Stage]]:
         """A stage of the small network, with a selection in front of it where it needs one."""

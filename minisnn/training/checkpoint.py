@@ -51,7 +51,12 @@ def save(path: Path, state: TrainingState) -> None:
     }
 
     def write(file: IO[bytes]) -> None:
-        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
+        with zipfile.ZipFile(
+            file, "w"
+        ) as archive:  # not np.savez: NumPy before 2.1 cannot be kept from pickling
+            for name, array in {"meta": np.array(json.dumps(meta)), **arrays}.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
 
     write_atomically(path, write)
 

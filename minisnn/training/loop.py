@@ -9,8 +9,8 @@ from math import isfinite, prod
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
+from data_loaders.common.progress import tqdm
 from minisnn.arguments import check
 from minisnn.backend import Array, to_device
 from minisnn.batches.interface import Samples, Splits

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from minisnn.arguments import check
 from minisnn.backend import Array
 from minisnn.lookup import register
 from minisnn.structure.evolve import prune_layer
-from minisnn.structure.learner import LEARNERS, TimedLearner
-from minisnn.structure.masks import full_mask
+from minisnn.structure.learner import LEARNERS, TimedLearner, everything
 from minisnn.structure.prune import prune_magnitude
-from minisnn.structure.schedule import interval
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
@@ -36,7 +32,7 @@ def cubic_sparsity(t: float, t0: float, t1: float, final: float, initial: float 
 
 @register(LEARNERS, "gmp")
 @dataclass(frozen=True)
-class GMP(TimedLearner):
+class GradualPruning(TimedLearner):
     r"""Gradual magnitude pruning (Zhu and Gupta 2017), for comparison. Not part of the two papers.
 
     Training starts dense. From t0 on, after every `every` steps and at last at t1, the smallest |w| of each layer are
@@ -59,19 +55,18 @@ class GMP(TimedLearner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        is_interval = 0 < self.every < np.inf and (self.every < 1 or self.every == int(self.every))
-        check("every", self.every, is_interval, "above 0: a fraction, or a whole number of iterations")
+        self.interval("every")  # raises what is wrong with it
         check("t1", self.t1, self.when("t0") <= self.when("t1"), f"no earlier than t0 = {self.t0:g}")
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
     ) -> int:
         """Returns how many connections were pruned."""
         t, t0, t1 = state.iteration, self.when("t0"), self.when("t1")
-        due = (t - t0) % interval(self.every, self.iterations) == 0 or t == t1
+        due = (t - t0) % self.interval("every") == 0 or t == t1
         if t > t1 or not due:
             return 0
         pruned = 0

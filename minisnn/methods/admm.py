@@ -8,8 +8,8 @@ from math import inf
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.lookup import register
-from minisnn.structure.learner import LEARNERS, TimedLearner
-from minisnn.structure.masks import full_mask, highest_masks
+from minisnn.structure.learner import LEARNERS, TimedLearner, everything
+from minisnn.structure.masks import highest_masks
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
@@ -51,7 +51,7 @@ class ADMM(TimedLearner):
         check("t1", self.t1, self.when("t0") <= self.when("t1"), f"no earlier than t0 = {self.t0:g}")
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
         if not self.when("t0") <= state.iteration < self.when("t1"):

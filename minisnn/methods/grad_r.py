@@ -14,8 +14,14 @@ from minisnn.arguments import check, floating, whole
 from minisnn.backend import Array, array_module, to_host
 from minisnn.lookup import register
 from minisnn.notices import warn
-from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, bias_corrected
-from minisnn.structure.masks import full_mask
+from minisnn.structure.learner import (
+    LEARNERS,
+    SparseLearner,
+    StructureLearner,
+    Training,
+    bias_corrected,
+    everything,
+)
 from minisnn.training.optim import Adam, Optimizer
 from minisnn.training.state import TrainingState
 
@@ -161,8 +167,11 @@ class GradR(SparseLearner):
             and f"{said}. With Grad R alpha alone decides: it was {self.alpha:g}, a larger one prunes more"
         )
 
+    def dense_gradients(self) -> float:
+        return 1.0
+
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
         for key in self.densities:
             weight, mask = state.params[key], state.masks[key]
             xp = array_module(weight)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from minisnn.arguments import one_of
 from minisnn.backend import Array
 from minisnn.lookup import register
-from minisnn.structure.learner import LEARNERS, TimedLearner
-from minisnn.structure.masks import full_mask, highest_masks
+from minisnn.structure.learner import LEARNERS, TimedLearner, everything
+from minisnn.structure.masks import highest_masks
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
@@ -17,7 +17,7 @@ SCOPES = ("layer", "global")
 
 @register(LEARNERS, "magnitude")
 @dataclass(frozen=True)
-class Magnitude(TimedLearner):
+class MagnitudePruning(TimedLearner):
     """Magnitude pruning after training, with fine-tuning (Han, Pool, Tran and Dally 2015), for comparison.
 
     Not part of the two papers. The network trains dense until iteration `at`. Then the largest |w| are kept, all others
@@ -44,7 +44,7 @@ class Magnitude(TimedLearner):
         one_of("scope", self.scope, SCOPES)
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, pi, sin
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from minisnn.arguments import check, one_of
 from minisnn.backend import Array, array_module
 from minisnn.lookup import register
-from minisnn.structure.learner import LEARNERS, TimedLearner
-from minisnn.structure.masks import full_mask
+from minisnn.structure.learner import LEARNERS, StructureLearner, TimedLearner, Training, everything
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
@@ -37,6 +37,7 @@ def _check_threshold(D: float, part: float) -> None:
 
 THRESHOLDS = {"sine": sine_threshold, "linear": linear_threshold}
 GRADIENTS = ("identity", "relu")
+AUTHORS = 1e-4 * 6.4e6  # learning rate times steps in the authors' runs, where D is 1 to 5
 
 
 @register(LEARNERS, "stds")
@@ -57,8 +58,9 @@ class STDS(TimedLearner):
     iterations: K, of the whole training.
     D:          the threshold at the end; it alone decides how sparse the network gets. The authors' D is 1 to 5: theirs
         are 6.4 million steps of Adam at a learning rate of 1e-4, in which a weight can go up to 640 far. A shorter
-        training needs a smaller D, about in proportion to its steps and its learning rate (our inference). The density
-        is lowest before the end, where D_k hardly rises any more and weights go on growing.
+        training needs a smaller D: recipes scale 1 by steps times learning rate where no D is given, which is our guess
+        and leaves short trainings nearly dense. The density is lowest before the end, where D_k hardly rises any more
+        and weights go on growing.
     schedule:   "sine", or "linear", D_k = D k / K.
     gradient:   "identity", or "relu", the true derivative, which is 0 in the dead zone: the authors' ablation.
 
@@ -73,14 +75,25 @@ class STDS(TimedLearner):
     schedule: str = "sine"
     gradient: str = "identity"
 
+    @classmethod
+    def made_for(
+        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
+    ) -> StructureLearner:
+        """As its parent's, with D in proportion to the way that weights can go unless it is given."""
+        rate = sum(map(training.lr, range(training.epochs))) / training.epochs
+        return super().made_for(densities, {"D": rate * training.iterations / AUTHORS, **options}, training)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_threshold(self.D, 0)
         one_of("schedule", self.schedule, THRESHOLDS)
         one_of("gradient", self.gradient, GRADIENTS)
 
+    def dense_gradients(self) -> float:
+        return 1.0 if self.gradient == "identity" else 0.0
+
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
         for key in self.densities:
             weight, mask = state.params[key], state.masks[key]
             mask &= weight != 0

@@ -9,7 +9,7 @@ from strategies import rngs, sizes
 
 import minisnn as snn
 from minisnn.backend import to_host
-from minisnn.structure.gmp import GMP, cubic_sparsity
+from minisnn.methods.gradual import GradualPruning, cubic_sparsity
 from minisnn.training.optim import SGD, Adam
 
 STEPS = 12
@@ -33,7 +33,7 @@ def test_the_schedule_of_the_cifar_runs():
 
 def test_by_hand(xp):
     """A quarter of the way from t0 to t1: four of eight weights go, the smallest."""
-    learner, optimizer = GMP({"a": 0.1}, 6, t0=2, t1=6, every=1), SGD(0)
+    learner, optimizer = GradualPruning({"a": 0.1}, 6, t0=2, t1=6, every=1), SGD(0)
     weight = np.array([[0.5, -0.1, 0.3, 0.05, -0.4, 0.2, -0.02, 0.6]])
     state = begin(xp, learner, optimizer, weight)
     state.iteration = 2
@@ -49,7 +49,7 @@ def test_by_hand(xp):
 )  # fmt: skip
 def test_equals_naive(xp, rng, N, M, optimizer, density, every, t0, t1):
     weight, size = some_weights(rng, (N, M)), N * M
-    learner = GMP({"a": density}, STEPS, t0, t1, every)
+    learner = GradualPruning({"a": density}, STEPS, t0, t1, every)
     state = begin(xp, learner, optimizer, weight)
     first, last = {0: 1, 0.25: 3, 6: 6}[t0], {0.5: 6, 1.0: 12, 8: 8}[t1]
     w, gone = {"a": weight.copy()}, []
@@ -74,7 +74,7 @@ def test_equals_naive(xp, rng, N, M, optimizer, density, every, t0, t1):
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 def test_resuming_equals_never_having_stopped(optimizer, tmp_path):
     rng = np.random.default_rng(0)
-    learner = GMP({"a": 0.4}, 2 * STEPS)
+    learner = GradualPruning({"a": 0.4}, 2 * STEPS)
     gradients = rng.standard_normal((2 * STEPS, 9, 7)).astype("float32")
     weight = some_weights(rng, (9, 7)).astype("float32")
     assert_resuming_changes_nothing(learner, optimizer, weight, gradients, tmp_path)
@@ -101,4 +101,4 @@ def test_a_run_by_name(few_digits):
 )
 def test_nonsense_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
-        GMP(**({"densities": {"a": 0.5}, "iterations": 50} | change))
+        GradualPruning(**({"densities": {"a": 0.5}, "iterations": 50} | change))

@@ -8,15 +8,15 @@ from typing import ClassVar
 from minisnn.backend import Array
 from minisnn.lookup import register
 from minisnn.notices import warn
-from minisnn.structure.learner import LEARNERS, SparseLearner
-from minisnn.structure.masks import full_mask, highest_masks
+from minisnn.structure.learner import LEARNERS, SparseLearner, everything
+from minisnn.structure.masks import highest_masks
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
 
 @register(LEARNERS, "snip")
 @dataclass(frozen=True)
-class SNIP(SparseLearner):
+class Snip(SparseLearner):
     r"""SNIP (Lee, Ajanthan and Torr 2019), for comparison. Not part of the two papers.
 
     The first batch goes through the dense network, and no weight moves. Of all weights of all layers together those
@@ -39,7 +39,7 @@ class SNIP(SparseLearner):
     one_density: ClassVar[bool] = True
 
     def start(self, state: TrainingState) -> None:
-        self.draw_masks(state, full_mask)
+        self.draw_masks(state, everything)
 
     def takes_step(self, state: TrainingState) -> bool:
         return state.iteration > 0

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.lookup import register
 from minisnn.structure.evolve import grow_layer, prune_layer
@@ -16,7 +15,7 @@ from minisnn.structure.grow import GrowthStatistics, grow_gradient
 from minisnn.structure.learner import LEARNERS, TimedLearner, structure_rng
 from minisnn.structure.masks import exact_mask
 from minisnn.structure.prune import prune_magnitude
-from minisnn.structure.schedule import cosine_fraction, interval, round_down
+from minisnn.structure.schedule import cosine_fraction, round_down
 from minisnn.training.optim import Optimizer, pushed
 from minisnn.training.state import TrainingState
 
@@ -58,9 +57,11 @@ class RigL(TimedLearner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        is_interval = 0 < self.every < np.inf and (self.every < 1 or self.every == int(self.every))
-        check("every", self.every, is_interval, "above 0: a fraction, or a whole number of iterations")
+        self.interval("every")  # raises what is wrong with it
         cosine_fraction(0, self.alpha, self.when("end"))  # raises what is wrong with alpha
+
+    def dense_gradients(self) -> float:
+        return len(range(0, self.when("end"), self.interval("every"))) / self.iterations
 
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, self.sample)
@@ -87,7 +88,7 @@ class RigL(TimedLearner):
 
     def _updates(self, t: int) -> bool:
         """Are masks updated in iteration t, counted from 0?"""
-        return t < self.when("end") and t % interval(self.every, self.iterations) == 0
+        return t < self.when("end") and t % self.interval("every") == 0
 
     def _replace(
         self, state: TrainingState, key: str, count: int, gradient: Array, optimizer: Optimizer
