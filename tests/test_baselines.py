@@ -19,7 +19,7 @@ SIX = [[0.5, -0.1, 0.3, 0.05, -0.4, 0.2]]
 
 LEARNERS = [
     GradualPruning({"a": 0.3}, 16, 2, 14, 3), MagnitudePruning({"a": 0.3}, 16, at=10), Snip({"a": 0.3}),
-    RigL({"a": 0.3}, 16, every=3, end=15), STDS({"a": 0.3}, 16, D=0.5), ADMM({"a": 0.3}, 16, 0.1, 5, 10),
+    RigL({"a": 0.3}, 16, every=3, end=13), STDS({"a": 0.3}, 16, D=0.5), ADMM({"a": 0.3}, 16, 0.1, 5, 10),
 ]  # fmt: skip
 
 
