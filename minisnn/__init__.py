@@ -68,30 +68,31 @@ _PAGES = {
         "networks.stages.readouts": "MeanOverTime, CumulativeSum",
     },
     "optimisers": {
-        "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, unlimited, clip_layers, "
-        "clip_neurons, clip_rows, divide_by_norm",
+        "training.optim": "Optimizer, SGD, Adam, exponential_lr, cosine_lr, step_lr, restarting_lr, unlimited, "
+        "clip_layers, clip_neurons, clip_rows, divide_by_norm",
         "training.adamw": "AdamW",
     },
     "structure": {
         "structure.masks": "erdos_renyi_density, erk_densities, er_densities, uniform_densities, bernoulli_mask, "
-        "exact_mask, check_masks",
+        "exact_mask, highest_masks, check_masks",
         "structure.prune": "prune_magnitude, prune_set",
         "structure.grow": "GrowthStatistics, grow_random, grow_random_unfired, grow_longest_inactive, "
         "grow_gradient, grow_momentum",
         "structure.redistribute": "Layer, return_what_was_lost, draw_binomially, share_by_momentum",
         "structure.schedule": "cosine_fraction, round_up",
-        "structure.learner": "StructureLearner, SparseLearner",
+        "structure.learner": "StructureLearner, SparseLearner, TimedLearner",
         "structure.evolve": "Evolve, prune_layer, grow_layer",
         "training.state": "TrainingState",
     },
     "methods": {
         "methods.grad_r": "GradR",
         "methods.deep_r": "DeepR",
-        "methods.stds": "STDS",
+        "methods.stds": "STDS, sine_threshold, linear_threshold",
         "methods.admm": "ADMM",
         "methods.rigl": "RigL",
         "methods.snip": "Snip",
-        "methods.gradual": "GradualPruning, MagnitudePruning",
+        "methods.gradual": "GradualPruning, cubic_sparsity",
+        "methods.magnitude": "MagnitudePruning",
     },
     "channels": {
         "structure.channels": "SCA, channel_counts, keep_most_active, regrow, draw_channels",

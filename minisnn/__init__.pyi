@@ -53,10 +53,13 @@ from minisnn.methods.admm import ADMM as ADMM
 from minisnn.methods.deep_r import DeepR as DeepR
 from minisnn.methods.grad_r import GradR as GradR
 from minisnn.methods.gradual import GradualPruning as GradualPruning
-from minisnn.methods.gradual import MagnitudePruning as MagnitudePruning
+from minisnn.methods.gradual import cubic_sparsity as cubic_sparsity
+from minisnn.methods.magnitude import MagnitudePruning as MagnitudePruning
 from minisnn.methods.rigl import RigL as RigL
 from minisnn.methods.snip import Snip as Snip
 from minisnn.methods.stds import STDS as STDS
+from minisnn.methods.stds import linear_threshold as linear_threshold
+from minisnn.methods.stds import sine_threshold as sine_threshold
 from minisnn.networks.architectures import first_spike_mlp as first_spike_mlp
 from minisnn.networks.architectures import five_conv as five_conv
 from minisnn.networks.architectures import mlp as mlp
@@ -183,12 +186,14 @@ from minisnn.structure.grow import grow_random as grow_random
 from minisnn.structure.grow import grow_random_unfired as grow_random_unfired
 from minisnn.structure.learner import SparseLearner as SparseLearner
 from minisnn.structure.learner import StructureLearner as StructureLearner
+from minisnn.structure.learner import TimedLearner as TimedLearner
 from minisnn.structure.masks import bernoulli_mask as bernoulli_mask
 from minisnn.structure.masks import check_masks as check_masks
 from minisnn.structure.masks import er_densities as er_densities
 from minisnn.structure.masks import erdos_renyi_density as erdos_renyi_density
 from minisnn.structure.masks import erk_densities as erk_densities
 from minisnn.structure.masks import exact_mask as exact_mask
+from minisnn.structure.masks import highest_masks as highest_masks
 from minisnn.structure.masks import uniform_densities as uniform_densities
 from minisnn.structure.prune import prune_magnitude as prune_magnitude
 from minisnn.structure.prune import prune_set as prune_set
@@ -228,6 +233,7 @@ from minisnn.training.optim import clip_rows as clip_rows
 from minisnn.training.optim import cosine_lr as cosine_lr
 from minisnn.training.optim import divide_by_norm as divide_by_norm
 from minisnn.training.optim import exponential_lr as exponential_lr
+from minisnn.training.optim import restarting_lr as restarting_lr
 from minisnn.training.optim import step_lr as step_lr
 from minisnn.training.optim import unlimited as unlimited
 from minisnn.training.state import TrainingState as TrainingState

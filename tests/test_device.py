@@ -34,6 +34,12 @@ RECIPES = {
     ),
     "conv, Deep R": replace(CONV, density=0.3, learner="deep-r", learner_options={"temperature": 1e-4}),
     "conv, Grad R": replace(CONV, density=0.3, distribution="uniform", learner="grad-r"),
+    "conv, STDS": replace(CONV, density=0.3, learner="stds", learner_options={"D": 0.01}),
+    "conv, RigL": replace(CONV, density=0.3, learner="rigl", learner_options={"every": 3}),
+    "conv, SNIP": replace(CONV, density=0.3, learner="snip"),
+    "conv, gmp": replace(CONV, density=0.3, learner="gmp"),
+    "conv, magnitude": replace(CONV, density=0.3, learner="magnitude", learner_options={"scope": "global"}),
+    "conv, ADMM": replace(CONV, density=0.3, learner="admm"),
     "mlp": replace(CONV, net="mlp", lam=0.01),
     "first spike": replace(SPARSE, prune="set", grow="momentum", optimizer="adam", normalise="neurons"),
     "first spike, unfired": replace(SPARSE, grow="random-unfired", shift=1),
@@ -41,7 +47,9 @@ RECIPES = {
 
 
 @pytest.mark.filterwarnings("ignore:the density asked for")
-@pytest.mark.parametrize("name", slow_but(RECIPES.keys() - {"conv, Deep R", "conv, Grad R"}, RECIPES))
+@pytest.mark.parametrize(
+    "name", slow_but([name for name, r in RECIPES.items() if r.learner == "evolve"], RECIPES)
+)
 @pytest.mark.parametrize("xp", ["strict", "cupy"], indirect=True)
 def test_runs_on_a_device(xp, monkeypatch, tmp_path, name):
     """Training, evaluation, the checkpoint and resuming from it."""

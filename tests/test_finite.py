@@ -52,6 +52,18 @@ def diverged(recipe, tmp_path, data=SMALL, state=None):
         (replace(LIF, lr=1e30, density=0.3, learner="deep-r"), "conv1.weight holds"),
         (replace(LIF, lr=1e30, density=0.3, learner="grad-r"), "conv1.weight holds"),
         (replace(LIF, lr=1e30, density=0.3, alpha=0.0), "conv1.weight holds"),
+        (replace(LIF, lr=1e30, density=0.3, learner="stds"), "conv1.weight holds"),
+        (
+            replace(LIF, lr=1e30, density=0.3, learner="rigl", learner_options={"every": 2}),
+            "conv1.weight holds",
+        ),
+        (replace(LIF, lr=1e30, density=0.3, learner="snip"), "conv1.weight holds"),
+        (
+            replace(LIF, lr=1e30, density=0.3, learner="gmp", learner_options={"t0": 0.01}),
+            "conv1.weight holds",
+        ),
+        (replace(LIF, lr=1e30, density=0.3, learner="magnitude"), "conv1.weight holds"),
+        (replace(LIF, lr=1e30, density=0.3, learner="admm", learner_options={"t0": 0}), "conv1.weight holds"),
         (replace(SCA, lr=1e30), "conv1.weight holds"),
         (replace(SCA, lr=1e30, p=0.0, q=0.0), "conv1.weight holds"),
         (replace(ESL, lr=1e30), "hidden.weight holds"),

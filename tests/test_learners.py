@@ -9,48 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from one_layer import assert_resuming_changes_nothing, begin, some_weights, step
 from strategies import rngs, sizes
 
 from minisnn.backend import to_host
 from minisnn.methods.deep_r import DeepR
 from minisnn.methods.grad_r import GradR, alpha_to_reach, laplace_location
 from minisnn.recipes.lif import LIF_DEFAULTS
-from minisnn.structure.masks import check_masks
-from minisnn.training import checkpoint, loop
+from minisnn.training import loop
 from minisnn.training.optim import SGD, Adam
-from minisnn.training.state import TrainingState
 
 LR, STEPS = 0.1, 8
 optimizers = st.sampled_from([SGD(0), SGD(0.9), Adam()])
-
-
-def begin(xp, learner, optimizer, weight, seed=0):
-    """A network of one layer, as loop.start leaves it; `dense` has no mask."""
-    state = TrainingState(
-        {"a": xp.asarray(weight.copy()), "dense": xp.asarray(weight.copy())},
-        rngs={"structure": np.random.default_rng(seed)},
-    )
-    state.moments = optimizer.init(state.params)
-    learner.start(state)
-    return state
-
-
-def step(xp, learner, optimizer, state, gradient, lr=LR):
-    """The end of loop.step."""
-    grads = {key: xp.asarray(gradient.copy()) for key in state.params}
-    learner.before_step(state, grads)
-    state.iteration += 1
-    optimizer.step(state.params, grads, state.moments, lr, state.iteration)
-    replaced = learner.after_step(state, grads, optimizer, lr)
-    for key, mask in state.masks.items():
-        state.params[key] *= mask
-    check_masks(state.params, state.masks)
-    return replaced
-
-
-def some_weights(rng, shape):
-    """Of all signs, and a few zeros."""
-    return rng.standard_normal(shape) * 0.2 * (rng.random(shape) < 0.8)
 
 
 def bias(optimizer, k):
@@ -344,23 +314,8 @@ def test_a_full_layer_of_deep_r_stops_at_zero(xp):
 def test_resuming_equals_never_having_stopped(learner, optimizer, tmp_path):
     rng = np.random.default_rng(0)
     gradients = rng.standard_normal((2 * STEPS, 9, 7)).astype("float32")
-    state = begin(np, learner, optimizer, some_weights(rng, (9, 7)).astype("float32"))
-    for gradient in gradients[:STEPS]:
-        step(np, learner, optimizer, state, gradient)
-    checkpoint.save(tmp_path / "checkpoint.npz", state)
-    resumed = checkpoint.load(tmp_path / "checkpoint.npz")
-    halfway = state.masks["a"].copy()
-    for gradient in gradients[STEPS:]:
-        step(np, learner, optimizer, state, gradient)
-        step(np, learner, optimizer, resumed, gradient)
-    assert (state.masks["a"] != halfway).any()
-    assert state.params["a"].dtype == "float32"
-    for group in ("params", "masks", "structure"):
-        ours, theirs = getattr(state, group), getattr(resumed, group)
-        assert set(ours) == set(theirs)
-        for key in ours:
-            assert ours[key].dtype == theirs[key].dtype
-            np.testing.assert_array_equal(ours[key], theirs[key])
+    weight = some_weights(rng, (9, 7)).astype("float32")
+    assert_resuming_changes_nothing(learner, optimizer, weight, gradients, tmp_path)
 
 
 @given(rng=rngs, density=st.floats(0.05, 0.5), alpha=st.floats(0.1, 10))

@@ -1,5 +1,6 @@
 """Optimisers, schedules and gradient normalisation against naive twins."""
 
+from itertools import pairwise
 from math import pi
 
 import numpy as np
@@ -148,3 +149,16 @@ def test_a_gradient_of_zero_stays_zero(name):
     grads = {"a": np.zeros((3, 2))}
     optim.NORMALISATIONS[name](grads, {}, 0.3)
     assert not grads["a"].any()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 9, 10])
+def test_a_restarting_learning_rate(epochs):
+    """Each third of the epochs is a half cosine of its own, and begins with the whole learning rate."""
+    found = [optim.restarting_lr(epoch, epochs, 1.0, 0.1) for epoch in range(epochs)]
+    starts = sorted({-(-n * epochs // 3) for n in range(4)})
+    for first, last in pairwise(starts):
+        expected = [optim.cosine_lr(e, last - first, 1.0, 0.1) for e in range(last - first)]
+        assert found[first:last] == pytest.approx(expected)
+        assert found[first] == 1
+    if epochs == 9:
+        assert [epoch for epoch, lr in enumerate(found) if lr == 1] == [0, 3, 6]

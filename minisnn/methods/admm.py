@@ -1,113 +1,95 @@
-"""ADMM: weights are pulled to the nearest sparse ones, then pruned. Not part of the two papers."""
+"""ADMM: the network learns to have few large weights, and is then pruned. Not part of the two papers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 from minisnn.arguments import check
 from minisnn.backend import Array, array_module
 from minisnn.lookup import register
-from minisnn.structure.learner import LEARNERS, SparseLearner, StructureLearner, Training, everything
+from minisnn.structure.learner import LEARNERS, TimedLearner, everything
+from minisnn.structure.masks import highest_masks
 from minisnn.training.optim import Optimizer
 from minisnn.training.state import TrainingState
 
 
-def largest(weight: Array, count: int) -> Array:
-    """bool: the `count` entries with the largest magnitudes, the nearest sparse array; ties go to the lowest index."""
-    xp = array_module(weight)
-    kept = xp.zeros(weight.size, bool)
-    xp.put(kept, xp.argsort(-abs(weight.ravel()), kind="stable")[:count], True)
-    return kept.reshape(weight.shape)
-
-
 @register(LEARNERS, "admm")
 @dataclass(frozen=True)
-class ADMM(SparseLearner):
-    r"""Systematic pruning by ADMM (Zhang et al. 2018; for spiking networks Deng et al. 2021), for comparison.
+class ADMM(TimedLearner):
+    r"""Pruning by the alternating direction method of multipliers (Zhang et al. 2018), for comparison.
 
-    Training starts dense, and has three phases. In the second, weights W are pulled towards sparse ones, Z:
+    Not part of the two papers. Until t0 the network trains dense. Then the weights W of each layer are pulled to Z, a
+    copy with only k weights, by the gradient of $\frac{\rho}{2} \lVert W - Z + U \rVert^2$:
 
-    $$ g \leftarrow g + \rho (W - Z + U), \qquad Z = \mathrm{top}_k(W + U), \qquad U \leftarrow U + W - Z $$
+    $$ g \leftarrow g + \rho\,(W - Z + U) \quad \text{in each step}, \qquad
+       Z \leftarrow \mathrm{top}_k(W + U), \quad U \leftarrow U + W - Z \quad \text{after each epoch} $$
 
-    in each step; Z and U are updated after each epoch, and begin as top_k(W) and 0. At the beginning of the third,
-    all but the k = round(d n) largest weights of each layer go, and the others are trained on.
+    with Z = top_k(W) and U = 0 at first; top_k keeps the k largest |w|, ties by the index. After step t1 all but
+    top_k(W) are pruned, and the rest of training is fine-tuning with these masks.
 
-    densities: d by key of params; other parameters stay dense.
-    rho: how strong the pull is, 1e-4 in the authors' MNIST run. With Adam it is relative to the gradient.
-    pull_from, prune_after: epochs that are complete when the second and the third phase begin; for recipes by default
-        a third and two thirds of all.
+    densities:  d by key of params, k = round(d n) of n weights; other parameters stay dense.
+    iterations: of the whole training.
+    rho:        strength of the pull. 1e-4 in the authors' MNIST script; 1e-3 here is for the user to tune.
+    t0, t1:     ends of the first and the second phase: fractions of training, above 1 iterations. The defaults are
+        thirds. The authors train 20,000 steps dense, 30 rounds of 5,000, and again 20,000.
 
-    The authors start the learning rate again in each phase; here it follows the recipe's schedule. Their MNIST run has
-    20,000, 30 x 5,000 and 20,000 steps, and thresholds at a percentile, where ties may leave more. Deng's schedule is
-    unknown to us. Raises ValueError for values out of range. Not part of the two papers.
+    The authors start each phase with the whole learning rate: the schedule "restarts" does, for t0 and t1 as they are
+    and a number of epochs that three divides. The moments of the optimiser go on. Z and U are updated after the epochs
+    that end within the second phase. Update and pull are those of Zhang et al.'s code, where k comes from a percentile.
+    Deng et al. 2021 train spiking networks so; their schedule we have not read. Limits on gradients do not see the
+    pull. Raises ValueError for a negative rho, times out of range, or t1 before t0.
     """
 
     rho: float = 1e-3
-    pull_from: int | None = None
-    prune_after: int | None = None
+    t0: float = 1 / 3
+    t1: float = 2 / 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check("rho", self.rho, 0 <= self.rho < inf, "0 or more, and finite")
-        first, last = self.phases
-        check("prune_after", last, 0 <= first <= last, f"pull_from = {first} or later")
-
-    @property
-    def phases(self) -> tuple[int, int]:
-        """Epochs that are complete when the second and the third phase begin."""
-        first = 0 if self.pull_from is None else self.pull_from
-        return first, first + 1 if self.prune_after is None else self.prune_after
-
-    @classmethod
-    def made_for(
-        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
-    ) -> StructureLearner:
-        """As its parent's, with thirds of training for phases that are not given."""
-        third = training.epochs / 3
-        found: dict[str, Any] = {"pull_from": round(third), "prune_after": round(2 * third)}
-        return cls(densities, **(found | dict(options)))
+        check("t1", self.t1, self.when("t0") <= self.when("t1"), f"no earlier than t0 = {self.t0:g}")
 
     def start(self, state: TrainingState) -> None:
         self.draw_masks(state, everything)
 
-    def _kept(self, key: str, size: int) -> int:
-        return round(self.densities[key] * size)
-
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
-        first, last = self.phases
-        if not first <= state.epoch < last:
+        if not self.when("t0") <= state.iteration < self.when("t1"):
             return
         for key in self.densities:
-            weight = state.params[key]
-            if f"{key}.Z" not in state.structure:
-                state.structure[f"{key}.Z"] = weight * largest(weight, self._kept(key, weight.size))
-                state.structure[f"{key}.U"] = array_module(weight).zeros_like(weight)
-            pull = weight - state.structure[f"{key}.Z"] + state.structure[f"{key}.U"]
-            grads[key] += pull.dtype.type(self.rho) * pull
-
-    def after_epoch(self, state: TrainingState) -> None:
-        for key in self.densities:
-            if f"{key}.Z" in state.structure:
-                weight, Z, U = state.params[key], state.structure[f"{key}.Z"], state.structure[f"{key}.U"]
-                Z[...] = (weight + U) * largest(weight + U, self._kept(key, weight.size))
-                U += weight - Z
+            weight, memory = state.params[key], state.structure
+            if key + ".Z" not in memory:
+                memory[key + ".Z"] = self._few(key, weight)
+                memory[key + ".U"] = array_module(weight).zeros_like(weight)
+            grads[key] += self.rho * (weight - memory[key + ".Z"] + memory[key + ".U"])
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
     ) -> int:
-        """Returns how many connections were pruned: all in the first step of the third phase."""
-        if state.epoch < self.phases[1] or "pruned" in state.structure:
+        """Returns how many connections were pruned."""
+        if state.iteration != self.when("t1"):
             return 0
         pruned = 0
         for key in self.densities:
-            weight, mask = state.params[key], state.masks[key]
-            mask &= largest(weight, self._kept(key, weight.size))
-            pruned += int((~mask).sum())
+            mask = state.masks[key]
+            pruned += int(mask.sum())
+            mask[...] = self._mask(key, state.params[key])
+            pruned -= int(mask.sum())
             self._seen(state, key)
-            for name in ("Z", "U"):
-                state.structure.pop(f"{key}.{name}", None)
-        state.structure["pruned"] = array_module(weight).ones(1, bool)
+            for name in (key + ".Z", key + ".U"):
+                state.structure.pop(name, None)
         return pruned
+
+    def after_epoch(self, state: TrainingState) -> None:
+        for key in self.densities if self.when("t0") < state.iteration < self.when("t1") else ():
+            weight, Z, U = state.params[key], state.structure[key + ".Z"], state.structure[key + ".U"]
+            Z[...] = self._few(key, weight + U)
+            U += weight - Z
+
+    def _mask(self, key: str, weight: Array) -> Array:
+        """Where the k largest |w| of a layer are."""
+        return highest_masks({key: abs(weight)}, round(self.densities[key] * weight.size))[key]
+
+    def _few(self, key: str, weight: Array) -> Array:
+        """top_k: the k largest weights of a layer, 0 elsewhere."""
+        return array_module(weight).where(self._mask(key, weight), weight, 0)

@@ -33,8 +33,8 @@ class Connections(Settings):
 
     learner: Named = setting(
         "evolve",
-        "how connections change: evolve is ESL's way; the others are of neither paper and do not read the settings "
-        "below, but deep-r and rigl --sample",
+        "how connections change: evolve is ESL's way, with --alpha 0 random masks that stay; the others are of "
+        "neither paper and do not read the settings below, but deep-r and rigl --sample",
         table=LEARNERS,
         group="connections",
     )

@@ -115,7 +115,8 @@ class Evolve(SparseLearner):
     t_end:     the iteration at which the fraction replaced reaches eta_min. Where eta_min is 0, as in ESL,
         rewiring ends there; where it is above 0, eta_min of the connections go on being replaced to the end.
     t_iter:    iterations from one rewiring to the next.
-    alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks.
+    alpha:     the fraction replaced at the start, following `cosine_fraction` down to eta_min; 0 keeps the masks:
+        random static ones, the usual baseline.
     prune, grow:    rules of `prune.py` and `grow.py`, or your own; what they return is checked.
     sample:    how masks are drawn, `bernoulli_mask` or `exact_mask`.
     redistribute:   how many connections each layer gets back; as many as it lost, or see `redistribute.py`.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from math import inf
 from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 import numpy as np
 
-from minisnn.arguments import check
+from minisnn.arguments import check, whole
 from minisnn.backend import Array, array_module
 from minisnn.lookup import called
 from minisnn.networks.compose import Sequential
@@ -71,6 +72,11 @@ class StructureLearner:
 
     def before_step(self, state: TrainingState, grads: dict[str, Array]) -> None:
         """Called before each optimiser step: may change gradients and weights in place."""
+
+    def takes_step(self, state: TrainingState) -> bool:
+        """Called after `before_step`: does the optimiser step? Without a step weights and moments stay as they are, and
+        the iteration counts all the same: for learners that spend a gradient on masks alone."""
+        return True
 
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
@@ -174,6 +180,52 @@ class SparseLearner(StructureLearner):
         if abs(found - wanted) <= max(NEAR * wanted, by_chance):
             return ""
         return f"the density asked for, {wanted:.3g}, was not reached: {type(self).__name__} ended at {found:.3g}"
+
+
+@dataclass(frozen=True)
+class TimedLearner(SparseLearner):
+    """Base of learners that follow a plan over the whole training.
+
+    iterations: of the whole training. Recipes know it: it is no option. Raises ValueError unless it is at least 1.
+    """
+
+    iterations: int
+
+    @classmethod
+    def made_for(
+        cls, densities: Mapping[str, float], options: Mapping[str, Any], training: Training
+    ) -> StructureLearner:
+        return super().made_for(densities, {"iterations": training.iterations, **options}, training)
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        return {name: kind for name, kind in super().options().items() if name != "iterations"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("iterations", self.iterations, 1)
+
+    def when(self, name: str) -> int:
+        """The iteration that the field `name` means, a fraction of training or a number of iterations; at least 1.
+
+        Raises ValueError for one that is neither, or after the end of training.
+        """
+        time = getattr(self, name)
+        is_time = 0 <= time < inf and (time <= 1 or time == int(time))
+        check(name, time, is_time, "a fraction of training, or a whole number of iterations")
+        found = max(1, in_iterations(time, self.iterations))
+        check(name, time, found <= self.iterations, f"at most {self.iterations}, the iterations of training")
+        return found
+
+    def interval(self, name: str) -> int:
+        """The interval that the field `name` means, in iterations; below 1 it is a fraction of training.
+
+        Raises ValueError for one that is neither.
+        """
+        every = getattr(self, name)
+        is_interval = 0 < every < inf and (every < 1 or every == int(every))
+        check(name, every, is_interval, "above 0: a fraction, or a whole number of iterations")
+        return max(1, round(every if every >= 1 else every * self.iterations))
 
 
 LEARNERS: dict[str, type[StructureLearner]] = {}

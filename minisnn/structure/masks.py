@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from minisnn.arguments import bools, check, floating, generator, number, whole_numbers
-from minisnn.backend import Array
+from minisnn.backend import Array, array_module
 
 
 def erdos_renyi_density(n_in: int, n_out: int, epsilon: float) -> float:
@@ -109,6 +109,28 @@ def exact_mask(
     mask = np.zeros(size, bool)
     mask[rng.choice(size, whole(density * size), replace=False)] = True
     return mask.reshape(shape)
+
+
+def highest_masks(scores: Mapping[str, Array], count: int) -> dict[str, Array]:
+    """The `count` highest scores of all layers together; ties go to the first layer and the lowest index.
+
+    scores: arrays of one dtype, by key, all finite. Returns bool of their shapes, by key, with `count` True in all.
+    Raises ValueError for more than there are, or a score that is not finite.
+    """
+    if not scores:
+        return {}
+    xp = array_module(next(iter(scores.values())))
+    together = xp.concatenate([score.ravel() for score in scores.values()])
+    check("count", count, 0 <= count <= together.size, f"0 to {together.size}, the number of scores")
+    if not xp.isfinite(together).all():
+        raise ValueError("scores are not finite: training has diverged, there is nothing to rank")
+    kept = xp.zeros(together.size, bool)
+    xp.put(kept, xp.argsort(-together, kind="stable")[:count], True)
+    masks, begin = {}, 0
+    for key, score in scores.items():
+        masks[key] = kept[begin : begin + score.size].reshape(score.shape)
+        begin += score.size
+    return masks
 
 
 def check_masks(params: Mapping[str, Array], masks: Mapping[str, Array]) -> None:

@@ -94,8 +94,10 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
     if not (sound(*grads.values(), *state.buffers.values(), one) and isfinite(float(loss))):
         state.buffers = buffers
         raise _diverged(setup, state, (images, labels), grads, lr) or FloatingPointError(when)
+    moves = setup.learner.takes_step(state)
     state.iteration += 1
-    stepped(setup.optimizer, state.params, grads, state.moments, lr, state.iteration)
+    if moves:
+        stepped(setup.optimizer, state.params, grads, state.moments, lr, state.iteration)
     replaced = setup.learner.after_step(state, grads, setup.optimizer, lr)
     replaced = checked_replaced(setup.learner, replaced, state.params, state.masks)
     for key, mask in state.masks.items():

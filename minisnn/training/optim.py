@@ -182,6 +182,18 @@ def step_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
     return lr * (lr_end / lr) ** ((3 * epoch // epochs) / 2)
 
 
+@register(SCHEDULES, "restarts")
+def restarting_lr(epoch: int, epochs: int, lr: float, lr_end: float) -> float:
+    r"""A half cosine from lr towards lr_end, anew in each third of training: for learners that train in phases.
+
+    epoch: from 0; epochs: E. Thirds begin in the epochs 0, ceil(E / 3) and ceil(2 E / 3). Returns the learning rate of
+    the epoch.
+    """
+    third = 3 * epoch // epochs
+    first, last = (-(-n * epochs // 3) for n in (third, third + 1))
+    return cosine_lr(epoch - first, last - first, lr, lr_end)
+
+
 # Gradient normalisation. ESL follows Mostafa 2018 "to avoid the large gradient and small
 # denominator" and gives neither form nor size; `clip_layers` at 0.3 works here. Gradients
 # are scaled in place. They stay dense, but a norm counts only the connections that a mask lets move,

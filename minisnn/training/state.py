@@ -20,5 +20,5 @@ class TrainingState:
     moments: dict[str, tuple[Array, ...]] = field(default_factory=dict)  # the optimiser's, never masked
     structure: dict[str, Array] = field(default_factory=dict)  # the structure learner's memory
     rngs: dict[str, np.random.Generator] = field(default_factory=dict)  # one stream for each use of chance
-    iteration: int = 0  # optimiser steps made
+    iteration: int = 0  # training steps made, with or without the optimiser
     epoch: int = 0  # epochs completed
