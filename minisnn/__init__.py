@@ -91,6 +91,7 @@ _PAGES = {
         "methods.admm": "ADMM",
         "methods.rigl": "RigL",
         "methods.snip": "Snip",
+        "methods.sd_snn": "SDSNN",
         "methods.gradual": "GradualPruning, MagnitudePruning",
     },
     "channels": {

@@ -55,6 +55,7 @@ from minisnn.methods.grad_r import GradR as GradR
 from minisnn.methods.gradual import GradualPruning as GradualPruning
 from minisnn.methods.gradual import MagnitudePruning as MagnitudePruning
 from minisnn.methods.rigl import RigL as RigL
+from minisnn.methods.sd_snn import SDSNN as SDSNN
 from minisnn.methods.snip import Snip as Snip
 from minisnn.methods.stds import STDS as STDS
 from minisnn.networks.architectures import first_spike_mlp as first_spike_mlp
