@@ -92,6 +92,7 @@ _PAGES = {
         "methods.rigl": "RigL",
         "methods.snip": "Snip",
         "methods.sd_snn": "SDSNN",
+        "methods.dpap": "DPAP",
         "methods.gradual": "GradualPruning, MagnitudePruning",
     },
     "channels": {

@@ -51,6 +51,7 @@ from minisnn.grids.comparison import compare as compare
 from minisnn.grids.sweeps import sweep as sweep
 from minisnn.methods.admm import ADMM as ADMM
 from minisnn.methods.deep_r import DeepR as DeepR
+from minisnn.methods.dpap import DPAP as DPAP
 from minisnn.methods.grad_r import GradR as GradR
 from minisnn.methods.gradual import GradualPruning as GradualPruning
 from minisnn.methods.gradual import MagnitudePruning as MagnitudePruning

@@ -17,7 +17,6 @@ from minisnn.methods.rows import RowLearner, row_sums, scaled_to_one
 from minisnn.structure.learner import LEARNERS, StructureLearner, Training
 from minisnn.training.state import TrainingState
 
-FIRST = 37  # the authors' first epoch of growth and pruning, 2 K + 1 for K = 18
 FEW = {4: 20, 2: 50}  # a row with fewer live weights counts as pruned: of a filter, of an output
 BASE = {4: 65.0, 2: 60.0}  # percentile above which kernels and single weights grow, at first
 LEVEL = {4: 0.5, 2: 2.0}  # percentage of rows pruned, at first
