@@ -19,6 +19,7 @@ _PAGES = {
         "ops.recurrent_lif": "recurrent_lif_forward, recurrent_lif_backward, RecurrentLIFCache",
         "ops.dropout": "dropout_forward, dropout_backward, DropoutCache",
         "ops.score": "potential_magnitude",
+        "ops.attention": "attention_distance_forward, attention_distance_backward, AttentionCache",
         "ops.linear": "linear_forward, linear_backward, LinearCache",
         "ops.conv": "conv_forward, conv_backward, ConvCache",
         "ops.im2col": "im2col, col2im",
@@ -93,6 +94,7 @@ _PAGES = {
         "methods.snip": "Snip",
         "methods.sd_snn": "SDSNN",
         "methods.dpap": "DPAP",
+        "methods.attention_free": "AttentionFree",
         "methods.gradual": "GradualPruning, MagnitudePruning",
     },
     "channels": {
