@@ -11,7 +11,8 @@ QUICK = not slow and # with `QUICK=`, `make test` runs what `make slow` does, to
 PYTEST = $(ONE_THREAD) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test slow execute check lint types chapters book site test-site slides bench results clean
+.PHONY: help demo lab test slow execute check lint types chapters book site test-site pyodide pyodide-ready slides bench
+.PHONY: results clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
@@ -64,6 +65,16 @@ bench: .venv/peers  ## measure networks and reading beside PyTorch, SpikingJelly
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/first_spike.py
 	$(BIN)/python benchmarks/lif.py
 	env -u OPENBLAS_CORETYPE $(ONE_THREAD) $(BIN)/python benchmarks/reading.py formats
+
+pyodide: pyodide-ready .venv/dev  ## run chapters and tests as in a browser, in Node: PYODIDE=folder WHEELS=folder
+	$(BIN)/python scripts/browser_results.py chapters $(PYODIDE) $(WHEELS)
+	$(BIN)/python scripts/browser_results.py tests $(PYODIDE) $(WHEELS)
+	$(BIN)/python scripts/browser_results.py tables
+
+pyodide-ready:
+	@command -v node >/dev/null || { echo "make pyodide needs Node 18 or newer: none was found."; exit 1; }
+	@test -f "$(PYODIDE)/pyodide.mjs" || { echo "make pyodide needs a whole Pyodide: PYODIDE=folder, with pyodide.mjs in it"; exit 1; }
+	@ls "$(WHEELS)"/tqdm-*.whl >/dev/null 2>&1 || { echo "make pyodide needs wheels of tqdm, pytest and hypothesis: WHEELS=folder"; exit 1; }
 
 clean:
 	rm -rf .venv build dist

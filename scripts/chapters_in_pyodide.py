@@ -1,6 +1,10 @@
-"""Run chapters under Pyodide: node scripts/pyodide.mjs PYODIDE WHEELS scripts/chapters_in_pyodide.py [NN ...].
+"""Run chapters under Pyodide, or here: the code cells of chapters/notebooks, but those that wait for an answer.
 
-Prints a line of JSON for each: seconds, megabytes of memory that Pyodide has taken so far, and what went wrong.
+    node scripts/pyodide.mjs PYODIDE WHEELS scripts/chapters_in_pyodide.py [NN ...]
+    MINISNN_SMALL=1 python scripts/chapters_in_pyodide.py [NN ...]                     the same sizes, for comparison
+
+Prints a line of JSON for each: seconds, seconds of the processor, megabytes of memory that Pyodide has taken so far,
+and what went wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "chapters" / "notebooks"
+HOST = globals().get("host")  # of pyodide.mjs: what Python cannot know in there
 
 
 def run(path: Path) -> str:
@@ -35,15 +40,32 @@ def run(path: Path) -> str:
     return ""
 
 
-plt.show = lambda: [plt.figure(number).canvas.draw() for number in plt.get_fignums()]
-failed = 0
-for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-    if sys.argv[1:] and path.name[:2] not in sys.argv[1:]:
-        continue
-    start = time.perf_counter()
+def measured(path: Path) -> dict[str, object]:
+    """A chapter's run as a line of the table."""
+    busy = HOST.processor if HOST else time.process_time
+    start, used = time.perf_counter(), busy()
     error = run(path)
-    failed += bool(error)
-    memory = round(heap() / 2**20) if "heap" in globals() else None  # noqa: F821 - set by pyodide.mjs
-    print(json.dumps({"chapter": path.stem, "seconds": round(time.perf_counter() - start, 1),
-                      "megabytes": memory, "error": error}), flush=True)  # fmt: skip
-sys.exit(failed)
+    return {
+        "chapter": path.stem,
+        "seconds": round(time.perf_counter() - start, 1),
+        "processor seconds": round(busy() - used, 1),
+        "megabytes": round(HOST.heap() / 2**20) if HOST else None,
+        "error": error,
+    }
+
+
+def main(numbers: list[str]) -> int:
+    """The chapters of these numbers, or all. Returns how many failed."""
+    plt.switch_backend("agg")
+    plt.show = lambda: [plt.figure(number).canvas.draw() for number in plt.get_fignums()]
+    failed = 0
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if not numbers or path.name[:2] in numbers:
+            row = measured(path)
+            failed += bool(row["error"])
+            print(json.dumps(row), flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -126,18 +126,33 @@ def run_cell(source, name, scope):
 @pytest.mark.chapters
 @chapters
 def test_runs(source, shown, monkeypatch, capsys):
-    """Cell by cell, in this process: to start a kernel for each takes longer than many chapters."""
+    run_chapter(source, monkeypatch)
+    assert sum(shown) > 0, "draws nothing"
+    printed = capsys.readouterr()
+    assert not printed.err, "warns"
+    for name, task in all_tasks(int(source.name[:2])).items():
+        assert printed.out.count(f"{name}: right") == (2 if isinstance(task, Task) else 1), name
+
+
+@pytest.mark.chapters
+def test_a_chapter_holds_at_the_sizes_of_a_browser(shown, monkeypatch, capsys):
+    """The quickest one that has them, for all: `make pyodide` runs every chapter at these sizes."""
+    (source,) = ROOT.glob("19_*.md")
+    assert "small()" in source.read_text(encoding="utf-8")
+    monkeypatch.setenv("MINISNN_SMALL", "1")
+    assert run_chapter(source, monkeypatch)["EPOCHS"] == 2
+    assert not capsys.readouterr().err, "warns"
+
+
+def run_chapter(source, monkeypatch):
+    """Cell by cell, in this process: to start a kernel for each takes longer than many chapters. Returns its names."""
     module = ModuleType(source.stem)
     monkeypatch.setitem(sys.modules, source.stem, module)
     notebook = build.read(source, "notebooks")
     notebook = build.tasks.solved(notebook, build.TEACHER / f"{source.stem}.py")
     for n, cell in enumerate(code(notebook)):
         run_cell(cell, f"{source.name}, code cell {n}", module.__dict__)
-    assert sum(shown) > 0, "draws nothing"
-    printed = capsys.readouterr()
-    assert not printed.err, "warns"
-    for name, task in all_tasks(int(source.name[:2])).items():
-        assert printed.out.count(f"{name}: right") == (2 if isinstance(task, Task) else 1), name
+    return module.__dict__
 
 
 @chapters

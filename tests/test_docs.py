@@ -192,7 +192,9 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
     assert {"raster.png", "runs"} == {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("name", ["headline", "esl_mlp_mnist", "lif_mnist", "reproduced", "events"])
+@pytest.mark.parametrize(
+    "name", ["headline", "esl_mlp_mnist", "lif_mnist", "reproduced", "events", "browser_results"]
+)
 def test_tables_are_the_measured_ones(name, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     script = importlib.import_module(name)

@@ -29,6 +29,7 @@ def cupy(monkeypatch):
             None if devices is None else SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), asarray=list)
         )
         monkeypatch.setitem(sys.modules, "cupy", fake)
+        monkeypatch.setattr(sys, "platform", "linux")  # not a browser, wherever this runs
         backend.no_gpu.cache_clear()
 
     yield install

@@ -251,9 +251,9 @@ def test_the_command_line_says_one_sentence(tmp_path, capsys, options):
     [
         (
             ("esl-mlp", "--hidden", "1000000000000"),
-            r"Unable to allocate .* \(64, 1000000000000\)",
+            r"(Unable to allocate .* \(64, 1000000000000\)|Maximum allowed dimension)",
         ),
-        (("esl-mlp", "--hidden", "1000000000000000000"), "array is too big"),
+        (("esl-mlp", "--hidden", "1000000000000000000"), "(array is too big|Maximum allowed dimension)"),
         (("esl-mlp", "--hidden", "1" + 30 * "0"), "Maximum allowed dimension"),
     ],
 )

@@ -263,7 +263,7 @@ def test_alpha_to_reach_on_digits():
         ({"iterations": 0}, "iterations must be at least 1, found 0"),
         ({"iterations": 1.5}, "iterations must be a whole number, found 1.5"),
         ({"weights": []}, "weights must be the initial weights of a layer or more, found 0 arrays"),
-        ({"weights": [[1, 2]]}, "weight 0 must be floating, found int64: write 1.0"),
+        ({"weights": [[1, 2]]}, "weight 0 must be floating, found int(32|64): write 1.0"),
         ({"spread": -1}, "spread must be 0 or more, and finite, found -1"),
     ],
 )

@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 
 from data_loaders.common import machine, progress, store
+from data_loaders.common.measure import mean_and_std
+from data_loaders.common.rows import Split, evenly, stratified
+from data_loaders.events.camera import diamond
+from data_loaders.events.frames import count_frames, duration_frames
+from data_loaders.formats.aedat import Events
 from minisnn import sweep
 from minisnn.batches.prefetch import prefetch
 from minisnn.course import small
@@ -96,3 +101,23 @@ def test_chapters_are_small_in_a_browser_or_where_somebody_wishes(monkeypatch, p
     if wish is not None:
         monkeypatch.setenv("MINISNN_SMALL", wish)
     assert small() is expected
+
+
+def test_sums_above_two_thousand_million_are_right():
+    """Where an integer has 32 bits, as in a browser; elsewhere nothing else could be expected."""
+    white = np.full((4, 200, 200, 1), 255, np.uint8)
+    white[0, 0, 0] = 254
+    mean, std = mean_and_std(white, 255)
+    np.testing.assert_allclose(mean, 1 - 1 / 255 / white.size, rtol=1e-12)
+    np.testing.assert_allclose(std, np.std(white / 255), rtol=1e-9)
+    assert evenly(100_000, 50_000).tolist() == list(range(0, 100_000, 2))
+    whole = Split(np.zeros((180_000, 1, 1, 1), np.uint8), np.zeros(180_000, np.int64))
+    rest, held = stratified(whole, 1, np.random.default_rng(0))
+    assert (len(rest.labels), len(held.labels)) == (162_000, 18_000)
+    times = diamond(1.0, loops=3, steps=400, duration=30_000_000)[1]
+    assert times.dtype == np.int64
+    assert times[-1] == 90_000_000
+    t = np.array([0, 3_000_000_000, 6_000_000_000], np.int64)
+    events = Events(t, np.zeros(3, int), np.zeros(3, int), np.ones(3, bool))
+    assert count_frames(events, 3, (1, 1), "time")[:, 0, 0, 1].tolist() == [1, 1, 1]
+    assert duration_frames(events, 2_500_000_000, (1, 1))[:, 0, 0, 1].tolist() == [1, 1, 1]

@@ -20,7 +20,7 @@ def mean_and_std(images: np.ndarray | Rows, max_value: int) -> tuple[np.ndarray,
     Exact: from counts of grey values, a block of images at a time. images: [N, ..., C] uint8, 0 to
     max_value. Raises ValueError for brighter ones.
     """
-    levels = np.arange(max_value + 1)
+    levels = np.arange(max_value + 1, dtype=np.int64)  # or their sums overflow where an integer has 32 bits
     sums, squares = np.zeros((2, images.shape[-1]), np.int64)
     for k in range(0, len(images), BLOCK):
         x = images[k : k + BLOCK].reshape(-1, images.shape[-1])

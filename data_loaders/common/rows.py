@@ -55,7 +55,7 @@ def bytes_of(images: np.ndarray | Rows) -> int:
 
 def evenly(n: int, most: int) -> np.ndarray:
     """Up to `most` of the positions 0 ... n - 1, evenly spaced; all of them if there are no more."""
-    return np.arange(min(n, most)) * n // max(1, min(n, most))
+    return np.arange(min(n, most), dtype=np.int64) * n // max(1, min(n, most))
 
 
 def hold_out(split: Split, fraction: float, rng: np.random.Generator) -> tuple[Split, Split]:
@@ -81,7 +81,7 @@ def stratified(split: Split, parts: int, rng: np.random.Generator) -> list[Split
     labels = split.labels
     row = generator("rng", rng).permutation(len(labels))
     row = row[np.argsort(labels[row], kind="stable")]
-    row = row[np.bincount(labels)[labels[row]] > 1]
+    row = row[np.bincount(labels.astype(np.intp))[labels[row]] > 1]  # no wider: an index may have 32 bits
     n = len(row)
     if n < 2 * parts:
         raise ValueError(
@@ -89,7 +89,7 @@ def stratified(split: Split, parts: int, rng: np.random.Generator) -> list[Split
             f"found {n}: give more of each class, or validation and test samples"
         )
     each = max(1, round(n / 10))
-    places = np.arange(parts * each) * n // (parts * each)
+    places = np.arange(parts * each, dtype=np.int64) * n // (parts * each)
     part = np.zeros(len(labels), int)
     part[row[places]] = 1 + np.arange(parts * each) % parts
     return [split.take(np.flatnonzero(part == k)) for k in range(parts + 1)]

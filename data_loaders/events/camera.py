@@ -130,7 +130,7 @@ def diamond(
     corners = radius * np.array([[0, 1], [1, 0], [0, -1], [-1, 0], [0, 1]])
     along = np.arange(steps * loops + 1) % steps / steps * 4
     path = np.stack([np.interp(along, np.arange(5), axis) for axis in corners.T], axis=1)
-    return path, np.arange(steps * loops + 1) * duration // steps
+    return path, np.arange(steps * loops + 1, dtype=np.int64) * duration // steps
 
 
 def almost_closed(radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

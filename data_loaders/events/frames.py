@@ -38,7 +38,7 @@ def count_frames(
     else:
         _forwards(events)
         first, last = (int(events.t[0]), int(events.t[-1])) if N else (0, 0)
-        ends = np.searchsorted(events.t, first + np.arange(1, T) * ((last - first) // T))
+        ends = np.searchsorted(events.t, first + np.arange(1, T, dtype=np.int64) * ((last - first) // T))
     return _count(events, ends, size)
 
 
@@ -70,7 +70,8 @@ def duration_frames(
         )
     stop = len(events.t) if end is None else np.searchsorted(events.t, end)
     counted = events.take(slice(np.searchsorted(events.t, start), stop))
-    return _count(counted, np.searchsorted(counted.t, start + np.arange(1, T) * duration), size)
+    ends = start + np.arange(1, T, dtype=np.int64) * duration
+    return _count(counted, np.searchsorted(counted.t, ends), size)
 
 
 def _forwards(events: Events) -> None:

@@ -130,7 +130,7 @@ def _is_stub(answer: Callable[..., Any]) -> bool:
     """Whether a function has nothing but `...` or `pass` in it, and perhaps a docstring."""
     code = getattr(answer, "__code__", None)
     return code is not None and all(
-        i.opname in _NOTHING and (i.opname != "LOAD_CONST" or i.argval in (None, ..., answer.__doc__))
+        i.opname in _NOTHING and (not i.opname.endswith("_CONST") or i.argval in (None, ..., answer.__doc__))
         for i in dis.get_instructions(code)
     )
 

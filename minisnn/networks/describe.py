@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
+from itertools import accumulate
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -31,12 +32,19 @@ def to_text(net: Sequential) -> str:
     return json.dumps(_plain(net))
 
 
+DEEPEST = (
+    200  # brackets within brackets; JSON's reader may exhaust the stack of a browser, which ends Python there
+)
+
+
 def from_text(text: str) -> Sequential:
     """The network that `to_text` wrote. Raises ValueError for anything else, saying what is wrong.
 
     That is: fields have their types, whole numbers are 1 or more, and no two stages have the same name.
     """
     try:
+        if max(accumulate((c in "[{") - (c in "]}") for c in text), default=0) > DEEPEST:
+            raise RecursionError(f"maximum recursion depth is {DEEPEST} brackets")
         net = _built(json.loads(text))
     except (json.JSONDecodeError, TypeError, RecursionError) as error:
         raise ValueError(f"not the description of a network: {error}") from error

@@ -30,7 +30,7 @@ def surface(times, y, x, on, t, tau, size):
 
 
 def _events(rng, n, size=3):
-    return rng.integers(0, 99, n).cumsum(), *rng.integers(0, size, (2, n)), rng.random(n) < 0.5
+    return rng.integers(0, 99, n).cumsum(), *rng.integers(0, size, (2, n), np.intp), rng.random(n) < 0.5
 
 
 @surface.cases
