@@ -50,12 +50,15 @@ from minisnn.grids.comparison import Comparison as Comparison
 from minisnn.grids.comparison import compare as compare
 from minisnn.grids.sweeps import sweep as sweep
 from minisnn.methods.admm import ADMM as ADMM
+from minisnn.methods.attention_free import AttentionFree as AttentionFree
 from minisnn.methods.deep_r import DeepR as DeepR
+from minisnn.methods.dpap import DPAP as DPAP
 from minisnn.methods.grad_r import GradR as GradR
 from minisnn.methods.gradual import GradualPruning as GradualPruning
 from minisnn.methods.gradual import cubic_sparsity as cubic_sparsity
 from minisnn.methods.magnitude import MagnitudePruning as MagnitudePruning
 from minisnn.methods.rigl import RigL as RigL
+from minisnn.methods.sd_snn import SDSNN as SDSNN
 from minisnn.methods.snip import Snip as Snip
 from minisnn.methods.stds import STDS as STDS
 from minisnn.methods.stds import linear_threshold as linear_threshold
@@ -106,6 +109,9 @@ from minisnn.networks.stages.rearrange import Select as Select
 from minisnn.networks.stages.recurrent_lif import RecurrentLIF as RecurrentLIF
 from minisnn.networks.stages.weights import Conv as Conv
 from minisnn.networks.stages.weights import Linear as Linear
+from minisnn.ops.attention import AttentionCache as AttentionCache
+from minisnn.ops.attention import attention_distance_backward as attention_distance_backward
+from minisnn.ops.attention import attention_distance_forward as attention_distance_forward
 from minisnn.ops.conv import ConvCache as ConvCache
 from minisnn.ops.conv import conv_backward as conv_backward
 from minisnn.ops.conv import conv_forward as conv_forward

@@ -142,6 +142,42 @@ def test_a_learner(wrong, message):
         train(density=0.5, learner=lambda densities: Still(densities, **wrong))
 
 
+@dataclass(frozen=True)
+class AtTheEnd(snn.SparseLearner):
+    """A learner whose masks change after each epoch, and are full in between."""
+
+    leaves: object
+
+    def start(self, state):
+        self.draw_masks(state, lambda shape, density, rng: np.ones(shape, bool))
+
+    def after_step(self, state, grads, optimizer, lr):
+        for mask in state.masks.values():
+            mask[...] = True
+        return 0
+
+    def after_epoch(self, state):
+        for key, mask in state.masks.items():
+            state.masks[key] = self.leaves(mask)
+
+
+@pytest.mark.filterwarnings("ignore")  # next to nothing is left of the network
+def test_masks_may_change_after_an_epoch():
+    """Weights are 0 off the mask before the network is evaluated."""
+
+    def only_the_first(mask):
+        return np.arange(mask.size).reshape(mask.shape) < 10
+
+    run = train(density=0.5, learner=lambda densities: AtTheEnd(densities, only_the_first))
+    assert run.result["connections"] == 20
+    snn.check_masks(run.state.params, run.state.masks)
+    assert [np.count_nonzero(run.state.params[key]) for key in run.state.masks] == [10, 10]
+    with pytest.raises(
+        ValueError, match=r"mask of fc1.weight that the learner .*:AtTheEnd left must be bool"
+    ):
+        train(density=0.5, learner=lambda densities: AtTheEnd(densities, lambda m: m[:2]))
+
+
 def test_a_mask_of_nothing():
     run = train(density=0.5)
     run.state.masks["fc9.weight"] = run.state.masks["fc1.weight"]

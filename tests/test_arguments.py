@@ -16,11 +16,12 @@ from minisnn.networks.stages.first_spike import FirstSpike
 from minisnn.networks.stages.pools import AveragePool
 from minisnn.networks.stages.rearrange import Repeat
 from minisnn.networks.stages.weights import Conv, Linear
-from minisnn.ops import conv, first_spike, lif, linear, max_pool, pool, surrogate
+from minisnn.ops import attention, conv, first_spike, lif, linear, max_pool, pool, surrogate
 from minisnn.ops.neuron import Neuron
 from minisnn.training import losses
 
 LABELS = np.array([0, 2])
+ATTENDED = np.arange(1.0, 25).reshape(2, 4, 3)
 # name of the pair: (forward, backward, the shapes of its floating arguments, those that may be spikes)
 PAIRS = {
     "linear": (linear.linear_forward, linear.linear_backward, {"x": (2, 3), "weight": (3, 4), "bias": (4,)}, "x"),
@@ -40,6 +41,8 @@ PAIRS = {
             {"outputs": (3, 2, 3)}, ""),
     "mean loss": (lambda outputs: losses.mean_loss_forward(outputs, LABELS), losses.mean_loss_backward,
                   {"outputs": (3, 2, 3)}, ""),
+    "attention": (lambda student: attention.attention_distance_forward(student, ATTENDED),
+                  attention.attention_distance_backward, {"student": (2, 4, 3)}, ""),
     "weight sum": (losses.weight_sum_cost_forward, losses.weight_sum_cost_backward, {"weight": (4, 3)}, ""),
     "L1": (losses.l1_cost_forward, losses.l1_cost_backward, {"weight": (4, 3)}, ""),
 }  # fmt: skip

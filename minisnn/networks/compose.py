@@ -155,15 +155,20 @@ def activities(stage: Stage, cache: Any) -> dict[str, Array]:
     return {name: activity for name, activity in found.items() if activity is not None}
 
 
-def neuron_caches(stage: Stage, cache: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def neuron_caches(stage: Stage, cache: Any) -> Iterator[tuple[str, Any]]:
     """The caches of all neurons, with their stages' names, joined by dots. cache: of the stage's forward."""
+    return (found for found in leaf_caches(stage, cache) if hasattr(found[1], "firing_rate"))
+
+
+def leaf_caches(stage: Stage, cache: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The caches of all stages that hold no others, in order, with their names, joined by dots; a main branch first."""
     if isinstance(stage, Residual):
         stage = Sequential((("main", stage.main), ("shortcut", stage.shortcut)))
     if isinstance(stage, Sequential):
         for inner, s in stage.stages:
             label = getattr(s, "name", inner)  # of the neurons, where they are joined with batch norm
-            yield from neuron_caches(s, cache[inner], f"{name}.{label}".strip("."))
-    elif hasattr(cache, "firing_rate"):
+            yield from leaf_caches(s, cache[inner], f"{name}.{label}".strip("."))
+    else:
         yield name, cache
 
 

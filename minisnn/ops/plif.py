@@ -29,6 +29,11 @@ class PLIFCache(NamedTuple):
         """As in `LIFCache`."""
         return self.lif.activity
 
+    @property
+    def spikes(self) -> Array:
+        """As in `LIFCache`."""
+        return self.lif.spikes
+
     def firing_rate(self) -> Array:
         """Spikes per neuron and step."""
         return self.lif.firing_rate()

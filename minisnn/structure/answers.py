@@ -117,8 +117,14 @@ def checked_replaced(
 ) -> int:
     """How many connections a learner says it replaced.
 
-    Raises ValueError unless that is a whole number, and each mask it left is bool and has its weight's shape.
+    Raises ValueError unless that is a whole number, and each mask it left fits, see `check_left`.
     """
+    check_left(learner, params, masks)
+    return whole(f"what after_step of the learner {shown(learner)} returns", found)
+
+
+def check_left(learner: object, params: Mapping[str, Array], masks: Mapping[str, Array]) -> None:
+    """Raise ValueError unless each mask that a learner left is bool and has its weight's shape."""
     for key, mask in masks.items():
         if key not in params:
             raise ValueError(
@@ -132,4 +138,3 @@ def checked_replaced(
                 False,
                 f"bool {shape}",
             )
-    return whole(f"what after_step of the learner {shown(learner)} returns", found)

@@ -81,14 +81,17 @@ class StructureLearner:
     def after_step(
         self, state: TrainingState, grads: dict[str, Array], optimizer: Optimizer, lr: float
     ) -> int:
-        """Called after each optimiser step, before W = M * W: the only place where masks may change.
+        """Called after each optimiser step, before W = M * W: masks may change here and in `after_epoch` only.
 
         Returns the number of connections replaced.
         """
         return 0
 
     def after_epoch(self, state: TrainingState) -> None:
-        """Called after each epoch: the only place where channel masks may change."""
+        """Called after each epoch, before W = M * W and the evaluation: masks may change.
+
+        It is the only place where channel masks may.
+        """
 
     def parameters(self, state: TrainingState) -> dict[str, Array]:
         """What an evaluation runs with; for most learners, simply the parameters."""

@@ -17,7 +17,7 @@ from minisnn.batches.interface import Samples, Splits
 from minisnn.batches.prefetch import prefetch
 from minisnn.networks.compose import firing_rates
 from minisnn.notices import warn_of_silence
-from minisnn.structure.answers import checked_replaced
+from minisnn.structure.answers import check_left, checked_replaced
 from minisnn.training.finite import Diverged, check_arrays, check_images, first_trouble, origin, quiet, sound
 from minisnn.training.optim import first_moments, stepped
 from minisnn.training.setup import Setup
@@ -100,9 +100,14 @@ def step(setup: Setup, state: TrainingState, images: Array, labels: Array, lr: f
         stepped(setup.optimizer, state.params, grads, state.moments, lr, state.iteration)
     replaced = setup.learner.after_step(state, grads, setup.optimizer, lr)
     replaced = checked_replaced(setup.learner, replaced, state.params, state.masks)
+    _mask_weights(state)
+    return Step(float(loss), correct, replaced, firing)
+
+
+def _mask_weights(state: TrainingState) -> None:
+    """W = M * W."""
     for key, mask in state.masks.items():
         state.params[key] *= mask
-    return Step(float(loss), correct, replaced, firing)
 
 
 def _diverged(
@@ -204,6 +209,8 @@ def train_epoch(setup: Setup, state: TrainingState, split: Samples, bar: tqdm) -
     )
     before = dict(state.channels)
     setup.learner.after_epoch(state)
+    check_left(setup.learner, state.params, state.masks)
+    _mask_weights(state)
     weight = np.array(sizes) / n
     firing = {name: float(weight @ [s.firing[name] for s in steps]) for name in steps[0].firing}
     return {
