@@ -16,7 +16,20 @@ from minisnn.recipes.settings import Options
 from minisnn.targets.target import Target
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, "black", "grey", "purple")
-STARTS_DENSE = ("SNIP", "gradual magnitude", "magnitude after training", "ADMM", "Grad R", "STDS")
+BY_THEMSELVES = (
+    "SD-SNN",
+    "DPAP",
+)  # their rules decide how sparse they end: a density only says which weights
+STARTS_DENSE = (
+    "SNIP",
+    "gradual magnitude",
+    "magnitude after training",
+    "ADMM",
+    "Grad R",
+    "STDS",
+    "SD-SNN",
+    "DPAP",
+)
 DENSITIES = (0.5, 0.1, 0.05, 0.01)
 
 METHODS: dict[str, dict[str, Any]] = {  # settings in place of the dense network's; what a density adds stands in `row`
@@ -24,9 +37,7 @@ METHODS: dict[str, dict[str, Any]] = {  # settings in place of the dense network
     "SET": {"prune": "set", "grow": "random", "alpha": 0.3},
     "ESL, gradient growth": {"prune": "set", "grow": "gradient", "alpha": 0.3},
     "ESL, momentum growth": {"prune": "set", "grow": "momentum", "alpha": 0.3},
-    "attention-free (Spike-Thrift's rewiring)": {
-        "prune": "magnitude", "grow": "momentum", "redistribute": "momentum", "alpha": 0.3,
-    },
+    "attention-free": {"learner": "attention-free"},
     "RigL": {"learner": "rigl"},
     "Deep R": {"learner": "deep-r"},
     "SNIP": {"learner": "snip"},
@@ -62,6 +73,8 @@ def recipes(scale: str) -> dict[str, LIFNet]:
             if name == "Grad R":  # one density for all layers; beyond 1/2 it is refused
                 settings = settings | {"distribution": "uniform"}
             found[f"{name}, {density:g}"] = replace(sparse, **settings)
+    for name in BY_THEMSELVES:
+        found[name] = replace(dense, density=0.5, learner=name.lower())
     for name, (option, values) in BY_STRENGTH.items():
         for value in values:
             found[f"{name}, {option} {value:g}"] = replace(
@@ -113,8 +126,8 @@ TARGET: Target = Target(
     draw,
     {},
     "One network, one set of data, the same epochs and optimiser for all; every method has its default settings, "
-    "untuned. Methods that start dense pay for it in training; the masks of the others are drawn by ERK. STDS has no "
-    "density to ask for: its threshold D decides. Operations of training count active connections, in three products, "
+    "untuned. Methods that start dense pay for it in training; the masks of the others are drawn by ERK. STDS, "
+    "SD-SNN and DPAP have no density to ask for. Operations of training count active connections, in three products, "
     "and dense gradients where a method reads them.",
     extra,
 )
