@@ -89,7 +89,20 @@ def machine() -> dict[str, str]:
 
 def tables() -> dict[Path, dict[str, str]]:
     """What stands between the marks `<!-- NAME -->` and `<!-- end NAME -->` of which page."""
-    return {RESULTS / "README.md": {"browser chapters": chapter_table(), "browser tests": test_table()}}
+    page = {"browser chapters": chapter_table(), "browser tests": test_table()}
+    return {RESULTS / "README.md": page, RESULTS.parent / "site.md": {"loads": loads()}}
+
+
+def loads() -> str:
+    """What a first visit to the site takes, as scripts/site_pictures.py measured it."""
+    found = json.loads((RESULTS / "site" / "loads.json").read_text())
+    notebook, playground = found["notebook"], found["playground"]
+    return (
+        f"With its own Pyodide the site is {found['site']['megabytes']:.0f} MB. A first visit to a notebook loads "
+        f"{notebook['megabytes']:.0f} MB until minisnn is installed, and took {notebook['seconds']:.0f} s here, from a "
+        f"server on the same machine; the playground {playground['megabytes']:.0f} MB and {playground['seconds']:.0f} s. "
+        "Servers that compress files send fewer."
+    )
 
 
 def chapter_table() -> str:
