@@ -100,8 +100,8 @@ def loads() -> str:
     return (
         f"With its own Pyodide the site is {found['site']['megabytes']:.0f} MB. A first visit to a notebook loads "
         f"{notebook['megabytes']:.0f} MB until minisnn is installed, and took {notebook['seconds']:.0f} s here, "
-        f"from a server on the same machine; the playground {playground['megabytes']:.0f} MB and {playground['seconds']:.0f} s. "
-        "Servers that compress files send fewer."
+        f"from a server on the same machine; the playground {playground['megabytes']:.0f} MB and "
+        f"{playground['seconds']:.0f} s. Servers that compress files send fewer."
     )
 
 
