@@ -93,14 +93,14 @@ def no_loss(t, t_in, weight):
 
 
 @event_driven.wrong(
-    "$V$ and $I$ stay at the last spike and do not move on to t", "Core: two numbers instead of a list"
+    "V and I stay at the last spike and do not move on to t", "Core: two numbers instead of a list"
 )
 def stays(t, t_in, weight):
     return _pass(t, t_in, weight, move_on=False)
 
 
 @event_driven.wrong(
-    "a spike's weight is added before $V$ and $I$ have moved on to it", "Core: two numbers instead of a list"
+    "a spike's weight is added before V and I have moved on to it", "Core: two numbers instead of a list"
 )
 def too_early(t, t_in, weight):
     return _pass(t, t_in, weight, first_weight=True)
@@ -182,10 +182,10 @@ def current_only(t, t_in, weight):
     choice(3, "explore", "less_than_one", "b")
     .wrong(
         "a",
-        "$V$ *ends* at the sum. What may it do on the way there? Read the left curve below 1.",
+        "V *ends* at the sum. What may it do on the way there? Read the left curve below 1.",
         "The derivation",
     )
-    .wrong("c", "In the end all has arrived, and then $V$ is at the sum.", "The derivation")
+    .wrong("c", "In the end all has arrived, and then V is at the sum.", "The derivation")
 )
 
 

@@ -81,7 +81,7 @@ def unsorted(z, w):
     return _walk(z, w, sort=False)
 
 
-@causal_set.wrong("F starts at 0: at the first arrival it is $-z_{(1)}$", "The second way: a straight line")
+@causal_set.wrong("F starts at 0: at the first arrival it is -z_(1)", "The second way: a straight line")
 def starts_at_zero(z, w):
     return _walk(z, w, start=0.0)
 

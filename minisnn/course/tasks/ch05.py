@@ -55,7 +55,7 @@ def time_slopes(t, w):
     h, slopes = 1e-5, []
     for step in h * np.eye(len(t)):
         slopes.append((np.log(_first(np.exp(t + step), w)) - np.log(_first(np.exp(t - step), w))) / (2 * h))
-    return np.array(slopes)
+    return np.round(slopes, 9)  # what is printed shall look like what it is
 
 
 @time_slopes.cases
@@ -122,8 +122,8 @@ def forced(t, w):
 def weight_slopes(z_in, w, z_out):
     """Central differences of the spike, weight by weight."""
     h = 1e-6
-    return np.array(
-        [(_first(z_in, w + step) - _first(z_in, w - step)) / (2 * h) for step in h * np.eye(len(w))]
+    return np.round(
+        [(_first(z_in, w + step) - _first(z_in, w - step)) / (2 * h) for step in h * np.eye(len(w))], 8
     )
 
 

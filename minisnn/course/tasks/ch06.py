@@ -154,7 +154,7 @@ def slope_by_temperature(z, y, temperature):
         return z[y] / divisor + logsumexp(-np.asarray(z) / divisor)
 
     h = 1e-4 * temperature
-    return (loss(temperature + h) - loss(temperature - h)) / (2 * h)
+    return round((loss(temperature + h) - loss(temperature - h)) / (2 * h), 9)
 
 
 @slope_by_temperature.cases
@@ -183,7 +183,7 @@ def without_temperature(z, y, temperature):
 
 
 @slope_by_temperature.wrong(
-    "the mean counts all neurons equally: the logarithm's derivative weights them by $p_k$", "The derivation"
+    "the mean counts all neurons equally: the logarithm's derivative weights them by p_k", "The derivation"
 )
 def plain_mean(z, y, temperature):
     return (z.mean() - z[y]) / temperature**2

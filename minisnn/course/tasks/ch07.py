@@ -15,6 +15,10 @@ from minisnn.course.declare import choice, number, task
     .usual(-math.log(0.1) / math.log(0.8), "one of the two logarithms has lost its sign: both are negative")
     .usual(math.log(0.9) / math.log(0.8), "a tenth is gone, not nine tenths")
     .usual(math.log(0.8) / math.log(0.1), "the fraction stands upside down")
+    .usual(
+        math.ceil(math.log(0.1) / math.log(0.8)),
+        "the number is rounded up to a whole step: give the fraction, too",
+    )
 )
 
 
@@ -61,7 +65,7 @@ def reaches(I, decay, v_th):
     return math.ceil(round(math.log(1 - (1 - decay) * v_th / I) / math.log(decay), 9))
 
 
-@steps_to_fire.wrong("steps are counted from 0: the first step is $t = 1$", "The question")
+@steps_to_fire.wrong("steps are counted from 0: the first step is t = 1", "The question")
 def from_zero(I, decay, v_th):
     return steps_to_fire(I, decay, v_th) - 1
 
@@ -73,7 +77,7 @@ def always(I, decay, v_th):
     return math.floor(math.log(1 - (1 - decay) * v_th / I) / math.log(decay)) + 1
 
 
-@steps_to_fire.wrong("a neuron without leak is not told apart: for τ = 1 the sum is $t I$", "The derivation")
+@steps_to_fire.wrong("a neuron without leak is not told apart: for τ = 1 the sum is t I", "The derivation")
 def leaks_always(I, decay, v_th):
     if (1 - decay) * v_th >= I:
         return math.inf
@@ -87,9 +91,7 @@ def no_leak(I, decay, v_th):
     return math.floor(v_th / I) + 1 if I > 0 else math.inf
 
 
-@steps_to_fire.wrong(
-    "the input is multiplied by $1 - τ$, which Eq. 7 leaves to the weights", "The derivation"
-)
+@steps_to_fire.wrong("the input is multiplied by 1 - τ, which Eq. 7 leaves to the weights", "The derivation")
 def scaled_input(I, decay, v_th):
     return steps_to_fire((1 - decay) * I, decay, v_th)
 
@@ -170,7 +172,7 @@ def rest_as_current(current, decay, rest):
 def ramp_step(u_0, a, x):
     """Solved numerically: time in time constants, from 0 to x, while the current rises from 0 to a."""
     solution = solve_ivp(lambda s, u: -u + a * s / x, (0, x), [u_0], rtol=1e-10, atol=1e-12)
-    return float(solution.y[0, -1])
+    return round(float(solution.y[0, -1]), 10)
 
 
 @ramp_step.cases

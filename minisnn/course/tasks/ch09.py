@@ -177,7 +177,7 @@ def _(rng):
 
 
 @decay_gradient.wrong(
-    "each $δ_t$ meets the potential after its own step; it is the one before that leaks into $u_t$",
+    "each δ_t meets the potential after its own step; it is the one before that leaks into u_t",
     "The derivation",
 )
 def same_step(delta, v):
@@ -189,7 +189,7 @@ def last_only(delta, v):
     return float(delta[-1] * v[-2]) if len(v) > 1 else 0.0
 
 
-@decay_gradient.wrong("each $δ_t$ meets the potential of a step later", "The derivation")
+@decay_gradient.wrong("each δ_t meets the potential of a step later", "The derivation")
 def later(delta, v):
     return float(delta[:-1] @ v[1:])
 

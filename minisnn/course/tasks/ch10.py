@@ -43,7 +43,7 @@ def _by_differences(loss, outputs):
         step = np.zeros(outputs.shape)
         step[index] = h
         gradient[index] = (loss(outputs + step) - loss(outputs - step)) / (2 * h)
-    return gradient
+    return np.round(gradient, 9)
 
 
 def _tet(outputs, labels, over=2, divide=True):
@@ -98,7 +98,7 @@ def not_accumulated(outputs, labels):
 
 
 @accumulated_gradient.wrong(
-    "each step leaves out itself: $O_s$ takes part in $Σ_s$, too", "Core: the accumulated readout"
+    "each step leaves out itself: O_s takes part in Σ_s, too", "Core: the accumulated readout"
 )
 def later_only(outputs, labels):
     gradient = _tet(np.cumsum(outputs, 0), labels)
@@ -201,7 +201,7 @@ def second_moment(mean, d):
     return float((d**2 @ softmax(mean)).mean() / 2)
 
 
-@small_gap.wrong("all classes count equally, where $p_k$ weights them", "The derivation")
+@small_gap.wrong("all classes count equally, where p_k weights them", "The derivation")
 def unweighted(mean, d):
     d = d - d.mean(0)
     return float(d.var(1).mean() / 2)

@@ -16,7 +16,7 @@ from minisnn.ops.neuron import Neuron, leaky
     )
     .usual(1.6, "the decay is taken for the gain", "The derivation")
     .usual(3.2, "the rest is added to the threshold; it is subtracted, and it is negative")
-    .usual(1.2, "the gain is left out: an input that decays has the gain $1/τ_m$")
+    .usual(1.2, "the gain is left out: an input that decays has the gain 1/τ_m")
 )
 
 
@@ -98,7 +98,7 @@ def _(rng):
         )
 
 
-@reset_gate.wrong("the reset potential is left out: a spike also adds $V_reset$", "The derivation")
+@reset_gate.wrong("the reset potential is left out: a spike also adds V_reset", "The derivation")
 def planted(u, a, h, v_reset):
     return (1 - a) - u * h
 
@@ -115,12 +115,12 @@ def signs(u, a, h, v_reset):
     return (1 - a) + (u - v_reset) * h
 
 
-@reset_gate.wrong("the reset potential is subtracted like $u$: it comes in with a plus", "The derivation")
+@reset_gate.wrong("the reset potential is subtracted like u: it comes in with a plus", "The derivation")
 def subtracted(u, a, h, v_reset):
     return (1 - a) - (u + v_reset) * h
 
 
-@reset_gate.wrong("this is the gate of a soft reset, with $V_reset$ for the threshold", "The derivation")
+@reset_gate.wrong("this is the gate of a soft reset, with V_reset for the threshold", "The derivation")
 def soft(u, a, h, v_reset):
     return 1 - v_reset * h + 0 * a
 
@@ -188,12 +188,12 @@ def at_once(decay, gain, v_th, v_rest):
 
 
 @weakest_current.wrong(
-    "the factor $1 - τ$ stands on the wrong side: what leaks must be replaced, and that is less for a slow leak"
+    "the factor 1 - τ stands on the wrong side: what leaks must be replaced, and that is less for a slow leak"
 )
 def upside_down(decay, gain, v_th, v_rest):
     return (v_th - v_rest) / (gain * (1 - decay))
 
 
-@weakest_current.wrong("the current replaces what is kept, τ, and not what leaks, $1 - τ$", "The derivation")
+@weakest_current.wrong("the current replaces what is kept, τ, and not what leaks, 1 - τ", "The derivation")
 def kept(decay, gain, v_th, v_rest):
     return decay * (v_th - v_rest) / gain
