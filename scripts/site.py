@@ -131,21 +131,24 @@ def lite(out: Path, extra: Iterable[Path], local: bool) -> str:
 
 
 def build(local: Path | None) -> None:
-    """All of it, in place of what was there."""
-    for folder in (SITE, WORK):
-        shutil.rmtree(folder, ignore_errors=True)
-    found = wheels(SITE / "wheels")
+    """All of it beside the site that there may be, which it then replaces: half a site does not stay."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    out = WORK / "site"
     if local:
-        pyodide(local, SITE / "pyodide")
-    address = lite(SITE / "lite", found, local is not None)
-    book = [sys.executable, ROOT / "scripts" / "book.py", "--out", SITE / "book", "--launch", LAUNCH]
-    if subprocess.call(book):
+        pyodide(local, out / "pyodide")
+    found = wheels(out / "wheels")
+    address = lite(out / "lite", found, local is not None)
+    book = [sys.executable, ROOT / "scripts" / "book.py", "--out", out / "book", "--launch", LAUNCH]
+    if subprocess.call(book, stdout=subprocess.DEVNULL):  # it would say where the book is, for now
         raise SiteError("the book could not be built: its warnings stand above")
-    shutil.copytree(ROOT / "docs" / "site", SITE, dirs_exist_ok=True)
-    shutil.copytree(ROOT / "playground", SITE / "playground", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(out / "jupyter_execute", ignore_errors=True)  # myst-nb puts it beside the book
+    shutil.copytree(ROOT / "docs" / "site", out, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "playground", out / "playground", ignore=shutil.ignore_patterns("__pycache__"))
     first = [f"../wheels/{wheel.name}" for wheel in found if wheel.name.startswith(("minisnn-", "tqdm-"))]
     config = {"pyodide": address, "wheels": first}
-    (SITE / "playground" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (out / "playground" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    shutil.rmtree(SITE, ignore_errors=True)
+    out.rename(SITE)
 
 
 def main() -> int:
@@ -158,7 +161,6 @@ def main() -> int:
     try:
         build(arguments.pyodide)
     except SiteError as error:
-        shutil.rmtree(SITE, ignore_errors=True)  # half a site is none
         print(f"site: {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) / 2**20
