@@ -26,7 +26,8 @@ class AttentionFree(Evolve):
 
     As for `Evolve`, with all of its other fields. For recipes connections are rewired after every epoch. What is pruned
     each time follows `alpha` and `eta_min` of the recipe. The rules, and once an epoch, are from memory, unverified
-    against the paper's text; its fraction we do not know. Not part of the two papers.
+    against the paper's text; its fraction we do not know. Raises ValueError as `Evolve` does. Not part of the two
+    papers.
     """
 
     reads: ClassVar[frozenset[str]] = Evolve.reads - {"prune", "grow", "redistribute", "t_iter"}
