@@ -140,6 +140,18 @@ def test_mistakes_that_can_happen_anywhere_are_named(answer, name):
     assert "This is what comes out when" in said(answer).text
 
 
+def test_a_mistake_is_named_where_the_oracle_is_rounded():
+    def rounded(x, factor):
+        return np.round(1e-4 * rows_scaled(x, factor), 9)
+
+    task = Task("rounded", 0, "core", rounded, cases=cases, rtol=1e-5, atol=1e-8)
+    assert said(lambda x, factor: -1e-4 * rows_scaled(x, factor), task).mistake == "sign"
+
+
+def test_an_answer_of_nearly_nothing_is_no_factor():
+    assert said(lambda x, factor: 1e-17 * rows_scaled(x, factor)).mistake == ""
+
+
 def test_swapped_axes_are_named():
     def square(x):
         return x @ x + x
