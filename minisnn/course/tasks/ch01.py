@@ -88,6 +88,11 @@ def exponential(N, D):
     return N * (1 - math.exp(-D / N))
 
 
+@distinct.wrong("positions and draws have changed places")
+def changed_places(N, D):
+    return D * (1 - (1 - 1 / D) ** N)
+
+
 # break it: a budget for all layers
 @task(
     1,
@@ -183,12 +188,17 @@ def scaled_up(omega, size, density):
     return found * density * size.sum() / (found @ size)
 
 
+@keep_budget.wrong("the dense layers are counted, and not their connections", BUDGET)
+def layers_counted(omega, size, density):
+    return _rounds(omega, size, lambda dense: density * size.sum() - dense.sum())
+
+
 # explore: who is cut off?
 (
     choice(1, "explore", "who_is_cut_off", "b")
     .wrong(
         "a",
-        "Go up at one density, say 0.02: the four curves are far apart there.",
+        "Go up at one density, say 0.02: the curves of 16, 64 and 256 inputs are far apart there.",
         "Explore: cut off from the image",
     )
     .wrong(
