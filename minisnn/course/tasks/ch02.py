@@ -12,6 +12,7 @@ ROUND = "The library agrees"
 (
     number(2, "warm-up", "down_to_a_tenth", math.acos(-1 / 3) / math.pi)
     .usual(2 / 3, "the fraction falls in a straight line", "The question")
+    .usual(100 * math.acos(-1 / 3) / math.pi, "this is a percentage: a fraction was asked for")
     .usual(
         math.acos(-1 / 3),
         "the π under the fraction is left in: this is the cosine's argument",
@@ -138,7 +139,7 @@ def shrinking(connections, alpha, t_iter, t_end):
 def fractions_of_a_run(epochs, batches, t_iter, alpha, t_end):
     """All at once, by the half angle."""
     at = np.arange(t_iter, epochs * batches + 1, t_iter)
-    return alpha * np.cos(np.pi * np.minimum(at, t_end) / (2 * t_end)) ** 2
+    return np.where(at < t_end, alpha * np.cos(np.pi * at / (2 * t_end)) ** 2, 0.0)
 
 
 @fractions_of_a_run.cases
@@ -287,6 +288,11 @@ def goes_on(nu, alpha, t_end):
 @cubic_fraction.wrong("from `t_end` on the schedule is α: it has fallen to 0 by then", "The derivation")
 def starts_anew(nu, alpha, t_end):
     return alpha if nu >= t_end else cubic_fraction(nu, alpha, t_end)
+
+
+@cubic_fraction.wrong("the factor α is left out: the schedule starts at 1", "The derivation")
+def no_alpha(nu, alpha, t_end):
+    return cubic_fraction(nu, 1.0, t_end)
 
 
 @cubic_fraction.wrong("this is the cosine: it has these properties, but it is no polynomial")
