@@ -11,6 +11,7 @@ from minisnn.course.declare import choice, number, task
 # warm-up: 1 - exp(-t) = 1/2
 (
     number(3, "warm-up", "half_arrived", math.log(2))
+    .usual(2.0, "this is z = exp(t); the time t was asked for", "The derivation")
     .usual(0.5, "the charge is taken to arrive at a constant rate", "The derivation")
     .usual(-math.log(2), "the sign is lost: the input comes at 0, and half of it later", "The derivation")
     .usual(math.exp(-0.5), "the exponential is taken where its inverse belongs", "The derivation")
@@ -122,6 +123,33 @@ def from_the_future(t, t_in, weight):
 def swapped(t, t_in, weight):
     V, current = _states(t, t_in, weight)
     return current, V
+
+
+def _events(t, t_in, weight, move):
+    V, current, now = 0.0, 0.0, 0.0
+    for t_i, w_i in sorted((t_i, w_i) for t_i, w_i in zip(t_in, weight, strict=True) if t_i < t):
+        V, current = move(V, current, math.exp(now - t_i))
+        current, now = current + w_i, t_i
+    return move(V, current, math.exp(now - t))
+
+
+@event_driven.wrong(
+    "the current falls before the potential has gained what it loses", "Core: two numbers instead of a list"
+)
+def falls_first(t, t_in, weight):
+    return _events(
+        t, t_in, weight, lambda V, current, left: (V + current * left * (1 - left), current * left)
+    )
+
+
+@event_driven.wrong("the potential gains all of the current, and not what it loses", "The derivation")
+def all_of_it(t, t_in, weight):
+    return _events(t, t_in, weight, lambda V, current, left: (V + current, current * left))
+
+
+@event_driven.wrong("the weights go to the membrane at once, and not to the current", "The derivation")
+def to_the_membrane(t, t_in, weight):
+    return float(weight[t_in < t].sum()), _states(t, t_in, weight)[1]
 
 
 # break it: an input that never comes
@@ -239,6 +267,11 @@ def second_at_once(w_1, w_2, t_2):
 @top.wrong("this is the current just before the second input", "The derivation")
 def current_there(w_1, w_2, t_2):
     return w_1 * math.exp(-t_2)
+
+
+@top.wrong("the exponent has lost its sign: the bracket is 1 minus a number below 1", "The derivation")
+def grows(w_1, w_2, t_2):
+    return w_1 * (1 - math.exp(t_2))
 
 
 @top.wrong("the charge is taken to arrive at a constant rate", "The derivation")
