@@ -62,7 +62,7 @@ def _(rng):
             yield z, w
 
 
-def _walk(z, w, sort=True, start=None, strict=False, last=Z_MAX, at_end=False):
+def _walk(z, w, sort=True, start=None, strict=False, last=Z_MAX, at_end=False, less=1.0):
     """The second way, with what can go wrong."""
     z = np.minimum(z, last)
     order = np.argsort(z, kind="stable") if sort else np.arange(len(z))
@@ -70,7 +70,7 @@ def _walk(z, w, sort=True, start=None, strict=False, last=Z_MAX, at_end=False):
     A, F = 0.0, -ends[0] if start is None else start
     for n, i in enumerate(order):
         A += w[i]
-        F += (A - 1) * (ends[n + 1] - ends[n])
+        F += (A - less) * (ends[n + 1] - ends[n])
         if F > 0 if strict else F >= 0:
             return z <= ends[n + 1] if at_end else z <= ends[n]
     return np.zeros(len(z), bool)
@@ -117,6 +117,37 @@ def hasty(z, w):
     return z <= z[order[above[0]]] if len(above) else np.zeros(len(z), bool)
 
 
+@causal_set.wrong("the last arrival before the spike is left out: it is a cause, too", "The question")
+def one_short(z, w):
+    members = causal_set(z, w)
+    return members & (z < z[members].max()) if members.any() else members
+
+
+@causal_set.wrong("inputs of weight 0 are left out: membership is decided by time", "The question")
+def absent(z, w):
+    return causal_set(z, w) & (w != 0)
+
+
+@causal_set.wrong(
+    "the last gap, after which nothing arrives, is left out: it ends at `Z_MAX`",
+    "Both answer the same question",
+)
+def no_last_gap(z, w):
+    return _walk(z, w, last=z[z < Z_MAX].max()) if (z < Z_MAX).any() else np.zeros(len(z), bool)
+
+
+@causal_set.wrong(
+    "F grows by A and not by A - 1: this is U, which must reach z", "The second way: a straight line"
+)
+def not_against_z(z, w):
+    return _walk(z, w, less=0.0)
+
+
+@causal_set.wrong("the members are right, but in the order of arrival, and not in that of `z`")
+def in_order_of_arrival(z, w):
+    return causal_set(z, w)[np.argsort(z, kind="stable")]
+
+
 # break it: the time of the spike
 @task(
     4,
@@ -136,7 +167,7 @@ def spike_time(z, w):
             for _ in range(80):
                 middle = (low + high) / 2
                 low, high = (low, middle) if potential(middle) >= 1 - 1e-12 else (middle, high)
-            return high
+            return round(high, 9)  # what is printed shall look like what it is
     return math.inf
 
 
@@ -147,10 +178,15 @@ def _fires_clearly(z, w):
 
 @spike_time.cases
 def _(rng):
-    for z, w in (([1.0], [2.0]), ([1.0, 2.0, 6.0], [0.8, 0.6, -0.5]), ([1.0, 2.0, 6.0], [0.8, 0.3, 0.5])):
+    for z, w in (
+        ([1.0], [2.0]),
+        ([1.0, 2.0, 6.0], [0.8, 0.6, -0.5]),
+        ([1.0, 2.0, 6.0], [0.8, 0.3, 0.5]),
+        ([1.0, 2.0], [0.5, 0.2]),
+        ([1.0, 2.0], [1.5, -1.0]),
+        ([1.0, 3.0], [1.5, -2.0]),  # the candidate is the next arrival
+    ):
         yield np.array(z), np.array(w)
-    yield np.array([1.0, 2.0]), np.array([0.5, 0.2])
-    yield np.array([1.0, 2.0]), np.array([1.5, -1.0])
     left = 25
     while left:
         z, w = np.sort(rng.uniform(1, 6, 5)), rng.normal(0.4, 0.7, 5)
@@ -195,6 +231,14 @@ def waits(z, w):
 @spike_time.wrong("the last prefix, after which nothing arrives, is never looked at", "The derivation")
 def last_missing(z, w):
     return _search(z, w, lambda candidate, until: candidate <= until < math.inf)
+
+
+@spike_time.wrong(
+    "a candidate just at the next arrival is refused: that input comes too late to hinder",
+    "The first way: prefix search",
+)
+def strictly_before(z, w):
+    return _search(z, w, lambda candidate, until: candidate < until)
 
 
 # explore: weights that spread
