@@ -109,6 +109,13 @@ def forced(t, w):
     return slopes / slopes.sum()
 
 
+@time_slopes.wrong("the 1 is left out of the denominator", "The question")
+def no_one_in_time(t, w):
+    slopes, z_out = _slopes(np.exp(t), w)
+    A = w[np.exp(t) < z_out].sum()
+    return slopes * np.exp(t) / z_out * (A - 1) / A
+
+
 # break it: slopes by the weights
 @task(
     5,
@@ -132,6 +139,9 @@ def _(rng):
     yield np.array([1.0]), np.array([2.0]), 2.0
     yield np.array([1.0, 2.0]), np.array([0.8, 0.6]), _first(np.array([1.0, 2.0]), np.array([0.8, 0.6]))
     yield np.array([1.0, 6.0]), np.array([2.0, 1.0]), 2.0
+    yield np.array([1.0, 1.5]), np.array([2.0, 0.0]), 2.0  # an absent synapse has a slope
+    yield np.array([1.0, 1.5, 6.0]), np.array([2.0, 0.0, 0.0]), 2.0
+    yield np.array([1.0, 1.2, 1.5, 3.0]), np.array([2.5, 0.0, 0.0, -0.5]), 2.5 / 1.5
     for z_in, w in _clear_cases(rng, 12):
         yield z_in, w, _first(z_in, w)
 
@@ -157,6 +167,11 @@ def sign(z_in, w, z_out):
 
 
 @weight_slopes.wrong("weights of 0 get no slope: absent synapses have one", "The gradient")
+def absent_left_out(z_in, w, z_out):
+    return np.where(w != 0, np.minimum(0, z_in - z_out) / (w[z_in < z_out].sum() - 1), 0)
+
+
+@weight_slopes.wrong("these are the slopes by the times of the inputs, not by their weights", "The gradient")
 def by_the_input(z_in, w, z_out):
     return np.where(z_in < z_out, w, 0) / (w[z_in < z_out].sum() - 1)
 
@@ -185,7 +200,7 @@ def curvature(z_i, z_j, A):
 
     # two steps, and the error of second order taken out of them
     rough, fine = ((spike(k) - 2 * spike(0) + spike(-k)) / k**2 for k in (h, h / 2))
-    return (4 * fine - rough) / 3
+    return round((4 * fine - rough) / 3, 7)  # what is printed shall look like what it is
 
 
 @curvature.cases
