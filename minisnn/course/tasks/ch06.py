@@ -20,6 +20,8 @@ from minisnn.course.declare import choice, number, task
         1 / (1 + 9 * math.exp(-2)), "the logarithm is left out: this is the probability of the right neuron"
     )
     .usual(math.log(1 + math.exp(-2)), "the nine others are counted once", "The question")
+    .usual(math.log(1 + 10 * math.exp(-2)), "ten others are counted: there are nine")
+    .usual(1 + 9 * math.exp(-2), "the logarithm is left out: this is one over the probability")
     .usual(math.log10(1 + 9 * math.exp(-2)), "the logarithm is to base 10")
     .usual(
         -math.log(1 + 9 * math.exp(-2)), "the minus before the logarithm is left out: a loss is not negative"
@@ -78,6 +80,11 @@ def capped(lead):
     return min(100.0, loss_of_lead(lead))
 
 
+@loss_of_lead.wrong("the logarithm is left out: this is the probability of the right neuron", "The question")
+def probability(lead):
+    return 1 / (1 + math.exp(-lead)) if lead > -700 else 0.0
+
+
 # break it: clipping
 @task(6, "break it", valid=lambda G, limit: limit > 0)
 def clipped(G, limit):
@@ -132,6 +139,25 @@ def no_root(G, limit):
 @clipped.wrong("the largest element is taken for the norm", "Silent neurons and small denominators")
 def largest(G, limit):
     return G * min(1, limit / (abs(G).max() or 1))
+
+
+@clipped.wrong("a large gradient is scaled to the norm 1, and not to the limit")
+def to_one(G, limit):
+    norm = np.sqrt((G**2).sum())
+    return G / norm if norm > limit else G
+
+
+@clipped.wrong(
+    "the larger of 1 and the factor is taken, so that nothing gets smaller",
+    "Silent neurons and small denominators",
+)
+def larger_factor(G, limit):
+    return G * max(1, limit / (np.sqrt((G**2).sum()) or limit))
+
+
+@clipped.wrong("the factor is upside down: a large gradient becomes larger still")
+def upside_down(G, limit):
+    return G * max(1, np.sqrt((G**2).sum()) / limit)
 
 
 # explore: what does a common factor change?
@@ -192,6 +218,20 @@ def plain_mean(z, y, temperature):
 @slope_by_temperature.wrong("the term of the right neuron is left out", "The derivation")
 def no_label(z, y, temperature):
     return softmax(-z / temperature) @ z / temperature**2
+
+
+@slope_by_temperature.wrong(
+    "this is the derivative by the factor, one over the temperature", "Derive: the slope of that curve"
+)
+def by_the_factor(z, y, temperature):
+    return z[y] - softmax(-z / temperature) @ z
+
+
+@slope_by_temperature.wrong(
+    "only the first term is differentiated, and the logarithm is left out", "The derivation"
+)
+def first_term(z, y, temperature):
+    return -z[y] / temperature**2
 
 
 @slope_by_temperature.wrong("the softmax is over z and not over -z", "The question")
