@@ -96,6 +96,21 @@ def scaled_input(I, decay, v_th):
     return steps_to_fire((1 - decay) * I, decay, v_th)
 
 
+@steps_to_fire.wrong(
+    "a neuron without leak is taken never to fire: for τ = 1 the sum is t I", "The derivation"
+)
+def never_without_leak(I, decay, v_th):
+    return math.inf if decay == 1 else steps_to_fire(I, decay, v_th)
+
+
+@steps_to_fire.wrong(
+    "the current itself is compared with the threshold, and not the potential that it leads to",
+    "The derivation",
+)
+def current_only(I, decay, v_th):
+    return math.inf if v_th >= I else steps_to_fire(I, decay, v_th)
+
+
 # break it: a membrane whose rest is not at zero
 @task(7, "break it")
 def leak_to_rest(current, decay, rest):
@@ -150,6 +165,18 @@ def from_rest(current, decay, rest):
 @leak_to_rest.wrong("the rest is added at every step and leaks with all else", "The derivation")
 def rest_as_current(current, decay, rest):
     return _stepped(current, rest + 0 * current[0], lambda u, I_t: rest + decay * u + I_t)
+
+
+@leak_to_rest.wrong("the distance from rest leaks, but the rest is not added again", "The derivation")
+def not_added(current, decay, rest):
+    return _stepped(current, rest + 0 * current[0], lambda u, I_t: decay * (u - rest) + I_t)
+
+
+@leak_to_rest.wrong("the input is multiplied by 1 - τ, which Eq. 7 leaves to the weights", "The derivation")
+def input_scaled(current, decay, rest):
+    return _stepped(
+        current, rest + 0 * current[0], lambda u, I_t: rest + decay * (u - rest) + (1 - decay) * I_t
+    )
 
 
 # explore: for which decay does the order of the rows not matter?
@@ -207,6 +234,16 @@ def plus(u_0, a, x):
 @ramp_step.wrong("the integral by time is not divided by the length of the step")
 def not_divided(u_0, a, x):
     return math.exp(-x) * u_0 + a * (x - 1 + math.exp(-x))
+
+
+@ramp_step.wrong("the old potential is left out: only the current counts")
+def no_old(u_0, a, x):
+    return ramp_step(0.0, a, x)
+
+
+@ramp_step.wrong("the integral by parts is taken at its upper end only")
+def no_lower_end(u_0, a, x):
+    return math.exp(-x) * u_0 + a * (x - 1) / x
 
 
 @ramp_step.wrong("the old potential does not leak")
