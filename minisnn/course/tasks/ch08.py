@@ -27,7 +27,7 @@ def fast_step(zeta, alpha):
 
 @fast_step.cases
 def _(rng):
-    yield from ((0.0, 1.0), (1.0, 1.0), (-1.0, 1.0), (1.0, 2.0), (0.5, 4.0), (-3.0, 0.5))
+    yield from ((0.0, 1.0), (1.0, 1.0), (-2.0, 1.0), (1.0, 2.0), (0.5, 4.0), (-3.0, 0.5))
     for _ in range(10):
         yield float(rng.normal(0, 2)), float(rng.uniform(0.5, 25))
 
@@ -51,7 +51,7 @@ def slope(zeta, alpha):
     "the magnitude in the denominator is left out: to the left of 0 it is wrong", "Core: the fast sigmoid"
 )
 def no_magnitude(zeta, alpha):
-    return 0.5 + 0.5 * alpha * zeta / (1 + alpha * zeta) if alpha * zeta != -1 else math.inf
+    return 0.5 + 0.5 * alpha * zeta / (1 + alpha * zeta)
 
 
 @fast_step.wrong("the inner factor α is counted twice", "Core: the fast sigmoid")
@@ -118,6 +118,14 @@ def patched(zeta, alpha):
     return np.nan_to_num(alpha * e / (1 + e) ** 2, nan=alpha / 4)
 
 
+@sigmoid_slope.wrong(
+    "the magnitude has the harmful sign: now the exponential overflows on both sides", "Break it"
+)
+def both_sides(zeta, alpha):
+    e = np.exp(alpha * abs(zeta))
+    return alpha * e / (1 + e) ** 2
+
+
 # explore: wide or narrow?
 (
     choice(8, "explore", "narrower", "a")
@@ -181,6 +189,16 @@ def goes_on(zeta, width):
 @cosine_step.wrong("only the 1 in the bracket is integrated, and the cosine is left out")
 def ramp(zeta, width):
     return _cosine(zeta, width, sine=0.0)
+
+
+@cosine_step.wrong("the inner factor of the cosine multiplies, where it must divide", "Derive: a cosine")
+def inner_multiplies(zeta, width):
+    return _cosine(zeta, width, sine=(np.pi / width) ** 2)
+
+
+@cosine_step.wrong("to the right of the interval the step is 0 again, where it is 1", "The derivation")
+def falls_back(zeta, width):
+    return np.where(abs(zeta) < width, _cosine(zeta, width), 0.0)
 
 
 @cosine_step.wrong("this is the slope, not the step", "The derivation")
