@@ -14,6 +14,11 @@ from minisnn.course.declare import choice, number, task
         "the path through the reset has the wrong sign: more potential makes the reset more likely",
         "The derivation",
     )
+    .usual(
+        0.71875, "the gate has the slope of step 2: the way from step 1 to step 2 passes the gate of step 1"
+    )
+    .usual(1.25, "the slope of step 2 is left out: δ_2 is g_2 h_2", "The derivation")
+    .usual(0.4375, "step 1 is taken for a spike: its gate has 1 - a_1 = 1", "The derivation")
     .usual(0.875, "the leak is left out", "The derivation")
     .usual(0.1875, "the spike of step 1 itself is left out", "The derivation")
 )
@@ -27,7 +32,7 @@ def half_gate(u, a, h):
     def v(du):
         return (u + du) * (1 - (a + h * du) / 2)
 
-    return (v(1e-3) - v(-1e-3)) / 2e-3
+    return np.round((v(1e-3) - v(-1e-3)) / 2e-3, 9)  # what is printed shall look like what it is
 
 
 @half_gate.cases
@@ -67,6 +72,18 @@ def of_a_sigmoid(u, a, h):
 @half_gate.wrong("only the path through the spike is left", "The derivation")
 def spike_only(u, a, h):
     return -u / 2 * h
+
+
+@half_gate.wrong("the path through the spike has lost its potential: v loses a / 2 of *u*", "The derivation")
+def no_potential(u, a, h):
+    return 1 - a / 2 - h / 2
+
+
+@half_gate.wrong(
+    "the whole gate of Eq. 9 is halved: without a spike all of the potential stays", "The question"
+)
+def all_halved(u, a, h):
+    return ((1 - a) - u * h) / 2
 
 
 # break it: one index off
@@ -145,6 +162,34 @@ def no_time(g, u, a, h, decay):
     return g * h
 
 
+@deltas.wrong(
+    "the loop runs forwards in time, so that each δ meets one that is not finished", "The derivation"
+)
+def not_reversed(g, u, a, h, decay):
+    found, gate = g * h, (1 - a) - u * h
+    for t in range(len(g) - 1):
+        found[t] += decay * gate[t] * found[t + 1]
+    return found
+
+
+@deltas.wrong("δ comes from the step before: it must come from the step after", "The derivation")
+def from_the_past(g, u, a, h, decay):
+    found, gate = g * h, (1 - a) - u * h
+    for t in range(1, len(g)):
+        found[t] += decay * gate[t - 1] * found[t - 1]
+    return found
+
+
+@deltas.wrong("the gate of the step before stands where that of this step belongs", "The derivation")
+def gate_before(g, u, a, h, decay):
+    return _back(g, u, a, h, decay, shift=-1)
+
+
+@deltas.wrong("each step meets its own δ, and not that of the step after", "The derivation")
+def own_delta(g, u, a, h, decay):
+    return _back(g, u, a, h, decay, step=0)
+
+
 # explore: how far back?
 (
     choice(9, "explore", "furthest_back", "d")
@@ -197,6 +242,18 @@ def later(delta, v):
 @decay_gradient.wrong("the mean over the steps is taken: the leak stands in every step, so it is a sum")
 def mean(delta, v):
     return float(delta[1:] @ v[:-1]) / len(v)
+
+
+@decay_gradient.wrong(
+    "at the first step the index -1 is the last potential: there it is v_0 = 0", "The derivation"
+)
+def wraps_round(delta, v):
+    return float(delta @ np.roll(v, 1))
+
+
+@decay_gradient.wrong("the products of all steps are returned, and not their sum")
+def not_summed(delta, v):
+    return delta[1:] * v[:-1]
 
 
 @decay_gradient.wrong("δ is left out, which says how the loss depends on each potential", "The derivation")
