@@ -21,6 +21,13 @@ from minisnn.course.declare import choice, number, task
         "The question",
     )
     .usual((math.log(1 + math.exp(2)) + math.log(2)) / 2, "class 1 is taken for the right one")
+    .usual(-(math.log(1 + math.exp(-2)) + math.log(2)) / 2, "the minus before the logarithm is left out")
+    .usual(
+        -math.log((1 / (1 + math.exp(-2)) + 0.5) / 2),
+        "the mean of the probabilities is taken first: Eq. 10 takes the mean of the losses",
+        "The question",
+    )
+    .usual(math.log(1 + math.exp(-2)) / 2, "the second step is taken to cost nothing: there p is 1/2")
     .usual(math.log(2), "only the last step counts", "The question")
     .usual(
         (1 / (1 + math.exp(-2)) + 0.5) / 2,
@@ -105,10 +112,32 @@ def later_only(outputs, labels):
     return np.cumsum(gradient[::-1], 0)[::-1] - gradient
 
 
+@accumulated_gradient.wrong("the mean over time is left out", "The derivation")
+def sum_over_steps(outputs, labels):
+    return accumulated_gradient(outputs, labels) * len(outputs)
+
+
+@accumulated_gradient.wrong("the mean over the batch is left out", "The derivation")
+def sum_over_batch(outputs, labels):
+    return accumulated_gradient(outputs, labels) * len(labels)
+
+
 @accumulated_gradient.wrong("only the last sum is given a loss", "The question")
 def last_only(outputs, labels):
     last = _tet(np.cumsum(outputs, 0)[-1:], labels)
     return np.repeat(last, len(outputs), 0)
+
+
+@accumulated_gradient.wrong(
+    "nothing is accumulated: this is the gradient of Eq. 10", "Core: the accumulated readout"
+)
+def plain_tet(outputs, labels):
+    return _tet(outputs, labels)
+
+
+@accumulated_gradient.wrong("the sum over the future is not turned round again: its steps run backwards")
+def not_turned_back(outputs, labels):
+    return np.cumsum(_tet(np.cumsum(outputs, 0), labels)[::-1], 0)
 
 
 # break it: over what do probabilities sum to 1?
@@ -132,6 +161,31 @@ def planted(outputs, labels):
 @tet_gradient.wrong("probabilities sum to 1 over the batch; they must over classes", "The derivation")
 def over_batch(outputs, labels):
     return _tet(outputs, labels, over=1)
+
+
+def _half_mended(outputs, labels, top, over):
+    T, B, K = outputs.shape
+    p = np.exp(outputs - outputs.max(top, keepdims=True))
+    return (p / p.sum(over, keepdims=True) - np.eye(K)[labels]) / (T * B)
+
+
+@tet_gradient.wrong(
+    "the sum is over classes, but the maximum is still over time: each class loses another one"
+)
+def maximum_over_time(outputs, labels):
+    return _half_mended(outputs, labels, 0, 2)
+
+
+@tet_gradient.wrong("the maximum is over classes, but the sum is still over time", "The derivation")
+def sum_over_time(outputs, labels):
+    return _half_mended(outputs, labels, 2, 0)
+
+
+@tet_gradient.wrong(
+    "the classes are counted in the mean, too: it is over steps and samples", "The derivation"
+)
+def over_classes(outputs, labels):
+    return _tet(outputs, labels) / outputs.shape[2]
 
 
 @tet_gradient.wrong("every step gets the gradient of the mean: this is SDT", "The derivation")
@@ -173,7 +227,8 @@ def small_gap(mean, d):
     def gap(scale):
         return (logsumexp(mean + scale * d, axis=1).mean() - logsumexp(mean)) / scale**2
 
-    return float(2 * (gap(1e-3) + gap(-1e-3)) / 2 - (gap(2e-3) + gap(-2e-3)) / 2)
+    fine, rough = ((gap(scale) + gap(-scale)) / 2 for scale in (1e-3, 2e-3))
+    return round(float(4 * fine - rough) / 3, 8)  # what is printed shall look like what it is
 
 
 @small_gap.cases
@@ -211,6 +266,19 @@ def unweighted(mean, d):
 def summed(mean, d):
     d, p = d - d.mean(0), softmax(mean)
     return float((d**2 @ p - (d @ p) ** 2).sum() / 2)
+
+
+@small_gap.wrong("this is the gap itself, not its second order")
+def exact(mean, d):
+    return float(logsumexp(mean + d - d.mean(0), axis=1).mean() - logsumexp(mean))
+
+
+@small_gap.wrong(
+    "only the diagonal of the second derivative is taken: the classes move together", "The derivation"
+)
+def diagonal(mean, d):
+    d, p = d - d.mean(0), softmax(mean)
+    return float((d**2 @ (p * (1 - p))).mean() / 2)
 
 
 @small_gap.wrong("the probability is squared, too")
