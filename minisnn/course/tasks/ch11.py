@@ -74,6 +74,24 @@ def odds(decay, v_th, alpha):
     return decay / (1 - decay), v_th * (1 - decay), alpha / (1 - decay)
 
 
+@translated.wrong(
+    "this is τ_m of the exact step, τ = exp(-1/τ_m): the library takes Euler's", "The derivation"
+)
+def exact_step(decay, v_th, alpha):
+    tau_m = -1 / np.log(decay) if decay else 0.0
+    return tau_m, v_th * (1 - decay), alpha / (1 - decay)
+
+
+@translated.wrong("what leaks, 1 - τ, is given where its inverse belongs", "The derivation")
+def what_leaks(decay, v_th, alpha):
+    return 1 - decay, v_th * (1 - decay), alpha / (1 - decay)
+
+
+@translated.wrong("the parts of the tuple have changed places", "Core: the same network on another library")
+def other_order(decay, v_th, alpha):
+    return v_th * (1 - decay), 1 / (1 - decay), alpha / (1 - decay)
+
+
 # break it: the gate of a hard reset that does not go to 0
 @task(11, "break it", rtol=1e-6, atol=1e-8)
 def reset_gate(u, a, h, v_reset):
@@ -83,7 +101,7 @@ def reset_gate(u, a, h, v_reset):
         spike = a + h * du
         return (1 - spike) * (u + du) + spike * v_reset
 
-    return (v(1e-3) - v(-1e-3)) / 2e-3
+    return np.round((v(1e-3) - v(-1e-3)) / 2e-3, 9)  # what is printed shall look like what it is
 
 
 @reset_gate.cases
@@ -118,6 +136,16 @@ def signs(u, a, h, v_reset):
 @reset_gate.wrong("the reset potential is subtracted like u: it comes in with a plus", "The derivation")
 def subtracted(u, a, h, v_reset):
     return (1 - a) - (u + v_reset) * h
+
+
+@reset_gate.wrong("V_reset is multiplied by the spike, and not by its slope", "The derivation")
+def by_the_spike(u, a, h, v_reset):
+    return (1 - a) - u * h + v_reset * a
+
+
+@reset_gate.wrong("V_reset is added without the slope of the spike that brings it", "The derivation")
+def no_slope(u, a, h, v_reset):
+    return (1 - a) - u * h + v_reset
 
 
 @reset_gate.wrong("this is the gate of a soft reset, with V_reset for the threshold", "The derivation")
@@ -173,6 +201,16 @@ def _(rng):
 @weakest_current.wrong("the threshold is measured from 0 and not from rest", "The derivation")
 def from_zero(decay, gain, v_th, v_rest):
     return (1 - decay) * v_th / gain
+
+
+@weakest_current.wrong("the gain multiplies, where it must divide", "The derivation")
+def gain_on_top(decay, gain, v_th, v_rest):
+    return (1 - decay) * (v_th - v_rest) * gain
+
+
+@weakest_current.wrong("the rest is added to the threshold: it is subtracted", "The derivation")
+def rest_added(decay, gain, v_th, v_rest):
+    return (1 - decay) * (v_th + v_rest) / gain
 
 
 @weakest_current.wrong("the gain is left out", "The derivation")
